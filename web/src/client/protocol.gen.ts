@@ -1,0 +1,194 @@
+// Generated from src/session/message.rs; do not edit.
+// Write anew: ZHUANDI_WRITE_TYPES=1 cargo test --release export_types
+
+export const PROTOCOL_VERSION = 1;
+
+/**
+ * A lesson, as timetables, links and tokens name it.
+ */
+export type LessonId = string;
+
+/**
+ * A participant of a lesson: the token's `sub`.
+ */
+export type ParticipantId = string;
+
+/**
+ * One WebRTC connection.
+ */
+export type PeerId = number;
+
+/**
+ * One media stream that a peer sends: a microphone, a camera, content.
+ */
+export type SourceId = number;
+
+/**
+ * What a participant may send, as its page names its m-lines.
+ */
+export type SourceKind = "mic" | "camera" | "content" | "content_audio";
+
+export type MediaKind = "audio" | "video";
+
+export type Codec = "opus" | "vp8" | "h264";
+
+/**
+ * What a participant is in a lesson. DOMAIN: 主讲, 听课教室, 观摩, 管理员.
+ */
+export type Role = "lead" | "receiver" | "observer" | "admin";
+
+/**
+ * Client to server.
+ */
+export type ClientMessage = { "type": "join", version: number, token: string, 
+/**
+ * Language of error texts: "zh-CN" or "en".
+ */
+language?: string, }
+  | { "type": "offer", 
+/**
+ * Comes back in `answer` or `error`.
+ */
+request: number, sdp: string, 
+/**
+ * What the sending m-lines carry.
+ */
+tracks: Array<TrackIntent>, }
+  | { "type": "restart_ice", request: number, sdp: string, }
+  | { "type": "state", state: OwnState, }
+  | { "type": "mute", request: number, participant: ParticipantId, kind: SourceKind, muted: boolean, }
+  | { "type": "mute_all", request: number, }
+  | { "type": "kick", request: number, participant: ParticipantId, }
+  | { "type": "start_lesson", request: number, }
+  | { "type": "end_lesson", request: number, }
+  | { "type": "select_layer", request: number, mid: string, maxLayer: number, }
+  | { "type": "watch", request: number, }
+  | { "type": "leave" }
+  | { "type": "ping", sent: number, };
+
+export type TrackIntent = { mid: string, kind: SourceKind, };
+
+/**
+ * What a page says of itself.
+ */
+export type OwnState = { 
+/**
+ * A microphone is attached and sends (not muted by its owner).
+ */
+mic: boolean, camera: boolean, content: boolean, 
+/**
+ * Sound is really audible (the browser let it start).
+ */
+sound: boolean, 
+/**
+ * The page is hidden behind another window.
+ */
+hidden: boolean, };
+
+/**
+ * Server to client.
+ */
+export type ServerMessage = { "type": "welcome", version: number, participant: ParticipantId, role: Role, name: string, lesson: LessonInfo, roster: Array<Participant>, 
+/**
+ * How many receiving m-lines this page shall offer.
+ */
+slots: SlotPlan, iceServers: Array<IceServer>, }
+  | { "type": "answer", request: number, peer: PeerId, sdp: string, slots: Array<SlotMid>, }
+  | { "type": "done", request: number, }
+  | { "type": "error", request?: number, code: string, message: string, hint: string, fatal: boolean, }
+  | { "type": "participant", participant: Participant, }
+  | { "type": "participant_left", id: ParticipantId, }
+  | { "type": "lesson", lesson: LessonInfo, }
+  | { "type": "slots", peer: PeerId, slots: Array<SlotFeed>, }
+  | { "type": "muted", kind: SourceKind, muted: boolean, by: string, }
+  | { "type": "renew", reason: string, }
+  | { "type": "link", link: LinkStats, }
+  | { "type": "overview", lessons: Array<LessonOverview>, }
+  | { "type": "pong", sent: number, }
+  | { "type": "bye", reason: ByeReason, };
+
+export type ByeReason = "replaced" | "kicked" | "ended" | "left" | "shutdown";
+
+export type LessonState = "scheduled" | "live" | "ended";
+
+export type LessonInfo = { id: LessonId, title: string, state: LessonState, 
+/**
+ * Seconds since 上课, by the server's monotonic clock, at the time of sending.
+ */
+runningSeconds: number, };
+
+export type Presence = "online" | "away";
+
+export type Participant = { id: ParticipantId, name: string, role: Role, presence: Presence, state: OwnState, 
+/**
+ * Closed for everyone by the lead.
+ */
+muted: Array<SourceKind>, 
+/**
+ * What it sends now, as seen by the server.
+ */
+sources: Array<SourceState>, };
+
+export type SourceState = { id: SourceId, kind: SourceKind, 
+/**
+ * Packets are arriving.
+ */
+flowing: boolean, };
+
+export type SlotPlan = { audio: number, video: number, };
+
+export type SlotMid = { mid: string, kind: MediaKind, };
+
+export type SlotFeed = { mid: string, 
+/**
+ * `null`: nothing feeds the slot; show nothing.
+ */
+feed: Feed | null, };
+
+export type Feed = { participant: ParticipantId, kind: SourceKind, source: SourceId, 
+/**
+ * `null` while the slot waits for the source; then the RTP timestamp from which frames show
+ * it (compare modulo 2^32; older frames are another source's and must stay covered).
+ */
+since: number | null, };
+
+export type IceServer = { urls: Array<string>, username: string | null, credential: string | null, };
+
+export type LinkStats = { downKbps: number, upKbps: number, rttMs: number | null, 
+/**
+ * 0–1
+ */
+lossDown: number, 
+/**
+ * 0–1
+ */
+lossUp: number, };
+
+/**
+ * One running lesson for the administrator.
+ */
+export type LessonOverview = { lesson: LessonInfo, participants: Array<ParticipantOverview>, };
+
+export type ParticipantOverview = { participant: Participant, 
+/**
+ * Absent while it has no media connection.
+ */
+link: LinkStats | null, 
+/**
+ * Seconds in this lesson.
+ */
+seconds: number, 
+/**
+ * Video codecs its browser decodes.
+ */
+decodes: Array<Codec>, 
+/**
+ * What it receives: one entry per fed video slot.
+ */
+receives: Array<ReceivedStream>, };
+
+export type ReceivedStream = { from: ParticipantId, kind: SourceKind, kbps: number, 
+/**
+ * `null` while it waits for a key frame.
+ */
+layer: number | null, };
