@@ -1,0 +1,71 @@
+# Everything that is done with this project by command. CI runs `make test` and nothing else.
+#
+# One cargo profile (release) and one target directory serve check, test, build and e2e: a second
+# profile would compile the same dependencies twice.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+export CARGO_INCREMENTAL ?= 1
+CARGO := cargo
+BINARY := target/release/zhuandi
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: build ## a live demo lesson at http://localhost:8080
+	$(BINARY) demo
+
+.PHONY: build
+build: web/dist/.built ## target/release/zhuandi with the web client inside
+	$(CARGO) build --release --locked
+
+.PHONY: test
+test: check unit e2e ## everything; what CI runs
+
+.PHONY: check
+check: fmt clippy web-check deny ## formats, types, lints, licences
+
+.PHONY: unit
+unit: web/dist/.built web/node_modules/.installed ## unit and integration tests of server and web client
+	$(CARGO) test --release --locked
+	npm --prefix web run test
+
+.PHONY: e2e
+e2e: build tests/e2e/node_modules/.installed ## the real binary in real browsers; FILE=lesson runs one file
+	scripts/need-packages chromium firefox-esr fonts-noto-cjk
+	cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec $(if $(FILE),$(FILE).test.mjs,*.test.mjs)
+
+.PHONY: fmt clippy web-check deny
+fmt: | tools
+	$(CARGO) fmt --all -- --check
+
+clippy: web/dist/.built
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+
+web-check: web/node_modules/.installed
+	npm --prefix web run check
+
+deny: | tools
+	scripts/need-cargo-deny
+	target/tools/bin/cargo-deny check bans licenses sources
+
+# ── set-up ──────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: tools
+tools:
+	@scripts/need-tools
+
+%/node_modules/.installed: %/package.json %/package-lock.json | tools
+	cd $* && $(NPM_CI)
+	@touch $@
+
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+web/dist/.built: $(WEB_SOURCES) web/node_modules/.installed
+	npm --prefix web run build
+	@touch $@
