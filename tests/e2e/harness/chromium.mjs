@@ -1,0 +1,42 @@
+// Debian's Chromium, driven by playwright-core. No browser is ever downloaded.
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const EXECUTABLE = process.env.E2E_CHROMIUM ?? "/usr/bin/chromium";
+
+/** Scripts that run in every page and frame before its own; see their heads. */
+export const PAGE_SCRIPTS = ["barcode", "camera", "observe"].map((name) =>
+  fileURLToPath(new URL(`../page/${name}.js`, import.meta.url)),
+);
+
+const FLAGS = [
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--use-fake-ui-for-media-stream",
+  "--use-fake-device-for-media-stream=fps=30",
+];
+/** A board is set up so that sound starts by itself (docs/OPERATIONS.md). */
+export const KIOSK = ["--autoplay-policy=no-user-gesture-required"];
+
+/** Starts a browser with an empty profile. */
+export async function launchChromium({ args = KIOSK } = {}) {
+  if (!existsSync(EXECUTABLE)) throw new Error(`${EXECUTABLE} is missing; \`make e2e\` installs it`);
+  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: [...FLAGS, ...args] });
+}
+
+/**
+ * A context whose pages have the fake camera (`fake=ID` in the address) and the observers. The
+ * observers load an audio worklet, which the server's content policy rightly forbids to strangers,
+ * hence `bypassCSP`; a test of the policy itself passes `observed: false`.
+ */
+export async function newContext(browser, { observed = true, ...options } = {}) {
+  const context = await browser.newContext({ bypassCSP: observed, locale: "zh-CN", ...options });
+  if (observed) for (const path of PAGE_SCRIPTS) await context.addInitScript({ path });
+  return context;
+}

@@ -1,0 +1,143 @@
+// Measures what a page really shows and plays. Runs in the page before its own scripts.
+//
+// `observe.video(element)` notes every presented frame (time, gap, what its strip says);
+// `observe.audio(track)` notes when each beep is heard; `observe.stats(pc)` sums up getStats();
+// `observe.control(options)` makes a plain RTCPeerConnection pair in this page that sends the same
+// kind of stream to itself: the yardstick that is printed beside every figure.
+
+(() => {
+  const observe = { watched: new Map() };
+  window.observe = observe;
+
+  /** Starts noting the frames of a <video> under a name; again under the same name starts anew. */
+  observe.video = (name, element) => {
+    const record = { frames: [], element, running: true };
+    observe.watched.get(name)?.stop();
+    record.stop = () => { record.running = false; };
+    observe.watched.set(name, record);
+    const onFrame = () => {
+      if (!record.running) return;
+      const seen = barcode.read(element);
+      record.frames.push({ at: barcode.now(), ...seen });
+      element.requestVideoFrameCallback(onFrame);
+    };
+    element.requestVideoFrameCallback(onFrame);
+  };
+
+  /** The frames noted since `from` (ms since the epoch), summed up. */
+  observe.summary = (name, from = 0) => {
+    const record = observe.watched.get(name);
+    const frames = record ? record.frames.filter((frame) => frame.at >= from) : [];
+    const gaps = frames.slice(1).map((frame, i) => frame.at - frames[i].at);
+    const read = frames.filter((frame) => frame.id !== undefined);
+    const delays = read.map((frame) => frame.delay).sort((a, b) => a - b);
+    return {
+      frames: frames.length,
+      read: read.length,
+      ids: [...new Set(read.map((frame) => `${frame.id}${frame.kind === "content" ? "c" : ""}`))],
+      longestGap: Math.max(0, ...gaps),
+      delay50: delays[Math.floor(delays.length / 2)] ?? null,
+      delay95: delays[Math.floor(delays.length * 0.95)] ?? null,
+      firstAt: frames[0]?.at ?? null,
+      lastAt: frames.at(-1)?.at ?? null,
+    };
+  };
+
+  const WORKLET = `
+    registerProcessor("onset", class extends AudioWorkletProcessor {
+      quietUntil = 0; blocks = 0;
+      process([input]) {
+        const samples = input[0];
+        if (this.blocks++ % 8 === 0) this.port.postMessage({ clock: currentTime });
+        if (!samples) return true;
+        for (let i = 0; i < samples.length; i++) {
+          if (Math.abs(samples[i]) < 0.15) continue;
+          const at = currentTime + i / sampleRate;
+          if (at > this.quietUntil) this.port.postMessage({ onset: at });
+          this.quietUntil = at + 0.3;
+        }
+        return true;
+      }
+    });`;
+
+  /** Starts noting when beeps are heard on an audio track. */
+  observe.audio = async (name, track) => {
+    const context = new AudioContext({ latencyHint: "interactive" });
+    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([WORKLET], { type: "text/javascript" })));
+    const onset = new AudioWorkletNode(context, "onset");
+    context.createMediaStreamSource(new MediaStream([track])).connect(onset);
+    const record = { onsets: [], offset: Infinity, context };
+    onset.port.onmessage = ({ data }) => {
+      // The audio clock against the machine's: the message that waited least tells best.
+      if (data.clock !== undefined) record.offset = Math.min(record.offset, barcode.now() - data.clock * 1000);
+      if (data.onset !== undefined) record.onsets.push(data.onset * 1000);
+    };
+    await context.resume();
+    observe.watched.set(name, record);
+  };
+
+  /** Delays of the beeps heard since `from`, ms: they are sent at full seconds. */
+  observe.beeps = (name, from = 0) => {
+    const record = observe.watched.get(name);
+    const heard = record.onsets.map((onset) => onset + record.offset).filter((at) => at >= from);
+    return heard.map((at) => at % 1000);
+  };
+
+  observe.stats = async (pc) => {
+    const sums = { sent: [], video: [], audio: [], rtt: null, pair: null };
+    const report = await pc.getStats();
+    for (const entry of report.values()) {
+      if (entry.type === "outbound-rtp" && entry.kind === "video") {
+        sums.sent.push({
+          mid: entry.mid, rid: entry.rid, frames: entry.framesSent ?? 0, height: entry.frameHeight,
+          bytes: entry.bytesSent, codec: report.get(entry.codecId)?.mimeType, limited: entry.qualityLimitationReason,
+          keyFrames: entry.keyFramesEncoded, plis: entry.pliCount,
+        });
+      } else if (entry.type === "inbound-rtp") {
+        sums[entry.kind].push({
+          mid: entry.mid, frames: entry.framesDecoded, received: entry.framesReceived,
+          height: entry.frameHeight, freezes: entry.freezeCount, frozen: entry.totalFreezesDuration,
+          energy: entry.totalAudioEnergy, seconds: entry.totalSamplesDuration,
+          concealed: entry.concealedSamples, samples: entry.totalSamplesReceived,
+          lost: entry.packetsLost, packets: entry.packetsReceived, codec: report.get(entry.codecId)?.mimeType,
+        });
+      } else if (entry.type === "candidate-pair" && entry.nominated) {
+        sums.rtt = entry.currentRoundTripTime;
+        sums.pair = `${report.get(entry.localCandidateId)?.protocol} ${entry.state}`;
+      }
+    }
+    return sums;
+  };
+
+  /** A sending and a receiving connection in this page; the received picture is watched as "control". */
+  observe.control = async ({ width, height, rate, codec }) => {
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: true, video: { width, height, frameRate: rate },
+    });
+    const sender = new RTCPeerConnection();
+    const receiver = new RTCPeerConnection();
+    sender.onicecandidate = ({ candidate }) => receiver.addIceCandidate(candidate);
+    receiver.onicecandidate = ({ candidate }) => sender.addIceCandidate(candidate);
+    const video = document.body.appendChild(document.createElement("video"));
+    video.autoplay = true;
+    video.style.width = "320px";
+    const remote = new MediaStream();
+    receiver.ontrack = ({ track }) => {
+      remote.addTrack(track);
+      video.srcObject = remote;
+      if (track.kind === "audio") void observe.audio("control-sound", track);
+    };
+    for (const track of stream.getTracks()) sender.addTrack(track, stream);
+    if (codec) {
+      const transceiver = sender.getTransceivers().find(({ sender: { track } }) => track?.kind === "video");
+      const all = RTCRtpSender.getCapabilities("video").codecs;
+      transceiver.setCodecPreferences(all.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${codec}`));
+    }
+    await sender.setLocalDescription();
+    await receiver.setRemoteDescription(sender.localDescription);
+    await receiver.setLocalDescription();
+    await sender.setRemoteDescription(receiver.localDescription);
+    observe.video("control", video);
+    Object.assign(observe, { controlSender: sender, controlReceiver: receiver, controlVideo: video });
+  };
+})();
