@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchFirefox, newFirefoxPage } from "./harness/firefox.mjs";
 import { startBlank } from "./harness/blank.mjs";
 import { record } from "./harness/figures.mjs";
 import { sleep } from "./harness/wait.mjs";
@@ -60,6 +61,25 @@ test("a picture of somebody else, or of nobody, is not taken for ours", async ()
   });
   assert.deepEqual([...new Set(readings)], [null]);
   await context.close();
+});
+
+
+test("strip and clock survive in Firefox, which speaks VP8", async (t) => {
+  const firefox = await launchFirefox();
+  t.after(() => firefox.close());
+  const page = await newFirefoxPage(firefox);
+  await page.goto(`${blank.url}?fake=9`);
+  await page.evaluate((options) => observe.control(options), { width: 640, height: 360, rate: 15 });
+  await sleep(2000);
+  const from = Date.now();
+  await sleep(5000);
+  const seen = await page.evaluate((since) => observe.summary("control", since), from);
+  const stats = await page.evaluate(() => observe.stats(observe.controlReceiver));
+  assert.deepEqual(seen.ids, ["9"]);
+  assert.ok(seen.frames > 15, `only ${seen.frames} frames in 5 s`);
+  assert.equal(stats.video[0].codec.toLowerCase(), "video/vp8");
+  assert.ok(stats.audio[0].energy > 0, "no sound");
+  record(t, "control Firefox vp8 640x360 delay p50", seen.delay50, "ms");
 });
 
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];

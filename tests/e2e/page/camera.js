@@ -13,6 +13,10 @@
   const fake = { id: Number(id), refuse: null, painted: 0 };
   window.fake = fake;
 
+  // Firefox on a machine without a sound card never starts its audio clock: there the browser's own
+  // fake microphone (a tone) stands in, and beeps cannot be timed.
+  const nativeUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+
   navigator.mediaDevices.getUserMedia = async (constraints = {}) => {
     if (fake.refuse) throw new DOMException("refused by the test", fake.refuse);
     const tracks = [];
@@ -35,8 +39,10 @@
     const rate = figure(wanted.frameRate, 15);
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const context = canvas.getContext("2d", { alpha: false });
-    const track = canvas.captureStream(0).getVideoTracks()[0];
-    const alive = track.requestFrame.bind(track);
+    const stream = canvas.captureStream(0);
+    const track = stream.getVideoTracks()[0];
+    // Chromium has it on the track, as the standard says, Firefox on the stream.
+    const sendFrame = track.requestFrame?.bind(track) ?? stream.requestFrame.bind(stream);
     const tracks = withClones(track);
     if (kind === "content") track.contentHint = "detail";
 
@@ -45,7 +51,7 @@
     const paintFrame = () => {
       if (tracks.every((one) => one.readyState === "ended")) return;
       paint(context, width, height, kind, frame);
-      alive();
+      sendFrame();
       fake.painted += 1;
       frame += 1;
       // Against a fixed grid, so that a late timer does not lower the rate.
@@ -77,6 +83,7 @@
   async function microphone() {
     sound ??= startSound();
     const { context, bus } = await sound;
+    if (context.state !== "running") return (await nativeUserMedia({ audio: true })).getAudioTracks()[0];
     const destination = context.createMediaStreamDestination();
     bus.connect(destination);
     return destination.stream.getAudioTracks()[0];
@@ -99,7 +106,7 @@
       beep.gain.gain.setValueAtTime(0.5, at);
       beep.gain.gain.setValueAtTime(0, at + 0.1);
     }, 50);
-    if (context.state !== "running") await context.resume();
+    await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, 1000))]);
     return { context, bus };
   }
 

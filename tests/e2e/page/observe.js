@@ -72,8 +72,8 @@
       if (data.clock !== undefined) record.offset = Math.min(record.offset, barcode.now() - data.clock * 1000);
       if (data.onset !== undefined) record.onsets.push(data.onset * 1000);
     };
-    await context.resume();
     observe.watched.set(name, record);
+    await context.resume();
   };
 
   /** Delays of the beeps heard since `from`, ms: they are sent at full seconds. */
