@@ -92,7 +92,13 @@ export type ServerMessage = { "type": "welcome", version: number, participant: P
 /**
  * How many receiving m-lines this page shall offer.
  */
-slots: SlotPlan, iceServers: Array<IceServer>, }
+slots: SlotPlan, iceServers: Array<IceServer>, 
+/**
+ * The media connection that this participant still has here. A page that owns it and
+ * sees it connected keeps it (its `slots` follow); every other page makes an offer, which
+ * replaces it.
+ */
+peer?: PeerId, }
   | { "type": "answer", request: number, peer: PeerId, sdp: string, slots: Array<SlotMid>, }
   | { "type": "done", request: number, }
   | { "type": "error", request?: number, code: string, message: string, hint: string, fatal: boolean, }

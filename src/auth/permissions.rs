@@ -1,0 +1,161 @@
+//! Who may do what: one table of role × right, default deny.
+//!
+//! Every message of the protocol needs exactly one right (`session::dispatch` maps them), and an
+//! offer one more for each kind of source that it sends. A pair that the table does not name is
+//! forbidden.
+
+use crate::media::negotiate::SourceKind;
+use crate::session::message::Role;
+
+/// One thing that somebody may or may not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Take a media connection (offer, ICE restart) and receive on it.
+    Connect,
+    SendMic,
+    SendCamera,
+    SendContent,
+    SendContentAudio,
+    /// Say what one's own page sends and plays.
+    OwnState,
+    SelectLayer,
+    Mute,
+    MuteAll,
+    Kick,
+    StartLesson,
+    EndLesson,
+    /// See all lessons of the server.
+    Watch,
+    Leave,
+    Ping,
+    /// The lessons API.
+    ManageLessons,
+}
+
+impl Right {
+    pub const ALL: [Self; 16] = [
+        Self::Connect,
+        Self::SendMic,
+        Self::SendCamera,
+        Self::SendContent,
+        Self::SendContentAudio,
+        Self::OwnState,
+        Self::SelectLayer,
+        Self::Mute,
+        Self::MuteAll,
+        Self::Kick,
+        Self::StartLesson,
+        Self::EndLesson,
+        Self::Watch,
+        Self::Leave,
+        Self::Ping,
+        Self::ManageLessons,
+    ];
+
+    /// The right to send this kind of source.
+    #[must_use]
+    pub fn to_send(kind: SourceKind) -> Self {
+        match kind {
+            SourceKind::Mic => Self::SendMic,
+            SourceKind::Camera => Self::SendCamera,
+            SourceKind::Content => Self::SendContent,
+            SourceKind::ContentAudio => Self::SendContentAudio,
+        }
+    }
+}
+
+/// The table.
+const ALLOWED: &[(Role, &[Right])] = &[
+    (
+        Role::Lead,
+        &[
+            Right::Connect,
+            Right::SendMic,
+            Right::SendCamera,
+            Right::SendContent,
+            Right::SendContentAudio,
+            Right::OwnState,
+            Right::SelectLayer,
+            Right::Mute,
+            Right::MuteAll,
+            Right::Kick,
+            Right::StartLesson,
+            Right::EndLesson,
+            Right::Leave,
+            Right::Ping,
+        ],
+    ),
+    (
+        Role::Receiver,
+        &[
+            Right::Connect,
+            Right::SendMic,
+            Right::SendCamera,
+            Right::OwnState,
+            Right::SelectLayer,
+            Right::Leave,
+            Right::Ping,
+        ],
+    ),
+    // Nothing of an observer is sent to anybody.
+    (
+        Role::Observer,
+        &[Right::Connect, Right::OwnState, Right::SelectLayer, Right::Leave, Right::Ping],
+    ),
+    // An administrator has no seat and no media, but can end what goes wrong.
+    (
+        Role::Admin,
+        &[
+            Right::Mute,
+            Right::MuteAll,
+            Right::Kick,
+            Right::EndLesson,
+            Right::Watch,
+            Right::Leave,
+            Right::Ping,
+            Right::ManageLessons,
+        ],
+    ),
+];
+
+/// Whether the table names this pair.
+#[must_use]
+pub fn allowed(role: Role, right: Right) -> bool {
+    ALLOWED.iter().any(|(r, rights)| *r == role && rights.contains(&right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole matrix once more, written as a person would check it: L lead, R receiver,
+    /// O observer, A admin.
+    #[test]
+    fn the_matrix() {
+        let expected = [
+            (Right::Connect, "LRO-"),
+            (Right::SendMic, "LR--"),
+            (Right::SendCamera, "LR--"),
+            (Right::SendContent, "L---"),
+            (Right::SendContentAudio, "L---"),
+            (Right::OwnState, "LRO-"),
+            (Right::SelectLayer, "LRO-"),
+            (Right::Mute, "L--A"),
+            (Right::MuteAll, "L--A"),
+            (Right::Kick, "L--A"),
+            (Right::StartLesson, "L---"),
+            (Right::EndLesson, "L--A"),
+            (Right::Watch, "---A"),
+            (Right::Leave, "LROA"),
+            (Right::Ping, "LROA"),
+            (Right::ManageLessons, "---A"),
+        ];
+        assert_eq!(expected.map(|(right, _)| right), Right::ALL, "every right has its row");
+        let roles = [Role::Lead, Role::Receiver, Role::Observer, Role::Admin];
+        for (right, row) in expected {
+            for (role, mark) in roles.into_iter().zip(row.chars()) {
+                assert_eq!(allowed(role, right), mark != '-', "{role:?} × {right:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `[lesson]` of the configuration.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::negotiate::Codec;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LessonConfig {
+    pub seat_keep_seconds: u32,
+    pub max_lessons: usize,
+    pub max_participants: usize,
+    pub audio_slots: u8,
+    pub video_slots: u8,
+    pub video_codec: VideoCodec,
+}
+
+/// The codec that senders are asked to use while everybody decodes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoCodec {
+    Vp8,
+    H264,
+}
+
+impl From<VideoCodec> for Codec {
+    fn from(codec: VideoCodec) -> Self {
+        match codec {
+            VideoCodec::Vp8 => Self::Vp8,
+            VideoCodec::H264 => Self::H264,
+        }
+    }
+}
+
+impl Default for LessonConfig {
+    fn default() -> Self {
+        Self {
+            seat_keep_seconds: 600,
+            max_lessons: 500,
+            max_participants: 2000,
+            audio_slots: 6,
+            video_slots: 12,
+            video_codec: VideoCodec::Vp8,
+        }
+    }
+}
+
+impl LessonConfig {
+    /// How long the seat of a broken connection is kept.
+    #[must_use]
+    pub fn seat_keep(&self) -> Duration {
+        Duration::from_secs(self.seat_keep_seconds.into())
+    }
+
+    /// What is wrong with it, one sentence each.
+    pub fn check(&self, problems: &mut Vec<String>) {
+        if !(2..=16).contains(&self.audio_slots) {
+            problems.push("lesson.audio_slots must be 2 to 16".into());
+        }
+        if !(2..=20).contains(&self.video_slots) {
+            problems.push("lesson.video_slots must be 2 to 20".into());
+        }
+        if self.max_lessons == 0 || self.max_participants == 0 {
+            problems.push("lesson.max_lessons and lesson.max_participants must be above 0".into());
+        }
+    }
+}

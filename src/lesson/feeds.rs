@@ -1,0 +1,140 @@
+//! From the plan to the slots: only differences become routes and `slots` messages.
+
+use tokio::time::Instant;
+
+use crate::ids::{ParticipantId, PeerId};
+use crate::lesson::lesson::Lesson;
+use crate::lesson::plan::{Assignment, SeatNumber, SeatView, plan};
+use crate::lesson::roster::{Fed, Peer};
+use crate::lesson::LessonError;
+use crate::media::command::{Command, LayerIndex, Route, SlotIndex};
+use crate::session::message::{LessonState, Participant, ServerMessage};
+
+/// What one peer's new plan changes.
+#[derive(Default)]
+struct Difference {
+    routes: Vec<Route>,
+    /// Slots that show somebody else now.
+    told: Vec<SlotIndex>,
+}
+
+impl Lesson {
+    /// Sends what changed since the last time: routes, slots, roster entries.
+    pub fn settle(&mut self, _now: Instant) {
+        if std::mem::take(&mut self.replan) {
+            self.apply_plan();
+        }
+        for id in std::mem::take(&mut self.changed) {
+            let entry: Option<Participant> = self.roster.get(&id).map(|s| s.participant());
+            if let Some(participant) = entry {
+                self.broadcast(&ServerMessage::Participant { participant });
+            }
+        }
+    }
+
+    /// Tells a page what feeds some of its slots.
+    pub(super) fn tell_slots(&self, participant: &ParticipantId, peer: PeerId, slots: &[SlotIndex]) {
+        let Some(seat) = self.roster.get(participant) else { return };
+        let Some(found) = seat.peers().find(|p| p.id == peer) else { return };
+        let slots: Vec<_> =
+            slots.iter().filter_map(|slot| self.roster.slot_feed(found, *slot)).collect();
+        if !slots.is_empty() {
+            seat.push(&ServerMessage::Slots { peer, slots });
+        }
+    }
+
+    /// Every slot of a peer that a page may have kept over a broken connection.
+    pub(super) fn all_slots(&self, id: &ParticipantId, peer: PeerId) -> Option<ServerMessage> {
+        let found = self.roster.get(id)?.peers().find(|p| p.id == peer)?;
+        let feeds = found.slots.iter().filter_map(|s| self.roster.slot_feed(found, s.slot));
+        Some(ServerMessage::Slots { peer, slots: feeds.collect() })
+    }
+
+    /// A page's own wish for one of its slots; it ends when the slot gets another source.
+    pub(super) fn select_layer(
+        &mut self,
+        id: &ParticipantId,
+        mid: &str,
+        max_layer: u8,
+    ) -> Result<(), LessonError> {
+        let seat = self.roster.get_mut(id).ok_or(LessonError::UnknownParticipant)?;
+        let peer = seat.peers_mut().last().ok_or(LessonError::UnknownSlot)?;
+        let slot = peer.slot_by_mid(mid).ok_or(LessonError::UnknownSlot)?.slot;
+        let layer = LayerIndex(max_layer.min(LayerIndex::TOP.0));
+        if let Some(source) = peer.feeds.get(&slot).map(|fed| fed.assignment.source) {
+            peer.wishes.insert(slot, (source, layer));
+            self.replan = true;
+        }
+        Ok(())
+    }
+
+    fn apply_plan(&mut self) {
+        // Before 上课 nobody is shown to anybody.
+        let live = self.state == LessonState::Live;
+        let lead = self.roster.lead();
+        let views: Vec<SeatView> = self.roster.iter().map(|s| s.view()).collect();
+        // Receivers look at every seat that sends; most of a large lecture sends nothing open.
+        let senders: Vec<SeatView> =
+            views.iter().filter(|v| !v.sources.is_empty()).cloned().collect();
+        for own in &views {
+            for peer in &own.peers {
+                let new = if live { plan(lead, &senders, own, peer) } else { Vec::new() };
+                self.apply_to_peer(own.seat, peer.peer, &new);
+            }
+        }
+    }
+
+    fn apply_to_peer(&mut self, seat: SeatNumber, id: PeerId, new: &[Assignment]) {
+        let Some(seat) = self.roster.by_number_mut(seat) else { return };
+        let participant = seat.member.id.clone();
+        let Some(peer) = seat.peer_mut(id) else { return };
+        let difference = peer.apply(new);
+        if !difference.routes.is_empty() {
+            let routes = difference.routes;
+            self.media.surely(move || Command::Route { peer: id, routes: routes.clone() });
+        }
+        self.tell_slots(&participant, id, &difference.told);
+    }
+}
+
+impl Peer {
+    /// Takes a new plan over and says what is different.
+    fn apply(&mut self, new: &[Assignment]) -> Difference {
+        let mut out = Difference::default();
+        for slot in self.slots.iter().map(|s| s.slot) {
+            let mut wanted = new.iter().find(|a| a.slot == slot).copied();
+            if let (Some(a), Some((source, layer))) = (&mut wanted, self.wishes.get(&slot)) {
+                if a.source == *source {
+                    a.max_layer = *layer;
+                }
+            }
+            let had = self.feeds.get(&slot).map(|fed| fed.assignment);
+            if had == wanted {
+                continue;
+            }
+            out.routes.push(Route {
+                slot,
+                source: wanted.map(|a| a.source),
+                max_layer: wanted.map_or(LayerIndex::TOP, |a| a.max_layer),
+            });
+            if had.map(|a| a.source) != wanted.map(|a| a.source) {
+                out.told.push(slot);
+                self.wishes.remove(&slot);
+            }
+            match wanted {
+                None => {
+                    self.feeds.remove(&slot);
+                }
+                Some(assignment) if had.is_some_and(|a| a.source == assignment.source) => {
+                    if let Some(fed) = self.feeds.get_mut(&slot) {
+                        fed.assignment = assignment;
+                    }
+                }
+                Some(assignment) => {
+                    self.feeds.insert(slot, Fed { assignment, since: None });
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,501 @@
+//! One lesson: what happens on each message, event and tick.
+//!
+//! No clock and no I/O of its own: the time comes in, messages leave through outboxes and commands
+//! through the `MediaDoor`. Changes mark what is stale (`changed`, `replan`); `settle` then sends
+//! each change once, however many messages of a burst caused it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::ids::{HubId, LessonId, ParticipantId, PeerId, SourceId};
+use crate::lesson::media::MediaDoor;
+use crate::lesson::outbox::Encoded;
+use crate::lesson::roster::{Peer, Roster};
+use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, seated};
+use crate::media::command::{CloseReason, Command, Event, EventSink, SlotIndex};
+use crate::media::negotiate::{Accepted, Codec, Negotiator};
+use crate::media::stats::HubStats;
+use crate::session::message::{
+    ByeReason, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant, ServerMessage,
+    SlotPlan,
+};
+
+/// Makes the sink that the shard calls; called once, when the hub opens.
+pub type MakeSink = Box<dyn Fn() -> EventSink + Send>;
+
+pub struct Lesson {
+    // What it is.
+    pub(super) id: LessonId,
+    title: String,
+    config: LessonConfig,
+    /// Made by the API: stays although nobody is there yet.
+    pub(super) planned: bool,
+
+    // Owned state.
+    pub(super) state: LessonState,
+    started: Option<Instant>,
+    ran: Duration,
+    pub(super) roster: Roster,
+    empty_since: Option<Instant>,
+    pub(super) running: Codec,
+    hub: HubId,
+    hub_open: bool,
+
+    // Stale for the others until `settle`.
+    pub(super) changed: BTreeSet<ParticipantId>,
+    pub(super) replan: bool,
+
+    // Out.
+    pub(super) media: MediaDoor,
+    negotiator: Negotiator,
+    make_sink: MakeSink,
+    codec: watch::Sender<Codec>,
+}
+
+/// What a lesson is made from.
+pub struct Parts {
+    pub id: LessonId,
+    pub title: String,
+    pub planned: bool,
+    pub config: LessonConfig,
+    pub hub: HubId,
+    pub media: MediaDoor,
+    pub negotiator: Negotiator,
+    pub make_sink: MakeSink,
+    pub codec: watch::Sender<Codec>,
+}
+
+impl Lesson {
+    #[must_use]
+    pub fn new(parts: Parts, now: Instant) -> Self {
+        Self {
+            id: parts.id,
+            title: parts.title,
+            running: parts.config.video_codec.into(),
+            config: parts.config,
+            planned: parts.planned,
+            state: LessonState::Scheduled,
+            started: None,
+            ran: Duration::ZERO,
+            roster: Roster::default(),
+            empty_since: Some(now),
+            hub: parts.hub,
+            hub_open: false,
+            changed: BTreeSet::new(),
+            replan: false,
+            media: parts.media,
+            negotiator: parts.negotiator,
+            make_sink: parts.make_sink,
+            codec: parts.codec,
+        }
+    }
+
+    /// A participant comes, or comes back.
+    pub fn handle_join(&mut self, actor: Actor, now: Instant) -> Result<(), LessonError> {
+        if self.state == LessonState::Ended {
+            return Err(LessonError::Ended);
+        }
+        if !seated(actor.member.role) {
+            actor.outbox.push(&self.welcome(&actor, None, now));
+            return Ok(());
+        }
+        if self.roster.get(&actor.member.id).is_none()
+            && self.roster.len() >= self.config.max_participants
+        {
+            return Err(LessonError::Full);
+        }
+        self.empty_since = None;
+        let seat = self.roster.seat_for(&actor.member, now);
+        let connection = Some((actor.connection, actor.outbox.clone()));
+        if let Some((_, older)) = std::mem::replace(&mut seat.connection, connection) {
+            older.push(&ServerMessage::Bye { reason: ByeReason::Replaced });
+        }
+        let mut dropped = Vec::new();
+        if seat.member.role != actor.member.role {
+            // Another role has other rights: what the old one sent ends.
+            dropped.extend(seat.current.take().into_iter().chain(seat.pending.take()));
+            seat.member.role = actor.member.role;
+            seat.close_by_default();
+        }
+        seat.member = actor.member.clone();
+        seat.away_since = None;
+        let kept = seat.current.as_ref().map(|p| p.id);
+        for peer in dropped {
+            self.remove_peer(peer.id);
+        }
+        actor.outbox.push(&self.welcome(&actor, kept, now));
+        if let Some(message) = kept.and_then(|peer| self.all_slots(&actor.member.id, peer)) {
+            actor.outbox.push(&message);
+        }
+        self.changed.insert(actor.member.id);
+        self.replan = true;
+        Ok(())
+    }
+
+    /// A connection ended.
+    pub fn handle_gone(&mut self, connection: crate::ids::ConnectionId, how: Gone, now: Instant) {
+        let Some(seat) = self.roster.by_connection_mut(connection) else { return };
+        let id = seat.member.id.clone();
+        match how {
+            Gone::Left => {
+                seat.push(&ServerMessage::Bye { reason: ByeReason::Left });
+                self.give_up_seat(&id, now);
+            }
+            Gone::Broken => {
+                seat.connection = None;
+                seat.away_since = Some(now);
+                self.changed.insert(id);
+            }
+        }
+    }
+
+    /// Something asked by somebody who may ask it. `done` or `answer` is pushed here.
+    pub fn handle_ask(
+        &mut self,
+        actor: &Actor,
+        request: Option<u32>,
+        ask: Ask,
+        now: Instant,
+    ) -> Result<(), LessonError> {
+        if self.state == LessonState::Ended {
+            return Err(LessonError::Ended);
+        }
+        if seated(actor.member.role) {
+            let seat = self.roster.get(&actor.member.id);
+            if !seat.is_some_and(|s| s.is_connection(actor.connection)) {
+                return Err(LessonError::Replaced);
+            }
+        }
+        let done = || {
+            if let Some(request) = request {
+                actor.outbox.push(&ServerMessage::Done { request });
+            }
+        };
+        match ask {
+            Ask::AddPeer { accepted, preferred } => {
+                return self.add_peer(actor, request, *accepted, preferred);
+            }
+            Ask::RestartIce { sdp } => return self.restart_ice(actor, request, &sdp),
+            Ask::State { state } => self.set_state(&actor.member.id, state),
+            Ask::Mute { participant, kind, muted } => {
+                self.mute(&participant, kind, muted, &actor.member.name)?;
+            }
+            Ask::MuteAll => self.mute_all(&actor.member.name),
+            Ask::SelectLayer { mid, max_layer } => {
+                self.select_layer(&actor.member.id, &mid, max_layer)?;
+            }
+            Ask::Start => self.start(now),
+            // The two that may end the asking connection itself: the reply goes first.
+            Ask::Kick { participant } => {
+                if self.roster.get(&participant).is_none() {
+                    return Err(LessonError::UnknownParticipant);
+                }
+                done();
+                self.kick(&participant, now);
+                return Ok(());
+            }
+            Ask::End => {
+                done();
+                self.handle_end(now);
+                return Ok(());
+            }
+        }
+        done();
+        Ok(())
+    }
+
+    /// 下课: everybody is told, and the media ends.
+    pub fn handle_end(&mut self, now: Instant) {
+        if self.state == LessonState::Ended {
+            return;
+        }
+        self.ran = self.running_for(now);
+        self.started = None;
+        self.state = LessonState::Ended;
+        self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+        self.broadcast(&ServerMessage::Bye { reason: ByeReason::Ended });
+        self.close_hub();
+    }
+
+    /// The server stops: media ends, the lesson does not.
+    pub fn handle_shutdown(&mut self) {
+        self.close_hub();
+    }
+
+    pub fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::PeerConnected { peer } => self.peer_connected(peer),
+            Event::PeerClosed { peer, reason } => self.peer_closed(peer, reason),
+            Event::SourceFlowing { source } => self.source_flows(source, true),
+            Event::SourceStalled { source } => self.source_flows(source, false),
+            Event::SlotFlowing { peer, slot, source, rtp_timestamp } => {
+                self.slot_flows(peer, slot, source, rtp_timestamp);
+            }
+            Event::Stats(stats) => self.handle_stats(*stats),
+        }
+    }
+
+    /// Figures of the last second.
+    pub fn handle_stats(&mut self, stats: HubStats) {
+        for figures in stats.peers {
+            let Some(seat) = self.roster.by_peer_mut(figures.peer) else { continue };
+            if let Some(peer) = seat.peer_mut(figures.peer) {
+                peer.stats = Some(figures);
+            }
+        }
+        for seat in self.roster.iter() {
+            if let Some(link) = seat.link() {
+                seat.push(&ServerMessage::Link { link });
+            }
+        }
+    }
+
+    /// Once a second: seats whose time is over, commands that the queue refused.
+    pub fn handle_tick(&mut self, now: Instant) {
+        self.media.retry();
+        for id in self.roster.expired(self.config.seat_keep(), now) {
+            self.give_up_seat(&id, now);
+        }
+        let alone = self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep());
+        if alone && self.state == LessonState::Live {
+            self.handle_end(now);
+        }
+    }
+
+    /// An unplanned lesson that nobody ever started and nobody waits for leaves no trace.
+    #[must_use]
+    pub fn is_abandoned(&self, now: Instant) -> bool {
+        self.state == LessonState::Scheduled
+            && !self.planned
+            && self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep())
+    }
+
+    #[must_use]
+    pub fn info(&self, now: Instant) -> LessonInfo {
+        LessonInfo {
+            id: self.id.clone(),
+            title: self.title.clone(),
+            state: self.state,
+            running_seconds: u32::try_from(self.running_for(now).as_secs()).unwrap_or(u32::MAX),
+        }
+    }
+
+    #[must_use]
+    pub fn overview(&self, now: Instant) -> LessonOverview {
+        let participants = self.roster.iter().map(|s| self.roster.overview(s, now)).collect();
+        LessonOverview { lesson: self.info(now), participants }
+    }
+
+    pub(super) fn broadcast(&self, message: &ServerMessage) {
+        let encoded = Encoded::new(message);
+        for seat in self.roster.iter() {
+            seat.push_encoded(&encoded);
+        }
+    }
+
+    /// Removes a seat and all that belongs to it.
+    pub(super) fn give_up_seat(&mut self, id: &ParticipantId, now: Instant) {
+        let Some(seat) = self.roster.remove(id) else { return };
+        for peer in seat.peers() {
+            self.remove_peer(peer.id);
+        }
+        self.changed.remove(id);
+        self.broadcast(&ServerMessage::ParticipantLeft { id: id.clone() });
+        self.replan = true;
+        if self.roster.is_empty() {
+            self.empty_since = Some(now);
+        }
+    }
+
+    pub(super) fn remove_peer(&mut self, peer: PeerId) {
+        self.media.surely(move || Command::RemovePeer { peer });
+    }
+
+    fn start(&mut self, now: Instant) {
+        if self.state != LessonState::Scheduled {
+            return;
+        }
+        self.state = LessonState::Live;
+        self.started = Some(now);
+        self.mute_all_receivers_at_start();
+        self.replan = true;
+        self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+    }
+
+    fn running_for(&self, now: Instant) -> Duration {
+        self.ran + self.started.map_or(Duration::ZERO, |since| now - since)
+    }
+
+    fn welcome(&self, actor: &Actor, peer: Option<PeerId>, now: Instant) -> ServerMessage {
+        let slots = if seated(actor.member.role) {
+            SlotPlan { audio: self.config.audio_slots, video: self.config.video_slots }
+        } else {
+            SlotPlan { audio: 0, video: 0 }
+        };
+        let roster: Vec<Participant> = self.roster.iter().map(|s| s.participant()).collect();
+        ServerMessage::Welcome {
+            version: PROTOCOL_VERSION,
+            participant: actor.member.id.clone(),
+            role: actor.member.role,
+            name: actor.member.name.clone(),
+            lesson: self.info(now),
+            roster,
+            slots,
+            ice_servers: Vec::new(),
+            peer,
+        }
+    }
+
+    fn add_peer(
+        &mut self,
+        actor: &Actor,
+        request: Option<u32>,
+        accepted: Accepted,
+        preferred: Codec,
+    ) -> Result<(), LessonError> {
+        self.open_hub()?;
+        let (peer, setup) = Peer::new(accepted);
+        let seat =
+            self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
+        self.media.now(Command::AddPeer { hub: self.hub, peer: peer.id, setup })?;
+        for source in &peer.sources {
+            if seat.closed.contains(&source.info.kind) {
+                let source = source.info.source;
+                self.media.surely(move || Command::Gate { source, open: false });
+            }
+        }
+        let answer = ServerMessage::Answer {
+            request: request.unwrap_or_default(),
+            peer: peer.id,
+            sdp: peer.answer.sdp().to_owned(),
+            slots: peer.slot_mids(),
+        };
+        let takes_video = !peer.decodes.is_empty();
+        let cannot_follow = takes_video && !peer.decodes.contains(&self.running);
+        let old_codec = preferred != self.running
+            && peer.sent_video().any(|codec| codec != self.running);
+        let older = seat.pending.replace(peer);
+        actor.outbox.push(&answer);
+        if let Some(older) = older {
+            self.remove_peer(older.id);
+        }
+        if cannot_follow && self.running != Codec::Vp8 {
+            self.change_codec(Codec::Vp8);
+        } else if old_codec {
+            actor.outbox.push(&renew("codec_changed"));
+        }
+        self.replan = true;
+        Ok(())
+    }
+
+    /// Everybody who sends another codec makes a new peer.
+    fn change_codec(&mut self, codec: Codec) {
+        self.running = codec;
+        self.codec.send_replace(codec);
+        for seat in self.roster.iter() {
+            if seat.peers().any(|p| p.sent_video().any(|sent| sent != codec)) {
+                seat.push(&renew("codec_changed"));
+            }
+        }
+    }
+
+    fn restart_ice(
+        &mut self,
+        actor: &Actor,
+        request: Option<u32>,
+        sdp: &str,
+    ) -> Result<(), LessonError> {
+        let seat =
+            self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
+        // A page speaks of its newest peer.
+        let peer = if seat.pending.is_some() { &mut seat.pending } else { &mut seat.current };
+        let peer = peer.as_mut().ok_or(LessonError::UnknownSlot)?;
+        let (answer, restart) = self.negotiator.restart(&peer.answer, sdp)?;
+        self.media.now(Command::RestartIce { peer: peer.id, restart })?;
+        peer.answer = answer;
+        actor.outbox.push(&ServerMessage::Answer {
+            request: request.unwrap_or_default(),
+            peer: peer.id,
+            sdp: peer.answer.sdp().to_owned(),
+            slots: peer.slot_mids(),
+        });
+        Ok(())
+    }
+
+    fn peer_connected(&mut self, id: PeerId) {
+        let Some(seat) = self.roster.by_peer_mut(id) else { return };
+        if seat.pending.as_ref().is_none_or(|p| p.id != id) {
+            return;
+        }
+        let older = std::mem::replace(&mut seat.current, seat.pending.take());
+        self.changed.insert(seat.member.id.clone());
+        if let Some(older) = older {
+            self.remove_peer(older.id);
+        }
+        self.replan = true;
+    }
+
+    fn peer_closed(&mut self, id: PeerId, reason: CloseReason) {
+        let Some(seat) = self.roster.by_peer_mut(id) else { return };
+        if seat.pending.as_ref().is_some_and(|p| p.id == id) {
+            seat.pending = None;
+        } else {
+            seat.current = None;
+        }
+        // A page that closed its peer itself knows, and one that waits for a newer peer has one.
+        let asked = matches!(reason, CloseReason::Removed | CloseReason::Closed);
+        if !asked && seat.pending.is_none() {
+            seat.push(&renew("media_lost"));
+        }
+        self.changed.insert(seat.member.id.clone());
+        self.replan = true;
+    }
+
+    fn source_flows(&mut self, id: SourceId, flowing: bool) {
+        let Some(seat) = self.roster.by_source_mut(id) else { return };
+        for source in seat.peers_mut().flat_map(|p| &mut p.sources) {
+            if source.info.source == id {
+                source.flowing = flowing;
+            }
+        }
+        self.changed.insert(seat.member.id.clone());
+    }
+
+    fn slot_flows(&mut self, id: PeerId, slot: SlotIndex, source: SourceId, since: u32) {
+        let Some(seat) = self.roster.by_peer_mut(id) else { return };
+        let participant = seat.member.id.clone();
+        let Some(fed) = seat.peer_mut(id).and_then(|p| p.feeds.get_mut(&slot)) else { return };
+        if fed.assignment.source != source {
+            return;
+        }
+        fed.since = Some(since);
+        self.tell_slots(&participant, id, &[slot]);
+    }
+
+    fn open_hub(&mut self) -> Result<(), LessonError> {
+        if !self.hub_open {
+            let events = (self.make_sink)();
+            self.media.now(Command::OpenHub { hub: self.hub, events })?;
+            self.hub_open = true;
+        }
+        Ok(())
+    }
+
+    fn close_hub(&mut self) {
+        if std::mem::take(&mut self.hub_open) {
+            let hub = self.hub;
+            self.media.surely(move || Command::CloseHub { hub });
+        }
+        for seat in self.roster.iter_mut() {
+            seat.current = None;
+            seat.pending = None;
+        }
+    }
+}
+
+fn renew(reason: &str) -> ServerMessage {
+    ServerMessage::Renew { reason: reason.to_owned() }
+}

@@ -1,0 +1,184 @@
+//! The human side of a lesson: who is there, who may be heard, what everybody sees.
+//!
+//! One task per lesson owns all of it (`task`), the `directory` finds or makes it, and everybody
+//! else holds a `LessonHandle`. Sessions wait for the lesson (waiting is allowed downwards); the
+//! lesson never waits for a session: it pushes into the session's `Outbox`. Media events come in
+//! by `try_send`, statistics as last value.
+//!
+//! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
+//! (what happens on each message, no clock and no I/O of its own), `task` (the loop).
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::ids::{ConnectionId, HubId, LessonId, ParticipantId};
+use crate::media::negotiate::{Accepted, Codec, NegotiateError, SourceKind};
+use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
+
+pub mod config;
+pub mod directory;
+mod feeds;
+#[allow(clippy::module_inception)]
+mod lesson;
+mod media;
+pub mod outbox;
+mod people;
+pub mod plan;
+pub mod roster;
+mod task;
+
+pub use config::LessonConfig;
+pub use directory::Directory;
+pub use roster::Member;
+
+use outbox::Outbox;
+
+/// Requests that may wait for a lesson; a session whose request finds this full waits.
+const REQUESTS: usize = 1024;
+
+/// Why a lesson refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum LessonError {
+    #[error("the lesson has ended")]
+    Ended,
+    #[error("a lesson with this id exists")]
+    Exists,
+    #[error("no such lesson")]
+    Unknown,
+    #[error("the lesson or the server is full")]
+    Full,
+    #[error("the media plane is busy")]
+    Busy,
+    #[error("nobody here has this id")]
+    UnknownParticipant,
+    #[error("this connection has no such slot or no media")]
+    UnknownSlot,
+    #[error("a newer connection speaks for this participant")]
+    Replaced,
+    #[error("{0}")]
+    Offer(#[from] NegotiateError),
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub connection: ConnectionId,
+    pub member: Member,
+    pub outbox: Outbox,
+}
+
+/// What a connected participant may ask of the lesson. Rights are checked before.
+#[derive(Debug)]
+pub enum Ask {
+    /// `preferred` is the codec that the answer was made for.
+    AddPeer { accepted: Box<Accepted>, preferred: Codec },
+    RestartIce { sdp: String },
+    State { state: OwnState },
+    Mute { participant: ParticipantId, kind: SourceKind, muted: bool },
+    MuteAll,
+    Kick { participant: ParticipantId },
+    Start,
+    End,
+    SelectLayer { mid: String, max_layer: u8 },
+}
+
+/// How a connection went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// For good: the seat is given up.
+    Left,
+    /// Broken: the seat is kept for a while.
+    Broken,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, LessonError>>;
+
+enum Request {
+    Join { actor: Actor, reply: Reply<()> },
+    /// Success is told by the lesson itself through the outbox (so that replies and news keep
+    /// their order); an error goes back for the session to word.
+    Ask { actor: Actor, request: Option<u32>, ask: Ask, reply: Reply<()> },
+    Gone { connection: ConnectionId, how: Gone },
+    Overview { reply: oneshot::Sender<LessonOverview> },
+    End { reply: Reply<LessonInfo> },
+    Shutdown { reply: oneshot::Sender<()> },
+}
+
+/// A running lesson; cheap to clone.
+#[derive(Clone)]
+pub struct LessonHandle {
+    id: LessonId,
+    hub: HubId,
+    shard: usize,
+    requests: mpsc::Sender<Request>,
+    codec: watch::Receiver<Codec>,
+}
+
+impl LessonHandle {
+    #[must_use]
+    pub fn id(&self) -> &LessonId {
+        &self.id
+    }
+
+    /// The shard that offers for this lesson are answered for.
+    #[must_use]
+    pub fn shard(&self) -> usize {
+        self.shard
+    }
+
+    /// The video codec that senders shall use now.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        *self.codec.borrow()
+    }
+
+    /// Takes the participant's seat and pushes `welcome`. An older connection of the same
+    /// participant is replaced. Admins get a `welcome`, but no seat.
+    pub async fn join(&self, actor: Actor) -> Result<(), LessonError> {
+        self.call(|reply| Request::Join { actor, reply }).await?
+    }
+
+    /// Asks something; the lesson pushes `done` or `answer` itself.
+    pub async fn ask(
+        &self,
+        actor: Actor,
+        request: Option<u32>,
+        ask: Ask,
+    ) -> Result<(), LessonError> {
+        self.call(|reply| Request::Ask { actor, request, ask, reply }).await?
+    }
+
+    /// Tells that a connection is no more.
+    pub async fn gone(&self, connection: ConnectionId, how: Gone) {
+        // A lesson that has ended has no seats to give up.
+        let _ = self.requests.send(Request::Gone { connection, how }).await;
+    }
+
+    pub async fn overview(&self) -> Result<LessonOverview, LessonError> {
+        self.call(|reply| Request::Overview { reply }).await
+    }
+
+    /// 下课 from outside the lesson.
+    pub async fn end(&self) -> Result<LessonInfo, LessonError> {
+        self.call(|reply| Request::End { reply }).await?
+    }
+
+    /// Ends the media of the lesson because the server stops; the sessions say goodbye.
+    async fn shutdown(&self) {
+        let _ = self.call(|reply| Request::Shutdown { reply }).await;
+    }
+
+    /// The task answers everything it takes; when it is gone, the lesson has ended.
+    async fn call<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, LessonError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| LessonError::Ended)?;
+        answer.await.map_err(|_| LessonError::Ended)
+    }
+}
+
+/// Which roles have a seat.
+fn seated(role: Role) -> bool {
+    role != Role::Admin
+}

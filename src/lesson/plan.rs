@@ -1,0 +1,328 @@
+//! Which source feeds which slot of whom: a pure function of the lesson's seats.
+//!
+//! Receivers and observers: video 0 is the lead's camera (one layer lower while content is shown),
+//! video 1 the lead's content; audio 0 the lead's microphone, audio 1 the content's sound, from
+//! audio 2 on the other open microphones. A lead: the receivers' cameras from video 0 on, their
+//! open microphones from audio 0 on, co-teachers after them. Nobody gets a source of their own,
+//! and no slot a source whose codec its subscriber does not decode.
+//!
+//! The plan is stable: what a peer's slot showed stays there as long as it is wanted, so that a
+//! classroom never jumps to another place on the wall when others come and go; a slot that became
+//! free is used again. Stability goes by (seat, kind), not by source: a classroom that reconnects
+//! takes its own place back.
+
+use crate::ids::{PeerId, SourceId};
+use crate::media::command::{LayerIndex, SlotIndex};
+use crate::media::negotiate::{Codec, SourceKind};
+use crate::session::message::Role;
+
+/// Above this many cameras on a lead's wall each is shown in its lowest layer.
+const WALL_IN_TOP_LAYER: usize = 4;
+/// Slots of receivers and observers whose use is fixed, of each kind: lead and content.
+const FIXED: usize = 2;
+
+/// A seat's number: its place in the order of first joining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeatNumber(pub u64);
+
+/// One seat as the plan sees it. Seats come in the order of their numbers.
+#[derive(Clone, Debug)]
+pub struct SeatView {
+    pub seat: SeatNumber,
+    pub role: Role,
+    pub sources: Vec<SourceView>,
+    pub peers: Vec<PeerView>,
+}
+
+/// A source that may be shown or heard: sent by its owner and not closed by the lead.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceView {
+    pub source: SourceId,
+    pub kind: SourceKind,
+    pub codec: Codec,
+}
+
+/// One taker of slots.
+#[derive(Clone, Debug)]
+pub struct PeerView {
+    pub peer: PeerId,
+    pub audio: Vec<SlotIndex>,
+    pub video: Vec<SlotIndex>,
+    pub decodes: Vec<Codec>,
+    /// What the last plan gave to each slot.
+    pub before: Vec<(SlotIndex, Wanted)>,
+}
+
+/// A source by its owner's seat and its kind: what stays the same when the owner reconnects.
+pub type Wanted = (SeatNumber, SourceKind);
+
+/// One fed slot of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    pub slot: SlotIndex,
+    pub source: SourceId,
+    pub wanted: Wanted,
+    pub max_layer: LayerIndex,
+}
+
+/// The feeds of one peer; slots that are not named are silent.
+///
+/// `lead` is the seat that leads now; without one, receivers get only open microphones.
+#[must_use]
+pub fn plan(
+    lead: Option<SeatNumber>,
+    seats: &[SeatView],
+    own: &SeatView,
+    peer: &PeerView,
+) -> Vec<Assignment> {
+    let taker = Taker { own, peer };
+    match own.role {
+        Role::Lead => taker.lead(seats),
+        Role::Receiver | Role::Observer => {
+            let lead = lead.and_then(|number| seats.iter().find(|s| s.seat == number));
+            taker.receiver(lead, seats)
+        }
+        Role::Admin => Vec::new(),
+    }
+}
+
+struct Taker<'a> {
+    own: &'a SeatView,
+    peer: &'a PeerView,
+}
+
+impl Taker<'_> {
+    fn lead(&self, seats: &[SeatView]) -> Vec<Assignment> {
+        let others = || {
+            let seated = |role| move |s: &&SeatView| s.role == role && s.seat != self.own.seat;
+            let receivers = seats.iter().filter(seated(Role::Receiver));
+            receivers.chain(seats.iter().filter(seated(Role::Lead)))
+        };
+        let cameras: Vec<_> =
+            others().filter_map(|s| self.takes(s, SourceKind::Camera)).collect();
+        let mics: Vec<_> = others().filter_map(|s| self.takes(s, SourceKind::Mic)).collect();
+        let layer =
+            if cameras.len() > WALL_IN_TOP_LAYER { LayerIndex(0) } else { LayerIndex::TOP };
+        let mut out = self.keep_places(&self.peer.video, &cameras, layer);
+        out.extend(self.keep_places(&self.peer.audio, &mics, LayerIndex::TOP));
+        out
+    }
+
+    fn receiver(&self, lead: Option<&SeatView>, seats: &[SeatView]) -> Vec<Assignment> {
+        let from_lead = |kind| lead.and_then(|seat| self.takes(seat, kind));
+        let content = from_lead(SourceKind::Content);
+        let camera_layer = if content.is_some() {
+            LayerIndex(LayerIndex::TOP.0 - 1)
+        } else {
+            LayerIndex::TOP
+        };
+        let fixed = [
+            (self.peer.video.first(), from_lead(SourceKind::Camera), camera_layer),
+            (self.peer.video.get(1), content, LayerIndex::TOP),
+            (self.peer.audio.first(), from_lead(SourceKind::Mic), LayerIndex::TOP),
+            (self.peer.audio.get(1), from_lead(SourceKind::ContentAudio), LayerIndex::TOP),
+        ];
+        let mut out: Vec<Assignment> = fixed
+            .into_iter()
+            .filter_map(|(slot, feed, layer)| Some(assign(*slot?, feed?, layer)))
+            .collect();
+        let mics: Vec<_> = seats
+            .iter()
+            .filter(|s| s.seat != self.own.seat && lead.is_none_or(|l| l.seat != s.seat))
+            .filter_map(|s| self.takes(s, SourceKind::Mic))
+            .collect();
+        let rest = self.peer.audio.get(FIXED..).unwrap_or_default();
+        out.extend(self.keep_places(rest, &mics, LayerIndex::TOP));
+        out
+    }
+
+    /// The seat's source of this kind, when this peer can decode it.
+    fn takes(&self, seat: &SeatView, kind: SourceKind) -> Option<(Wanted, SourceId)> {
+        let source = seat.sources.iter().find(|s| s.kind == kind)?;
+        let decodes = kind.is_audio() || self.peer.decodes.contains(&source.codec);
+        decodes.then_some(((seat.seat, kind), source.source))
+    }
+
+    /// Gives each feed the slot that it had, and the free slots to the others in their order.
+    fn keep_places(
+        &self,
+        slots: &[SlotIndex],
+        feeds: &[(Wanted, SourceId)],
+        layer: LayerIndex,
+    ) -> Vec<Assignment> {
+        let had = |wanted: Wanted| {
+            let before = self.peer.before.iter().find(|(_, w)| *w == wanted)?;
+            slots.contains(&before.0).then_some(before.0)
+        };
+        let kept: Vec<_> = feeds.iter().filter_map(|(w, _)| had(*w)).collect();
+        let mut free = slots.iter().copied().filter(|s| !kept.contains(s));
+        feeds
+            .iter()
+            .filter_map(|feed| Some(assign(had(feed.0).or_else(|| free.next())?, *feed, layer)))
+            .collect()
+    }
+}
+
+fn assign(slot: SlotIndex, (wanted, source): (Wanted, SourceId), layer: LayerIndex) -> Assignment {
+    Assignment { slot, source, wanted, max_layer: layer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::negotiate::SourceKind::{Camera, Content, ContentAudio, Mic};
+
+    /// A seat `n` whose sources have the ids `n * 10 + kind`.
+    fn seat(n: u64, role: Role, kinds: &[SourceKind]) -> SeatView {
+        let source = |kind: &SourceKind| SourceView {
+            source: id(n, *kind),
+            kind: *kind,
+            codec: if kind.is_audio() { Codec::Opus } else { Codec::Vp8 },
+        };
+        let peer = PeerView {
+            peer: PeerId(n),
+            audio: (0..4).map(SlotIndex).collect(),
+            video: (4..10).map(SlotIndex).collect(),
+            decodes: vec![Codec::Vp8, Codec::H264],
+            before: Vec::new(),
+        };
+        SeatView {
+            seat: SeatNumber(n),
+            role,
+            sources: kinds.iter().map(source).collect(),
+            peers: vec![peer],
+        }
+    }
+
+    fn id(n: u64, kind: SourceKind) -> SourceId {
+        let place = match kind {
+            Mic => 0,
+            Camera => 1,
+            Content => 2,
+            ContentAudio => 3,
+        };
+        SourceId(n * 10 + place)
+    }
+
+    /// The plan of seat `n` as (slot, source, layer), by slot.
+    fn planned(seats: &[SeatView], n: u64) -> Vec<(u8, u64, u8)> {
+        let lead = seats.iter().find(|s| s.role == Role::Lead).map(|s| s.seat);
+        let own = seats.iter().find(|s| s.seat.0 == n).unwrap();
+        let mut out: Vec<_> = plan(lead, seats, own, &own.peers[0])
+            .iter()
+            .map(|a| (a.slot.0, a.source.0, a.max_layer.0))
+            .collect();
+        out.sort_unstable();
+        out
+    }
+
+    /// Writes the plan of seat `n` into its `before`, as the lesson does.
+    fn settle(seats: &mut [SeatView], n: u64) {
+        let lead = seats.iter().find(|s| s.role == Role::Lead).map(|s| s.seat);
+        let own = seats.iter().position(|s| s.seat.0 == n).unwrap();
+        let plan = plan(lead, seats, &seats[own], &seats[own].peers[0]);
+        seats[own].peers[0].before = plan.iter().map(|a| (a.slot, a.wanted)).collect();
+    }
+
+    #[test]
+    fn what_each_role_gets() {
+        let all = [Mic, Camera, Content, ContentAudio];
+        let lead_camera = |kinds: &[SourceKind]| seat(1, Role::Lead, kinds);
+        let table: &[(&str, Vec<SeatView>, u64, &[(u8, u64, u8)])] = &[
+            ("nobody else", vec![seat(2, Role::Receiver, &[Mic, Camera])], 2, &[]),
+            (
+                "a receiver sees the lead in the top layer",
+                vec![lead_camera(&[Mic, Camera]), seat(2, Role::Receiver, &[])],
+                2,
+                &[(0, 10, 2), (4, 11, 2)],
+            ),
+            (
+                "content is big, the lead beside it one layer lower",
+                vec![lead_camera(&all), seat(2, Role::Receiver, &[])],
+                2,
+                &[(0, 10, 2), (1, 13, 2), (4, 11, 1), (5, 12, 2)],
+            ),
+            (
+                "an observer gets what a receiver gets",
+                vec![lead_camera(&all), seat(2, Role::Observer, &[])],
+                2,
+                &[(0, 10, 2), (1, 13, 2), (4, 11, 1), (5, 12, 2)],
+            ),
+            (
+                "other open microphones from audio 2 on, never one's own, no other cameras",
+                vec![
+                    lead_camera(&[Mic, Camera]),
+                    seat(2, Role::Receiver, &[Mic, Camera]),
+                    seat(3, Role::Receiver, &[Mic, Camera]),
+                ],
+                2,
+                &[(0, 10, 2), (2, 30, 2), (4, 11, 2)],
+            ),
+            (
+                "a lead sees and hears the receivers, not herself and no observer",
+                vec![
+                    lead_camera(&all),
+                    seat(2, Role::Receiver, &[Mic, Camera]),
+                    seat(3, Role::Observer, &[]),
+                    seat(4, Role::Receiver, &[Camera]),
+                ],
+                1,
+                &[(0, 20, 2), (4, 21, 2), (5, 41, 2)],
+            ),
+            (
+                "more microphones than slots: the first ones",
+                (1..=7).map(|n| seat(n, if n == 1 { Role::Lead } else { Role::Receiver }, &[Mic])).collect(),
+                7,
+                &[(0, 10, 2), (2, 20, 2), (3, 30, 2)],
+            ),
+        ];
+        for (name, seats, n, expected) in table {
+            assert_eq!(&planned(seats, *n), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wall_of_more_than_four_takes_the_lowest_layer() {
+        let mut seats = vec![seat(1, Role::Lead, &[])];
+        seats.extend((2..=5).map(|n| seat(n, Role::Receiver, &[Camera])));
+        assert!(planned(&seats, 1).iter().all(|(_, _, layer)| *layer == 2));
+        seats.push(seat(6, Role::Receiver, &[Camera]));
+        assert_eq!(planned(&seats, 1).len(), 5);
+        assert!(planned(&seats, 1).iter().all(|(_, _, layer)| *layer == 0));
+    }
+
+    #[test]
+    fn classrooms_keep_their_places_and_free_ones_are_used_again() {
+        let mut seats = vec![seat(1, Role::Lead, &[])];
+        seats.extend((2..=4).map(|n| seat(n, Role::Receiver, &[Camera])));
+        settle(&mut seats, 1);
+        assert_eq!(planned(&seats, 1), [(4, 21, 2), (5, 31, 2), (6, 41, 2)]);
+        seats.remove(1);
+        assert_eq!(planned(&seats, 1), [(5, 31, 2), (6, 41, 2)], "nobody moves up");
+        settle(&mut seats, 1);
+        seats.push(seat(5, Role::Receiver, &[Camera]));
+        assert_eq!(planned(&seats, 1), [(4, 51, 2), (5, 31, 2), (6, 41, 2)], "the free place");
+        settle(&mut seats, 1);
+        seats[1].sources[0].source = SourceId(999);
+        assert_eq!(planned(&seats, 1)[1], (5, 999, 2), "a reconnected classroom is back in place");
+    }
+
+    #[test]
+    fn a_slot_never_gets_a_codec_that_is_not_decoded() {
+        let mut seats = vec![seat(1, Role::Lead, &[Mic, Camera]), seat(2, Role::Receiver, &[])];
+        seats[0].sources[1].codec = Codec::H264;
+        seats[1].peers[0].decodes = vec![Codec::Vp8];
+        assert_eq!(planned(&seats, 2), [(0, 10, 2)]);
+    }
+
+    #[test]
+    fn few_slots_are_enough() {
+        let mut seats =
+            vec![seat(1, Role::Lead, &[Mic, Camera, Content]), seat(2, Role::Receiver, &[])];
+        seats[1].peers[0].audio = vec![SlotIndex(0)];
+        seats[1].peers[0].video = vec![SlotIndex(1)];
+        assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 11, 1)]);
+        seats[1].peers[0].video.clear();
+        assert_eq!(planned(&seats, 2), [(0, 10, 2)]);
+    }
+}

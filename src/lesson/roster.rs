@@ -1,0 +1,367 @@
+//! Who is in the lesson: seats and their media connections.
+//!
+//! A seat belongs to a participant (a token's `sub`), not to a connection: it is kept when the
+//! connection breaks, so that a reload returns to its place. A seat has up to two peers: `current`
+//! carries media, `pending` is a newer one that has not connected yet and takes over when it has.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::ids::{ConnectionId, ParticipantId, PeerId, SourceId};
+use crate::lesson::outbox::{Encoded, Outbox};
+use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SeatView, SourceView};
+use crate::media::command::{LayerIndex, SlotIndex};
+use crate::media::negotiate::{
+    Accepted, AnswerTemplate, Codec, MediaKind, SlotInfo, SourceInfo, SourceKind,
+};
+use crate::media::stats::PeerStats;
+use crate::session::message::{
+    Feed, LinkStats, OwnState, Participant, ParticipantOverview, Presence, ReceivedStream, Role,
+    ServerMessage, SlotFeed, SlotMid, SourceState,
+};
+
+/// Who joins.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub id: ParticipantId,
+    pub name: String,
+    pub role: Role,
+}
+
+pub struct Seat {
+    pub number: SeatNumber,
+    pub member: Member,
+    pub joined: Instant,
+    /// When the connection broke; `None` while it is there.
+    pub away_since: Option<Instant>,
+    /// The socket that speaks for this seat now.
+    pub connection: Option<(ConnectionId, Outbox)>,
+    /// What the page says of itself; `None` before it said anything, then all it sends counts.
+    pub said: Option<OwnState>,
+    /// Kinds that the lead closed.
+    pub closed: Vec<SourceKind>,
+    pub current: Option<Peer>,
+    pub pending: Option<Peer>,
+}
+
+/// One media connection of a seat.
+pub struct Peer {
+    pub id: PeerId,
+    /// For ICE restarts.
+    pub answer: AnswerTemplate,
+    pub sources: Vec<Source>,
+    pub slots: Vec<SlotInfo>,
+    pub decodes: Vec<Codec>,
+    pub feeds: BTreeMap<SlotIndex, Fed>,
+    /// The page's own wish per slot, for the source that it had when it wished.
+    pub wishes: HashMap<SlotIndex, (SourceId, LayerIndex)>,
+    pub stats: Option<PeerStats>,
+}
+
+pub struct Source {
+    pub info: SourceInfo,
+    pub flowing: bool,
+}
+
+/// What a slot is fed with, and since which RTP timestamp its frames show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fed {
+    pub assignment: Assignment,
+    pub since: Option<u32>,
+}
+
+impl Peer {
+    /// Splits an accepted offer into what the lesson keeps; `setup` goes to the media plane.
+    #[must_use]
+    pub fn new(accepted: Accepted) -> (Self, Box<crate::media::negotiate::PeerSetup>) {
+        let peer = Self {
+            id: accepted.peer,
+            answer: accepted.answer,
+            sources: accepted
+                .sources
+                .into_iter()
+                .map(|info| Source { info, flowing: false })
+                .collect(),
+            slots: accepted.slots,
+            decodes: accepted.decodes,
+            feeds: BTreeMap::new(),
+            wishes: HashMap::new(),
+            stats: None,
+        };
+        (peer, accepted.setup)
+    }
+
+    /// The slots' mids as the `answer` message names them.
+    #[must_use]
+    pub fn slot_mids(&self) -> Vec<SlotMid> {
+        self.slots.iter().map(|s| SlotMid { mid: s.mid.clone(), kind: s.kind }).collect()
+    }
+
+    /// The video codecs that this peer sends.
+    pub fn sent_video(&self) -> impl Iterator<Item = Codec> {
+        self.sources.iter().filter(|s| s.info.kind.is_video()).map(|s| s.info.codec)
+    }
+
+    fn slots_of(&self, kind: MediaKind) -> Vec<SlotIndex> {
+        self.slots.iter().filter(|s| s.kind == kind).map(|s| s.slot).collect()
+    }
+
+    /// The slot with this mid.
+    #[must_use]
+    pub fn slot_by_mid(&self, mid: &str) -> Option<&SlotInfo> {
+        self.slots.iter().find(|s| s.mid == mid)
+    }
+
+    fn mid_of(&self, slot: SlotIndex) -> Option<&str> {
+        self.slots.iter().find(|s| s.slot == slot).map(|s| s.mid.as_str())
+    }
+
+    fn view(&self) -> PeerView {
+        PeerView {
+            peer: self.id,
+            audio: self.slots_of(MediaKind::Audio),
+            video: self.slots_of(MediaKind::Video),
+            decodes: self.decodes.clone(),
+            before: self.feeds.iter().map(|(s, fed)| (*s, fed.assignment.wanted)).collect(),
+        }
+    }
+}
+
+impl Seat {
+    #[must_use]
+    pub fn new(number: SeatNumber, member: Member, now: Instant) -> Self {
+        let mut seat = Self {
+            number,
+            member,
+            joined: now,
+            away_since: None,
+            connection: None,
+            said: None,
+            closed: Vec::new(),
+            current: None,
+            pending: None,
+        };
+        seat.close_by_default();
+        seat
+    }
+
+    /// Receivers begin with a closed microphone: an open one in a full classroom is an echo for
+    /// everybody else.
+    pub fn close_by_default(&mut self) {
+        if self.member.role == Role::Receiver && !self.closed.contains(&SourceKind::Mic) {
+            self.closed.push(SourceKind::Mic);
+        }
+    }
+
+    pub fn push(&self, message: &ServerMessage) {
+        if let Some((_, outbox)) = &self.connection {
+            outbox.push(message);
+        }
+    }
+
+    pub fn push_encoded(&self, message: &Encoded) {
+        if let Some((_, outbox)) = &self.connection {
+            outbox.push_encoded(message);
+        }
+    }
+
+    #[must_use]
+    pub fn is_connection(&self, id: ConnectionId) -> bool {
+        self.connection.as_ref().is_some_and(|(own, _)| *own == id)
+    }
+
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.current.iter().chain(&self.pending)
+    }
+
+    pub fn peers_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.current.iter_mut().chain(&mut self.pending)
+    }
+
+    pub fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.peers_mut().find(|p| p.id == id)
+    }
+
+    /// Whether the page says that it really sends this kind.
+    fn sends(&self, kind: SourceKind) -> bool {
+        self.said.as_ref().is_none_or(|said| match kind {
+            SourceKind::Mic => said.mic,
+            SourceKind::Camera => said.camera,
+            SourceKind::Content | SourceKind::ContentAudio => said.content,
+        })
+    }
+
+    /// The seat as the plan sees it. Sources come from the connected peer alone.
+    #[must_use]
+    pub fn view(&self) -> SeatView {
+        let sources = self.current.iter().flat_map(|peer| &peer.sources);
+        let shown = sources
+            .filter(|s| !self.closed.contains(&s.info.kind) && self.sends(s.info.kind))
+            .map(|s| SourceView {
+                source: s.info.source,
+                kind: s.info.kind,
+                codec: s.info.codec,
+            });
+        SeatView {
+            seat: self.number,
+            role: self.member.role,
+            sources: shown.collect(),
+            peers: self.peers().map(Peer::view).collect(),
+        }
+    }
+
+    /// The roster entry.
+    #[must_use]
+    pub fn participant(&self) -> Participant {
+        Participant {
+            id: self.member.id.clone(),
+            name: self.member.name.clone(),
+            role: self.member.role,
+            presence: if self.away_since.is_some() { Presence::Away } else { Presence::Online },
+            state: self.said.clone().unwrap_or_default(),
+            muted: self.closed.clone(),
+            sources: self
+                .current
+                .iter()
+                .flat_map(|peer| &peer.sources)
+                .map(|s| SourceState {
+                    id: s.info.source,
+                    kind: s.info.kind,
+                    flowing: s.flowing,
+                })
+                .collect(),
+        }
+    }
+
+    /// Figures of the link, when a peer is connected and has some.
+    #[must_use]
+    pub fn link(&self) -> Option<LinkStats> {
+        let stats = self.current.as_ref()?.stats.as_ref()?;
+        Some(LinkStats {
+            down_kbps: stats.down_kbps,
+            up_kbps: stats.up_kbps,
+            rtt_ms: stats.rtt_ms,
+            loss_down: stats.loss_down,
+            loss_up: stats.loss_up,
+        })
+    }
+}
+
+/// All seats, in the order of first joining.
+#[derive(Default)]
+pub struct Roster {
+    seats: BTreeMap<SeatNumber, Seat>,
+    by_id: HashMap<ParticipantId, SeatNumber>,
+    next: u64,
+}
+
+impl Roster {
+    /// The seat of this member; a new one when there is none.
+    pub fn seat_for(&mut self, member: &Member, now: Instant) -> &mut Seat {
+        let number = *self.by_id.entry(member.id.clone()).or_insert_with(|| {
+            self.next += 1;
+            SeatNumber(self.next)
+        });
+        self.seats.entry(number).or_insert_with(|| Seat::new(number, member.clone(), now))
+    }
+
+    #[must_use]
+    pub fn get(&self, id: &ParticipantId) -> Option<&Seat> {
+        self.seats.get(self.by_id.get(id)?)
+    }
+
+    pub fn get_mut(&mut self, id: &ParticipantId) -> Option<&mut Seat> {
+        self.seats.get_mut(self.by_id.get(id)?)
+    }
+
+    pub fn by_number_mut(&mut self, number: SeatNumber) -> Option<&mut Seat> {
+        self.seats.get_mut(&number)
+    }
+
+    /// The seat that this connection speaks for.
+    pub fn by_connection_mut(&mut self, id: ConnectionId) -> Option<&mut Seat> {
+        self.seats.values_mut().find(|s| s.is_connection(id))
+    }
+
+    pub fn by_peer_mut(&mut self, id: PeerId) -> Option<&mut Seat> {
+        self.seats.values_mut().find(|s| s.peers().any(|p| p.id == id))
+    }
+
+    pub fn by_source_mut(&mut self, id: SourceId) -> Option<&mut Seat> {
+        let sends = |s: &Seat| s.peers().any(|p| p.sources.iter().any(|x| x.info.source == id));
+        self.seats.values_mut().find(|s| sends(s))
+    }
+
+    pub fn remove(&mut self, id: &ParticipantId) -> Option<Seat> {
+        self.seats.remove(&self.by_id.remove(id)?)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.values()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
+        self.seats.values_mut()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    /// Participants whose connection broke longer than `keep` ago.
+    #[must_use]
+    pub fn expired(&self, keep: Duration, now: Instant) -> Vec<ParticipantId> {
+        let gone = |s: &&Seat| s.away_since.is_some_and(|since| now - since >= keep);
+        self.iter().filter(gone).map(|s| s.member.id.clone()).collect()
+    }
+
+    /// The seat that leads: the newest lead that has media, else the newest lead. A teacher who
+    /// joins beside a running demonstration takes over, and gives it back by leaving.
+    #[must_use]
+    pub fn lead(&self) -> Option<SeatNumber> {
+        let leads = || self.seats.values().rev().filter(|s| s.member.role == Role::Lead);
+        leads().find(|s| s.current.is_some()).or_else(|| leads().next()).map(|s| s.number)
+    }
+
+    /// A slot's feed as the page is told.
+    #[must_use]
+    pub fn slot_feed(&self, peer: &Peer, slot: SlotIndex) -> Option<SlotFeed> {
+        let feed = peer.feeds.get(&slot).and_then(|fed| {
+            let (owner, kind) = fed.assignment.wanted;
+            let participant = self.seats.get(&owner)?.member.id.clone();
+            Some(Feed { participant, kind, source: fed.assignment.source, since: fed.since })
+        });
+        Some(SlotFeed { mid: peer.mid_of(slot)?.to_owned(), feed })
+    }
+
+    /// One seat for the administrator.
+    #[must_use]
+    pub fn overview(&self, seat: &Seat, now: Instant) -> ParticipantOverview {
+        let received = |peer: &Peer| {
+            let slots = peer.stats.iter().flat_map(|stats| &stats.slots);
+            slots
+                .filter_map(|slot| {
+                    let (owner, kind) = peer.feeds.get(&slot.slot)?.assignment.wanted;
+                    let from = self.seats.get(&owner)?.member.id.clone();
+                    let layer = slot.layer.map(|layer| layer.0);
+                    kind.is_video().then_some(ReceivedStream { from, kind, kbps: slot.kbps, layer })
+                })
+                .collect()
+        };
+        ParticipantOverview {
+            participant: seat.participant(),
+            link: seat.link(),
+            seconds: u32::try_from((now - seat.joined).as_secs()).unwrap_or(u32::MAX),
+            decodes: seat.current.as_ref().map(|p| p.decodes.clone()).unwrap_or_default(),
+            receives: seat.current.as_ref().map(received).unwrap_or_default(),
+        }
+    }
+}

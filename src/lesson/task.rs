@@ -1,0 +1,196 @@
+//! The loop of one lesson: requests, media events, figures and time come in; `Lesson` decides.
+//!
+//! Order within a turn: one input, then whatever else waits already (up to a budget), then one
+//! `settle`, so that a burst of joins costs one plan and one roster entry each. Events use a
+//! bounded queue by `try_send`; a full one loses events, which is counted and logged, because a
+//! lesson that is thousands of events behind has lost its purpose already. Figures are last-value.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::ids::{HubId, LessonId};
+use crate::lesson::directory::{Directory, Outcome};
+use crate::lesson::lesson::{Lesson, MakeSink, Parts};
+use crate::lesson::media::MediaDoor;
+use crate::lesson::{LessonConfig, LessonHandle, REQUESTS, Request};
+use crate::media::command::{Event, EventSink};
+use crate::media::handle::MediaHandle;
+use crate::media::negotiate::Negotiator;
+use crate::media::stats::HubStats;
+use crate::session::message::LessonState;
+
+/// Media events that may wait; enough for 1000 peers that connect in the same moment.
+const EVENTS: usize = 16_384;
+/// Inputs taken before everybody is told what changed.
+const BUDGET: usize = 256;
+const TICK: Duration = Duration::from_secs(1);
+/// How soon commands that the shard's queue refused are tried again.
+const RETRY: Duration = Duration::from_millis(50);
+/// An ended lesson waits at most this long for its last commands to leave.
+const LAST_COMMANDS: Duration = Duration::from_secs(5);
+
+/// What every lesson of this server needs.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub config: LessonConfig,
+    pub media: MediaHandle,
+    pub negotiator: Negotiator,
+    /// Media events lost because a lesson was too slow, all lessons together.
+    pub lost_events: Arc<AtomicU64>,
+}
+
+/// Starts the task and returns the way to it.
+pub(super) fn start(
+    around: &Surroundings,
+    directory: Directory,
+    id: LessonId,
+    title: String,
+    planned: bool,
+) -> LessonHandle {
+    let hub = HubId::next();
+    let (shard, door) = around.media.shard_of(hub);
+    let door = door.clone();
+    let (requests, requests_in) = mpsc::channel(REQUESTS);
+    let (events, events_in) = mpsc::channel(EVENTS);
+    let (figures, figures_in) = watch::channel(None);
+    let (codec, codec_out) = watch::channel(around.config.video_codec.into());
+    let lesson = Lesson::new(
+        Parts {
+            id: id.clone(),
+            title,
+            planned,
+            config: around.config.clone(),
+            hub,
+            media: MediaDoor::new(Box::new(move |command| door.send(command))),
+            negotiator: around.negotiator.clone(),
+            make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
+            codec,
+        },
+        Instant::now(),
+    );
+    let task = Task { lesson, requests: requests_in, events: events_in, figures: figures_in };
+    tokio::spawn(async move { task.run(&directory).await });
+    LessonHandle { id, hub, shard, requests, codec: codec_out }
+}
+
+type Figures = Arc<HubStats>;
+
+fn make_sink(
+    events: mpsc::Sender<Event>,
+    figures: watch::Sender<Option<Figures>>,
+    lost: Arc<AtomicU64>,
+) -> MakeSink {
+    let figures = Arc::new(figures);
+    Box::new(move || -> EventSink {
+        let (events, figures, lost) = (events.clone(), Arc::clone(&figures), Arc::clone(&lost));
+        Box::new(move |event| match event {
+            Event::Stats(stats) => {
+                figures.send_replace(Some(Arc::new(*stats)));
+            }
+            other => {
+                if events.try_send(other).is_err() {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+    })
+}
+
+struct Task {
+    // Owned.
+    lesson: Lesson,
+    // In.
+    requests: mpsc::Receiver<Request>,
+    events: mpsc::Receiver<Event>,
+    figures: watch::Receiver<Option<Figures>>,
+}
+
+impl Task {
+    async fn run(mut self, directory: &Directory) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tracing::info!(lesson = %self.lesson.id, "lesson opened");
+        loop {
+            tokio::select! {
+                Some(event) = self.events.recv() => self.lesson.handle_event(event),
+                Some(request) = self.requests.recv() => self.take(request),
+                Ok(()) = self.figures.changed() => self.take_figures(),
+                _ = tick.tick() => self.lesson.handle_tick(Instant::now()),
+                () = tokio::time::sleep(RETRY), if self.lesson.media.is_behind() => {
+                    self.lesson.media.retry();
+                }
+            }
+            for _ in 0..BUDGET {
+                if let Ok(event) = self.events.try_recv() {
+                    self.lesson.handle_event(event);
+                } else if let Ok(request) = self.requests.try_recv() {
+                    self.take(request);
+                } else {
+                    break;
+                }
+            }
+            let now = Instant::now();
+            self.lesson.settle(now);
+            if self.lesson.state == LessonState::Ended {
+                directory.closed(&self.lesson.id, Outcome::Ended(self.lesson.info(now)));
+                break;
+            }
+            // Asked under the directory's lock, so that nobody joins a lesson that is going away.
+            if self.lesson.is_abandoned(now) && self.requests.is_empty() {
+                directory.closed(&self.lesson.id, Outcome::Abandoned);
+                break;
+            }
+        }
+        tracing::info!(lesson = %self.lesson.id, "lesson closed");
+        self.finish().await;
+    }
+
+    /// Refuses what still waits, and sees the last commands off.
+    async fn finish(mut self) {
+        self.requests.close();
+        while let Ok(request) = self.requests.try_recv() {
+            self.take(request);
+        }
+        let until = Instant::now() + LAST_COMMANDS;
+        while self.lesson.media.is_behind() && Instant::now() < until {
+            tokio::time::sleep(RETRY).await;
+            self.lesson.media.retry();
+        }
+    }
+
+    fn take_figures(&mut self) {
+        let figures = self.figures.borrow_and_update().clone();
+        if let Some(figures) = figures {
+            self.lesson.handle_stats((*figures).clone());
+        }
+    }
+
+    /// Replies may find nobody: a session that ended does not wait any more.
+    fn take(&mut self, request: Request) {
+        let now = Instant::now();
+        match request {
+            Request::Join { actor, reply } => {
+                let _ = reply.send(self.lesson.handle_join(actor, now));
+            }
+            Request::Ask { actor, request, ask, reply } => {
+                let _ = reply.send(self.lesson.handle_ask(&actor, request, ask, now));
+            }
+            Request::Gone { connection, how } => self.lesson.handle_gone(connection, how, now),
+            Request::Overview { reply } => {
+                let _ = reply.send(self.lesson.overview(now));
+            }
+            Request::End { reply } => {
+                self.lesson.handle_end(now);
+                let _ = reply.send(Ok(self.lesson.info(now)));
+            }
+            Request::Shutdown { reply } => {
+                self.lesson.handle_shutdown();
+                let _ = reply.send(());
+            }
+        }
+    }
+}
