@@ -5,12 +5,14 @@
 // barcode.js; the lower part flashes white and a 1 kHz beep of 100 ms sounds at every full second of
 // the machine's clock, over a quiet hum. The painter obeys the size and rate that the page asks for,
 // and stops when the last track made from it has stopped.
-// `window.fake.refuse = "NotAllowedError"` makes the next requests fail like the browser would.
+// `window.fake.refuse = "NotAllowedError"`, or `refuse=` in the address, makes requests fail like the
+// browser would.
 
 (() => {
-  const id = new URLSearchParams(location.search).get("fake");
+  const query = new URLSearchParams(location.search);
+  const id = query.get("fake");
   if (id === null || !navigator.mediaDevices) return;
-  const fake = { id: Number(id), refuse: null, painted: 0 };
+  const fake = { id: Number(id), refuse: query.get("refuse"), painted: 0, sharedAt: null };
   window.fake = fake;
 
   // Firefox on a machine without a sound card never starts its audio clock: there the browser's own
@@ -27,6 +29,7 @@
 
   navigator.mediaDevices.getDisplayMedia = async (constraints = {}) => {
     if (fake.refuse) throw new DOMException("refused by the test", fake.refuse);
+    fake.sharedAt = barcode.now();
     const screen = { width: 1280, height: 720, frameRate: 5 };
     const tracks = [camera(screen, "content")];
     if (constraints.audio) tracks.push(await microphone());

@@ -43,6 +43,49 @@
     };
   };
 
+  /**
+   * When the element with this test id first shows a frame of `id` and `kind` that was painted at
+   * `since` or later; ms since the epoch, null after `limit` ms. Looks at every displayed frame.
+   */
+  observe.firstShown = ({ testId, id, kind, since = 0, limit = 15_000 }) => new Promise((resolve) => {
+    const end = barcode.now() + limit;
+    const look = () => {
+      const video = document.querySelector(`video[data-testid="${testId}"], [data-testid="${testId}"] video`);
+      const seen = video && barcode.read(video);
+      const now = barcode.now();
+      if (seen && seen.id === id && seen.kind === kind && now - seen.delay >= since) resolve(now);
+      else if (now > end) resolve(null);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+
+  /**
+   * Compares, at every displayed frame, what each tile of the wall shows with the name on it.
+   * `expected`: name to id. A covered tile shows nobody. Ends by calling the returned function.
+   */
+  observe.names = (expected) => {
+    const result = { looked: 0, covered: 0, unreadable: 0, wrong: [] };
+    let running = true;
+    const look = () => {
+      if (!running) return;
+      for (const tile of document.querySelectorAll('[data-testid="wall-tile"]')) {
+        const { name, covered } = tile.dataset;
+        if (covered === "true") { result.covered += 1; continue; }
+        const video = tile.querySelector("video");
+        const seen = video && barcode.read(video);
+        if (!seen) { result.unreadable += 1; continue; }
+        result.looked += 1;
+        if (seen.id !== expected[name] && result.wrong.length < 20) {
+          result.wrong.push({ name, shown: seen.id, painted: seen.delay, at: Math.round(performance.now()) });
+        }
+      }
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+    observe.stopNames = () => { running = false; return result; };
+  };
+
   const WORKLET = `
     registerProcessor("onset", class extends AudioWorkletProcessor {
       quietUntil = 0; blocks = 0;

@@ -1,0 +1,86 @@
+// Lips and voice stay together when the lead picture is switched.
+//
+// Sound and picture carry the same clock (beeps at full seconds, time in the strip), so the delay of
+// each is measured at the board, and their difference is the error. The harness's own share, mostly
+// Web Audio's buffers, shows in the control and is subtracted.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { startBlank } from "./harness/blank.mjs";
+import { record } from "./harness/figures.mjs";
+import { boards, boardShows, CLASSROOMS, teach, TEACHER_ID } from "./harness/lesson.mjs";
+import { startServer } from "./harness/server.mjs";
+import { sleep, until } from "./harness/wait.mjs";
+
+const LESSON = "e2e-lips";
+const SWITCHES = 20;
+const SECONDS = 12;
+
+let server, browser, blank;
+before(async () => {
+  server = await startServer();
+  browser = await launchChromium();
+  blank = await startBlank();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await blank?.stop();
+});
+
+test(`flash and beep come together after ${SWITCHES} switches`, async (t) => {
+  const context = await newContext(browser);
+  const control = await context.newPage();
+  await control.goto(`${blank.url}?fake=${TEACHER_ID}`);
+  await control.evaluate(() => observe.control({ width: 960, height: 540, rate: 15 }));
+  const teacher = await teach(server, context, LESSON);
+  const { frames: [board] } = await boards(server, context, LESSON, CLASSROOMS.slice(0, 1));
+  await boardShows(board, "lead", TEACHER_ID);
+  await board.evaluate(async () => {
+    const { mid } = await (async () => {
+      for (;;) {
+        const feed = zhuandi.feeds().find(({ kind }) => kind === "mic");
+        if (feed) return feed;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    })();
+    const { receiver } = zhuandi.pc().getTransceivers().find((one) => one.mid === mid);
+    await observe.audio("voice", receiver.track);
+  });
+  const skewBefore = await skew(board, "lead", "voice", 6);
+
+  // Sharing puts content on the stage and the lead camera one layer lower; stopping undoes both.
+  for (let done = 0; done < SWITCHES; done += 2) {
+    await teacher.getByTestId("share").click();
+    await stage(board, "content");
+    await sleep(600);
+    await teacher.getByTestId("stop-share").click();
+    await stage(board, "lead");
+    await sleep(600);
+  }
+  const [after, yardstick] = await Promise.all([
+    skew(board, "lead", "voice", SECONDS), skew(control, "control", "control-sound", SECONDS),
+  ]);
+  record(t, "sound behind picture before any switch, raw", skewBefore.skew, "ms");
+  record(t, `sound behind picture after ${SWITCHES} switches, raw`, after.skew, "ms");
+  record(t, "sound behind picture in the control, raw", yardstick.skew, "ms");
+  record(t, `lip sync error after ${SWITCHES} switches`, Math.abs(after.skew - yardstick.skew), "ms", "<= 80");
+  t.diagnostic(`picture ${after.picture} ms, sound ${after.sound} ms, ${after.beeps} beeps; control ${yardstick.picture} ms, ${yardstick.sound} ms`);
+  assert.ok(after.beeps >= SECONDS / 2, `only ${after.beeps} beeps heard in ${SECONDS} s`);
+  assert.ok(Math.abs(after.skew - yardstick.skew) < 400, "lips and voice are apart");
+});
+
+async function skew(page, video, sound, seconds) {
+  await page.evaluate((name) => observe.video(name, name === "control"
+    ? observe.controlVideo : document.querySelector(`[data-testid="${name}-video"]`)), video);
+  const from = Date.now();
+  await sleep(seconds * 1000);
+  const picture = (await page.evaluate(([name, since]) => observe.summary(name, since), [video, from])).delay50;
+  const beeps = await page.evaluate(([name, since]) => observe.beeps(name, since), [sound, from]);
+  const middle = beeps.toSorted((a, b) => a - b)[Math.floor(beeps.length / 2)];
+  return { picture, sound: Math.round(middle), skew: Math.round(middle - picture), beeps: beeps.length };
+}
+
+const stage = (frame, what) => until(`stage shows ${what}`, async () =>
+  (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what);
