@@ -49,6 +49,9 @@ export async function startServer({ env = {} } = {}) {
     token,
     link,
     stop,
+    kill,
+    /** Ports and secret, for a server that takes this one's place. */
+    environment,
   };
 
   // The binary ends its last line on stdout with the token alone.
@@ -71,6 +74,12 @@ export async function startServer({ env = {} } = {}) {
     clearTimeout(hard);
     rmSync(data, { recursive: true, force: true });
     return how;
+  }
+
+  /** Ends it as a power cut would. */
+  async function kill() {
+    child.kill("SIGKILL");
+    await ended;
   }
 
   try {

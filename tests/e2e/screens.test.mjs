@@ -1,0 +1,94 @@
+// One picture of every page, kept in target/figures/ for people to look at; and what a program can
+// see of a picture: nothing is cut off at the side, no text is smaller than promised.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { figurePath } from "./harness/figures.mjs";
+import { boards, boardShows, CLASSROOMS, enter, stateIs, TEACHER_ID } from "./harness/lesson.mjs";
+import { startServer } from "./harness/server.mjs";
+import { sleep, until } from "./harness/wait.mjs";
+
+const LESSON = "e2e-screens";
+const TEACHER_SIZE = { width: 1366, height: 768 };
+const BOARD_SIZE = { width: 1920, height: 1080 };
+
+let server, browser;
+before(async () => {
+  server = await startServer();
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+for (const lang of ["zh-CN", "en"]) {
+  test(`every page in ${lang}`, async (t) => {
+    const lesson = `${LESSON}-${lang.toLowerCase()}`;
+    const context = await newContext(browser, { viewport: TEACHER_SIZE, locale: lang });
+    t.after(() => context.close());
+    const at = async (role, name, size, query = {}) => {
+      const page = await context.newPage();
+      await page.setViewportSize(size);
+      await page.goto(await server.link(role, { lesson, name, query: { lang, ...query } }));
+      return page;
+    };
+
+    const board = await at("receiver", CLASSROOMS[0], BOARD_SIZE, { fake: 1, camera: "320x180@10" });
+    await stateIs(board, "waiting");
+    await keep(board, `class-waiting-${lang}`, 28);
+
+    const teacher = await at("lead", "王老师", TEACHER_SIZE, { fake: TEACHER_ID, camera: "640x360@15" });
+    await stateIs(teacher, "preflight");
+    await teacher.getByTestId("level").first().waitFor();
+    await sleep(2000); // the link check and the level have something to say
+    await keep(teacher, `teach-preflight-${lang}`, 14);
+    await enter(teacher);
+
+    await boards(server, context, lesson, CLASSROOMS.slice(1));
+    await boardShows(board, "lead", TEACHER_ID);
+    await stateIs(board, "live");
+    await until("the wall is full", async () => (await teacher.getByTestId("wall-tile").count()) >= CLASSROOMS.length);
+    await sleep(2000);
+    await keep(teacher, `teach-live-${lang}`, 14);
+    await keep(board, `class-live-${lang}`, 24);
+
+    await teacher.getByTestId("share").click();
+    await until("content is on the board", async () => (await board.getByTestId("stage").getAttribute("data-showing")) === "content");
+    await boardShows(board, "content", TEACHER_ID);
+    await sleep(500);
+    await keep(board, `class-content-${lang}`, 24);
+    await keep(teacher, `teach-sharing-${lang}`, 14);
+
+    const admin = await at("admin", "管理员", TEACHER_SIZE);
+    await admin.getByTestId("lesson-row").first().waitFor();
+    await sleep(2500);
+    await keep(admin, `admin-${lang}`, 12);
+
+    const observer = await at("observer", "观摩者", TEACHER_SIZE);
+    await stateIs(observer, "live");
+    await sleep(1500);
+    await keep(observer, `observe-${lang}`, 14);
+  });
+}
+
+/** Saves the picture; then no sideways scrolling, and no visible text below `smallest` pixels. */
+async function keep(page, name, smallest) {
+  await page.bringToFront();
+  await page.screenshot({ path: figurePath(`${name}.png`) });
+  const { wide, small } = await page.evaluate((limit) => {
+    const small = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const element = node.parentElement;
+      if (!node.data.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+      if (element.getBoundingClientRect().width === 0) continue;
+      const size = parseFloat(getComputedStyle(element).fontSize);
+      if (size < limit) small.push(`${size}px: ${node.data.trim().slice(0, 30)}`);
+    }
+    return { wide: document.documentElement.scrollWidth - window.innerWidth, small };
+  }, smallest);
+  assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
+  assert.deepEqual(small.slice(0, 5), [], `${name} has text below ${smallest} pixels`);
+}

@@ -1,0 +1,175 @@
+// Every page says what is the matter and what to do: faults of devices and network, a second window,
+// being removed, sound that waits for a tap, a server that went away for a moment.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { KIOSK, launchChromium, newContext } from "./harness/chromium.mjs";
+import {
+  boards, boardShows, CLASSROOMS, enter, joinsOf, stateIs, stateOf, teach, TEACHER_ID,
+} from "./harness/lesson.mjs";
+import { startServer } from "./harness/server.mjs";
+import { sleep, until } from "./harness/wait.mjs";
+
+let server, browser, context;
+before(async () => {
+  server = await startServer();
+  // `lesson.test` resolves to this machine but is no secure context: what http off localhost is.
+  browser = await launchChromium({ args: [...KIOSK, "--host-resolver-rules=MAP lesson.test 127.0.0.1"] });
+  context = await newContext(browser);
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** What getUserMedia throws, and the problem that the pre-flight page names. */
+const DEVICE_PROBLEMS = {
+  NotAllowedError: "permission-refused",
+  NotReadableError: "device-in-use",
+  NotFoundError: "no-device",
+};
+
+for (const [error, problem] of Object.entries(DEVICE_PROBLEMS)) {
+  test(`pre-flight: ${error} is told as ${problem}, with a remedy`, async () => {
+    const page = await open("lead", { query: { refuse: error } });
+    const told = page.locator(`[data-testid="preflight-problem"][data-problem="${problem}"]`).first();
+    await told.waitFor({ timeout: 10_000 });
+    const text = (await told.innerText()).trim();
+    assert.match(text, /。/, `no sentence: ${text}`);
+    assert.doesNotMatch(text.split("\n")[0], /Error/, "a code in the sentence");
+    await page.close();
+  });
+}
+
+test("pre-flight: a server that does not answer is told", async () => {
+  const page = await context.newPage();
+  await page.routeWebSocket(/\/ws$/, (socket) => socket.close());
+  await page.goto(await link("lead"));
+  await page.locator('[data-testid="preflight-problem"][data-problem="server-unreachable"]').first().waitFor({ timeout: 20_000 });
+  await page.close();
+});
+
+test("pre-flight: media that cannot pass is told as blocked", async () => {
+  // Answers name an address where nobody is (RFC 5737), as behind a firewall.
+  const blocked = await startServer({ env: { ZHUANDI_MEDIA__ADDRESSES: "192.0.2.1" } });
+  try {
+    const page = await context.newPage();
+    await page.goto(await blocked.link("lead", { lesson: "e2e-blocked", name: "王老师", query: { fake: TEACHER_ID } }));
+    await page.locator('[data-testid="preflight-problem"][data-problem="udp-blocked"]').first().waitFor({ timeout: 45_000 });
+    await page.close();
+  } finally {
+    await blocked.stop();
+  }
+});
+
+test("http off localhost gets a page that explains, not a broken camera", async () => {
+  const page = await context.newPage();
+  const address = (await link("lead")).replace("127.0.0.1", "lesson.test");
+  await page.goto(address);
+  await until("told as insecure", async () =>
+    (await stateOf(page)) === "insecure" ||
+    (await page.locator('[data-testid="preflight-problem"][data-problem="insecure"]').count()) > 0);
+  await page.close();
+});
+
+test("a page without a token says so", async () => {
+  const page = await context.newPage();
+  for (const path of ["teach", "class", "observe", "admin"]) {
+    await page.goto(`${server.url}/${path}?lang=zh-CN`);
+    await stateIs(page, "no-token");
+  }
+  await page.goto(`${server.url}/class?lang=zh-CN#nonsense`);
+  await stateIs(page, "refused");
+  await page.close();
+});
+
+test("a second window of the same seat replaces the first, which stays away", async () => {
+  const address = await link("receiver", { name: CLASSROOMS[0] });
+  const [first, second] = [await context.newPage(), await context.newPage()];
+  await first.goto(address);
+  await until("first is in", async () => (await joinsOf(first)).joins === 1);
+  await second.goto(address);
+  await stateIs(first, "replaced");
+  await sleep(3000);
+  assert.equal(await stateOf(first), "replaced");
+  assert.notEqual(await stateOf(second), "replaced");
+  await Promise.all([first.close(), second.close()]);
+});
+
+test("a board waits, sees the teacher go away and come back, and returns after its own reload", async () => {
+  const lesson = "e2e-states";
+  const board = await context.newPage();
+  await board.goto(await server.link("receiver", { lesson, name: CLASSROOMS[0], query: { fake: 1 } }));
+  await stateIs(board, "waiting");
+  const teacher = await teach(server, context, lesson, { camera: "320x180@10" });
+  await stateIs(board, "live");
+  await boardShows(board, "lead", TEACHER_ID);
+
+  await board.reload();
+  await stateIs(board, "live");
+  await boardShows(board, "lead", TEACHER_ID);
+
+  const address = teacher.url();
+  await teacher.goto("about:blank");
+  await stateIs(board, "teacher-away");
+  await teacher.goto(address);
+  await until("the teacher is back, or asked to tap", async () => ["live", "preflight"].includes(await stateOf(teacher)));
+  if ((await stateOf(teacher)) === "preflight") await enter(teacher);
+  await stateIs(board, "live");
+  await boardShows(board, "lead", TEACHER_ID);
+  assert.deepEqual(await joinsOf(board), { joins: 1, peers: 1 });
+  await Promise.all([teacher.close(), board.close()]);
+});
+
+test("where the browser wants a tap for sound, the whole screen is the button", async (t) => {
+  const strict = await launchChromium({ args: ["--autoplay-policy=document-user-activation-required"] });
+  t.after(() => strict.close());
+  const lesson = "e2e-tap";
+  const teacher = await teach(server, context, lesson, { camera: "320x180@10" });
+  const board = await (await newContext(strict, { viewport: { width: 1920, height: 1080 } })).newPage();
+  await board.goto(await server.link("receiver", { lesson, name: CLASSROOMS[0], query: { fake: 1 } }));
+  const prompt = board.getByTestId("sound-prompt");
+  await prompt.waitFor({ timeout: 15_000 });
+  const box = await prompt.boundingBox();
+  assert.ok(box.width >= 1900 && box.height >= 1060, `the button covers only ${box.width}×${box.height}`);
+  const heard = () => teacher.evaluate((name) => {
+    const room = zhuandi.room();
+    const people = Array.isArray(room.roster) ? room.roster : Object.values(room.roster ?? room.participants);
+    return people.find((one) => one.name === name)?.state.sound;
+  }, CLASSROOMS[0]);
+  await until("the teacher knows that sound is off", async () => (await heard()) === false);
+  await prompt.click();
+  await prompt.waitFor({ state: "detached" });
+  await until("the teacher knows that sound is on", async () => (await heard()) === true);
+  await teacher.close();
+});
+
+test("when the server comes back, pages return by themselves", async () => {
+  // The same ports and secret; the process is new.
+  const first = await startServer();
+  const lesson = "e2e-restart";
+  const teacher = await teach(first, context, lesson, { camera: "320x180@10" });
+  const { page, frames: [board] } = await boards(first, context, lesson, CLASSROOMS.slice(0, 1));
+  await boardShows(board, "lead", TEACHER_ID);
+  await first.kill();
+  await stateIs(board, "reconnecting");
+  const second = await startServer({ env: first.environment });
+  try {
+    await until("the board is back", async () => ["live", "waiting", "teacher-away"].includes(await stateOf(board)), 20_000);
+    await until("the teacher is back", async () => ["live", "preflight"].includes(await stateOf(teacher)), 20_000);
+    if ((await stateOf(teacher)) === "preflight") await enter(teacher);
+    await boardShows(board, "lead", TEACHER_ID, 20_000);
+  } finally {
+    await Promise.all([teacher.close(), page.close()]);
+    await second.stop();
+  }
+});
+
+const link = (role, { name = "王老师", query = {} } = {}) =>
+  server.link(role, { lesson: `e2e-${role}`, name, query: { fake: TEACHER_ID, ...query } });
+
+async function open(role, options) {
+  const page = await context.newPage();
+  await page.goto(await link(role, options));
+  return page;
+}
