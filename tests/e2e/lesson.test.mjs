@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { launchChromium, newContext } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import {
-  boards, boardShows, CLASSROOMS, errorsOf, joinsOf, stateIs, statsOf, teach, TEACHER_CAMERA, TEACHER_ID, wallOf,
+  boards, boardShows, CLASSROOMS, errorsOf, joinsOf, stageShows, stateIs, statsOf, teach, TEACHER_CAMERA, TEACHER_ID, wallOf,
 } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
 import { sleep, until } from "./harness/wait.mjs";
@@ -97,11 +97,11 @@ test("content reaches all boards, and goes away again", async (t) => {
   const times = await Promise.all(shown);
   const sharedAt = await teacher.evaluate(() => fake.sharedAt);
   assert.ok(times.every(Boolean), `content seen on ${times.filter(Boolean).length} of ${times.length} boards`);
-  await Promise.all(frames.map((frame) => showing(frame, "content")));
+  await Promise.all(frames.map((frame) => stageShows(frame, "content")));
   record(t, "content on the last of six boards after sharing", Math.max(...times) - sharedAt, "ms", "<= 1000");
 
   await teacher.getByTestId("stop-share").click();
-  await Promise.all(frames.map((frame) => showing(frame, "lead")));
+  await Promise.all(frames.map((frame) => stageShows(frame, "lead")));
   await Promise.all(frames.map((frame) => boardShows(frame, "lead", TEACHER_ID)));
 });
 
@@ -153,8 +153,6 @@ async function measure(control) {
   return { teacher: atTeacher, control: atControl, boards: atBoards };
 }
 
-const showing = (frame, what) => until(`stage shows ${what}`, async () =>
-  (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what);
 
 /** The busiest video receiver: a board without content has but one that is fed. */
 const leadVideo = (stats) => stats.video.toSorted((a, b) => (b.frames ?? 0) - (a.frames ?? 0))[0];

@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 import { launchChromium, newContext } from "./harness/chromium.mjs";
 import { startBlank } from "./harness/blank.mjs";
 import { record } from "./harness/figures.mjs";
-import { boards, boardShows, CLASSROOMS, teach, TEACHER_ID } from "./harness/lesson.mjs";
+import { boards, boardShows, CLASSROOMS, stageShows, teach, TEACHER_ID } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
 import { sleep, until } from "./harness/wait.mjs";
 
@@ -53,10 +53,10 @@ test(`flash and beep come together after ${SWITCHES} switches`, async (t) => {
   // Sharing puts content on the stage and the lead camera one layer lower; stopping undoes both.
   for (let done = 0; done < SWITCHES; done += 2) {
     await teacher.getByTestId("share").click();
-    await stage(board, "content");
+    await stageShows(board, "content");
     await sleep(600);
     await teacher.getByTestId("stop-share").click();
-    await stage(board, "lead");
+    await stageShows(board, "lead");
     await sleep(600);
   }
   const [after, yardstick] = await Promise.all([
@@ -82,5 +82,3 @@ async function skew(page, video, sound, seconds) {
   return { picture, sound: Math.round(middle), skew: Math.round(middle - picture), beeps: beeps.length };
 }
 
-const stage = (frame, what) => until(`stage shows ${what}`, async () =>
-  (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what);

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, newContext } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
-import { addBoard, BOARD_CAMERA, boards, CLASSROOMS, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
+import { addBoard, BOARD_CAMERA, boards, CLASSROOMS, stageShows, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
 import { sleep, until } from "./harness/wait.mjs";
 
@@ -77,10 +77,10 @@ test("the board's two pictures never change places", async (t) => {
   });
   for (let round = 0; round < 4; round++) {
     await teacher.getByTestId("share").click();
-    await showing(board, "content");
+    await stageShows(board, "content");
     await sleep(700);
     await teacher.getByTestId("stop-share").click();
-    await showing(board, "lead");
+    await stageShows(board, "lead");
     await sleep(300);
   }
   const { misplaced, compared } = await board.evaluate(() => ({ misplaced, compared }));
@@ -103,5 +103,3 @@ const wallComplete = (teacher, names) => until(`on the wall: ${names}`, async ()
 
 const close = (page, index) => page.evaluate((name) => document.querySelector(`iframe[name="${name}"]`).remove(), `board-${index}`);
 
-const showing = (frame, what) => until(`stage shows ${what}`, async () =>
-  (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what);

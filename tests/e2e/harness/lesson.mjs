@@ -79,6 +79,10 @@ export async function boardFrames(page, count) {
 /** Which of the board's pictures: "lead" or "content". */
 export const boardVideo = (frame, which) => frame.getByTestId(`${which}-video`);
 
+/** Waits until a board's stage shows "content", "lead" or "none". */
+export const stageShows = (frame, what) => until(`stage shows ${what}`, async () =>
+  (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what);
+
 /** Waits until a picture of `id` is on the board; returns what its strip says. */
 export async function boardShows(frame, which, id, limit = 15_000) {
   return until(`board ${frame.name?.() ?? ""} shows ${which} of ${id}`, async () => {
