@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { until } from "./wait.mjs";
 
-const BINARY = process.env.E2E_BINARY ?? fileURLToPath(new URL("../../../target/release/zhuandi", import.meta.url));
+export const BINARY = process.env.E2E_BINARY ?? fileURLToPath(new URL("../../../target/release/zhuandi", import.meta.url));
 
 /** Page of each role. */
 const PAGES = { lead: "teach", receiver: "class", observer: "observe", admin: "admin" };
@@ -94,8 +94,8 @@ export async function startServer({ env = {} } = {}) {
   return server;
 }
 
-// Free now, and nobody else on a test machine asks for them in the next moment.
-async function freePorts() {
+/** Two TCP ports and a UDP port. Free now, and nobody else on a test machine asks for them in the next moment. */
+export async function freePorts() {
   const tcp = await Promise.all([0, 1].map(() => new Promise((resolve, reject) => {
     const probe = createServer().once("error", reject);
     probe.listen(0, "127.0.0.1", () => resolve(probe));
