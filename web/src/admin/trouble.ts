@@ -1,0 +1,57 @@
+/** What is wrong with a participant or a lesson, worst first, as a cause in words. */
+import type { LessonOverview, ParticipantOverview } from '../client/protocol.gen';
+import type { Key } from '../i18n';
+import type { Tone } from '../ui/lamp';
+
+export interface Trouble {
+  /** Greater is worse; 0 is none. */
+  weight: number;
+  tone: Tone;
+  word: Key;
+  values?: Record<string, number>;
+}
+
+const NONE: Trouble = { weight: 0, tone: 'good', word: 'troubleNone' };
+
+export function participantTrouble(entry: ParticipantOverview): Trouble {
+  const { participant, link } = entry;
+  const lead = participant.role === 'lead';
+  if (participant.presence === 'away') {
+    return lead
+      ? { weight: 90, tone: 'lost', word: 'troubleLeadAway' }
+      : { weight: 60, tone: 'lost', word: 'troubleAway' };
+  }
+  if (participant.role === 'admin') return NONE;
+  if (!link) return { weight: 50, tone: 'lost', word: 'troubleNoMedia' };
+  const loss = Math.max(link.lossDown, link.lossUp);
+  if (loss > 0.03) {
+    const values = { n: Math.round(loss * 100) };
+    const tone: Tone = loss > 0.1 ? 'lost' : 'attention';
+    return { weight: loss > 0.1 ? 40 : 20, tone, word: 'troubleLoss', values };
+  }
+  if (link.rttMs !== null && link.rttMs > 600) {
+    return { weight: 15, tone: 'attention', word: 'troubleSlow', values: { ms: link.rttMs } };
+  }
+  if (participant.role === 'receiver' && !participant.state.sound) {
+    return { weight: 10, tone: 'attention', word: 'troubleNoSound' };
+  }
+  return NONE;
+}
+
+export function lessonTrouble(overview: LessonOverview): Trouble {
+  const lead = overview.participants.find((p) => p.participant.role === 'lead');
+  if (overview.lesson.state === 'live' && !lead)
+    return { weight: 95, tone: 'lost', word: 'troubleLeadMissing' };
+  return overview.participants
+    .map(participantTrouble)
+    .reduce((worst, trouble) => (trouble.weight > worst.weight ? trouble : worst), NONE);
+}
+
+/** Worst first; equal ones keep an order that does not change while figures do. */
+export function worstFirst<T>(
+  items: readonly T[],
+  weight: (item: T) => number,
+  id: (item: T) => string,
+): T[] {
+  return items.slice().sort((a, b) => weight(b) - weight(a) || (id(a) < id(b) ? -1 : 1));
+}

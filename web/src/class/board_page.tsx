@@ -1,0 +1,113 @@
+/**
+ * The board of a receiving classroom: full screen, no mouse. Nothing needs doing; what can be done is
+ * at the bottom edge, within a child's reach, and fades after 5 s.
+ */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { t } from '../i18n';
+import { FinalScreen } from '../page/final_screens';
+import { LessonStage } from '../page/lesson_stage';
+import { watcherState } from '../page/state';
+import { moveByArrows } from '../ui/arrow_keys';
+import { StateScreen } from '../ui/state_screen';
+import { TrackVideo } from '../ui/track_video';
+import { useStore } from '../ui/use_store';
+import type { Board } from './board';
+import { Controls } from './controls';
+import { SoundPrompt } from './sound_prompt';
+import { Waiting } from './waiting';
+
+const FADE_MS = 5_000;
+const FINAL = ['replaced', 'kicked', 'ended', 'left', 'refused'];
+
+export function BoardPage(props: { board: Board }) {
+  const { board } = props;
+  const { client } = board;
+  const signal = useStore(client.signal.state);
+  const room = useStore(client.room);
+  const media = useStore(client.media.state);
+  const peer = useStore(client.media.peer);
+  const camera = useStore(board.camera.state);
+  const blocked = useStore(board.sound.blocked);
+  const [selfShown, setSelfShown] = useState(false);
+  const root = useRef<HTMLElement>(null);
+  const awake = useControlsAwake(root);
+
+  const state = watcherState(signal, room);
+  const over = FINAL.includes(state);
+  const began = room !== null && room.lesson.state === 'live';
+  // Own signalling may be cut while picture and sound go on: then they stay as they are.
+  const cut = state === 'reconnecting' && media !== 'connected';
+  const away = state === 'teacher-away';
+
+  return (
+    <main
+      ref={root}
+      data-page="class"
+      data-state={state === 'left' ? 'ended' : state}
+      class={`fill dark board ${awake ? '' : 'asleep'}`}
+    >
+      {over && <FinalScreen client={client} />}
+      {!over && state === 'connecting' && (
+        <StateScreen title={t('connectingTitle')} text={t('reconnectingText')} busy />
+      )}
+      {!over && !began && state === 'waiting' && <Waiting board={board} />}
+      {!over && !began && state === 'reconnecting' && (
+        <StateScreen title={t('reconnectingTitle')} text={t('reconnectingText')} tone="attention" busy />
+      )}
+      {!over && began && <LessonStage client={client} away={away || cut} />}
+      {!over && began && (away || cut) && (
+        <div class="veil" role="status">
+          <p class="veil-title">{t(cut ? 'reconnectingTitle' : 'boardAway')}</p>
+          <p class="veil-text">{t(cut ? 'reconnectingText' : 'boardAwayText')}</p>
+        </div>
+      )}
+      {!over && selfShown && camera.track && (
+        <div class="self-picture">
+          <TrackVideo track={camera.track} />
+          <p class="name-tag">{t('you')}</p>
+        </div>
+      )}
+      {board.notice.value !== null && !over && (
+        <p class="board-notice" role="status">
+          {board.notice.value}
+        </p>
+      )}
+      {!over && (began || state === 'waiting') && (
+        <Controls
+          board={board}
+          state={state}
+          selfShown={selfShown}
+          onSelf={() => setSelfShown(!selfShown)}
+          hasPeer={peer !== null}
+        />
+      )}
+      {!over && blocked && <SoundPrompt onTap={() => board.sound.unlock()} />}
+    </main>
+  );
+}
+
+/** True for 5 s after each touch or key; always while a control has the focus by keyboard. */
+function useControlsAwake(root: { current: HTMLElement | null }): boolean {
+  const [awake, setAwake] = useState(true);
+  useEffect(() => {
+    const element = root.current;
+    if (!element) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wake = () => {
+      setAwake(true);
+      clearTimeout(timer);
+      timer = setTimeout(() => setAwake(false), FADE_MS);
+    };
+    const events = ['pointerdown', 'pointermove', 'keydown', 'focusin'] as const;
+    for (const event of events) document.addEventListener(event, wake);
+    // Arrow keys arrive at the body until something has the focus.
+    const stopArrows = moveByArrows(document.body);
+    wake();
+    return () => {
+      clearTimeout(timer);
+      stopArrows();
+      for (const event of events) document.removeEventListener(event, wake);
+    };
+  }, [root]);
+  return awake;
+}

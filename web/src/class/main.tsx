@@ -1,0 +1,13 @@
+import '../ui/tokens.css';
+import '../ui/base.css';
+import '../page/stage.css';
+import './board.css';
+import { boot } from '../page/boot';
+import { Board } from './board';
+import { BoardPage } from './board_page';
+
+boot('class', (client) => {
+  const board = new Board(client);
+  void board.start();
+  return <BoardPage board={board} />;
+});

@@ -1,0 +1,175 @@
+/**
+ * A page's whole connection to its lesson: signalling, room, media. Pages read the stores and call
+ * the verbs; they never see a message.
+ */
+import { type SendLine, sendLines } from './layers';
+import { MediaLink } from './media_link';
+import type { LessonOverview, OwnState, ParticipantId, ServerMessage, SourceKind } from './protocol.gen';
+import { type Room, reduce } from './room';
+import { type RequestMessage, Signal } from './signal';
+import { isCovered, type Slot } from './slots';
+import { Store } from './store';
+
+export interface LessonClientOptions {
+  url: string;
+  token: string;
+  language: string;
+  createSocket?: (url: string) => WebSocket;
+  createPeerConnection?: (configuration: RTCConfiguration) => RTCPeerConnection;
+}
+
+/** Something that others did to this page, for a short notice. */
+export type Notice =
+  | { kind: 'muted'; source: SourceKind; muted: boolean; by: string }
+  | { kind: 'error'; message: string; hint: string };
+
+export class LessonClient {
+  readonly room = new Store<Room | null>(null);
+  readonly overview = new Store<readonly LessonOverview[] | null>(null);
+  readonly signal: Signal;
+  readonly media: MediaLink;
+  /** Called for each notice, in order. */
+  onNotice: (notice: Notice) => void = () => undefined;
+
+  private own: OwnState = { mic: false, camera: false, content: false, sound: false, hidden: false };
+  private devices: { mic: boolean; camera: boolean } | null = null;
+
+  constructor(options: LessonClientOptions) {
+    const { url, token, language, createSocket, createPeerConnection } = options;
+    this.signal = new Signal({
+      url,
+      token,
+      language,
+      onMessage: (message) => this.receive(message),
+      ...(createSocket ? { createSocket } : {}),
+    });
+    this.media = new MediaLink({
+      request: (message) => this.signal.request(message),
+      joined: () => this.signal.state.get().phase === 'joined',
+      expecting: (slots) => this.expecting(slots),
+      ...(createPeerConnection ? { create: createPeerConnection } : {}),
+    });
+    this.signal.state.subscribe((state) => {
+      if (state.phase === 'over') this.media.close();
+    });
+  }
+
+  start(): void {
+    this.signal.start();
+  }
+
+  leave(): void {
+    this.signal.leave();
+  }
+
+  /** Which devices this page has; the peer is made once this is known. */
+  setDevices(devices: { mic: boolean; camera: boolean }): void {
+    this.devices = devices;
+    const lines = this.lines();
+    if (lines) this.media.setLines(lines);
+  }
+
+  setTrack(kind: SourceKind, track: MediaStreamTrack | null): void {
+    this.media.setTrack(kind, track);
+  }
+
+  /** Tells the others what this page really sends and plays; sent again after each join. */
+  setOwnState(change: Partial<OwnState>): void {
+    const next = { ...this.own, ...change };
+    const same = (Object.keys(next) as (keyof OwnState)[]).every((key) => next[key] === this.own[key]);
+    if (same) return;
+    this.own = next;
+    this.signal.send({ type: 'state', state: next });
+  }
+
+  ownState(): OwnState {
+    return this.own;
+  }
+
+  startLesson(): Promise<void> {
+    return this.command({ type: 'start_lesson' });
+  }
+
+  endLesson(): Promise<void> {
+    return this.command({ type: 'end_lesson' });
+  }
+
+  mute(participant: ParticipantId, kind: SourceKind, muted: boolean): Promise<void> {
+    return this.command({ type: 'mute', participant, kind, muted });
+  }
+
+  muteAll(): Promise<void> {
+    return this.command({ type: 'mute_all' });
+  }
+
+  kick(participant: ParticipantId): Promise<void> {
+    return this.command({ type: 'kick', participant });
+  }
+
+  selectLayer(mid: string, maxLayer: number): Promise<void> {
+    return this.command({ type: 'select_layer', mid, maxLayer });
+  }
+
+  /** Feeds as tests and support see them. */
+  feeds(): { mid: string; participant: string; kind: SourceKind; since: number | null; covered: boolean }[] {
+    return this.media.slots.get().flatMap((slot) => {
+      if (!slot.feed) return [];
+      const { participant, kind, since } = slot.feed;
+      return [{ mid: slot.mid, participant, kind, since, covered: isCovered(slot) }];
+    });
+  }
+
+  private receive(message: ServerMessage): void {
+    this.room.set(reduce(this.room.get(), message, performance.now()));
+    switch (message.type) {
+      case 'welcome': {
+        this.signal.send({ type: 'state', state: this.own });
+        this.media.plan(message.slots, message.iceServers);
+        if (message.role === 'admin') {
+          void this.command({ type: 'watch' }).catch(() => undefined);
+          break;
+        }
+        const lines = this.lines();
+        if (lines) this.media.setLines(lines);
+        this.media.resume();
+        break;
+      }
+      case 'slots':
+        this.media.applySlots(message.peer, message.slots);
+        break;
+      case 'renew':
+        this.media.renew();
+        break;
+      case 'muted':
+        this.onNotice({ kind: 'muted', source: message.kind, muted: message.muted, by: message.by });
+        break;
+      case 'error':
+        this.onNotice({ kind: 'error', message: message.message, hint: message.hint });
+        break;
+      case 'overview':
+        this.overview.set(message.lessons);
+        break;
+    }
+  }
+
+  private lines(): SendLine[] | null {
+    const role = this.room.get()?.self.role;
+    return role && this.devices ? sendLines(role, this.devices) : null;
+  }
+
+  private async command(message: RequestMessage): Promise<void> {
+    await this.signal.request(message);
+  }
+
+  /** True when the server says that a source which feeds one of our slots is flowing. */
+  private expecting(slots: readonly Slot[]): boolean {
+    const room = this.room.get();
+    if (!room) return false;
+    return slots.some((slot) => {
+      const feed = slot.feed;
+      if (!feed || feed.since === null) return false;
+      const owner = room.roster.find((p) => p.id === feed.participant);
+      return owner?.sources.some((s) => s.id === feed.source && s.flowing) ?? false;
+    });
+  }
+}

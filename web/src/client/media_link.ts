@@ -1,0 +1,252 @@
+/**
+ * Keeps one working peer for this page: makes it, repairs it, replaces it.
+ *
+ * Repair goes from cheap to dear: an ICE restart when the connection breaks or nothing arrives for
+ * 2 s although something should; a new peer when the restart does not help in 6 s, when the server
+ * asks for one (`renew`), or when the m-lines change. The old peer stays until the new one connects,
+ * so a replacement shows no gap. A peer that does not connect within 8 s while signalling works means
+ * that the network lets no media through (`blocked`); trying goes on, with growing pauses.
+ */
+import type { SendLine } from './layers';
+import { Peer, type SendTracks } from './peer';
+import type { IceServer, SlotFeed, SlotPlan, SourceKind } from './protocol.gen';
+import { type Answer, type Reply, RequestError, type RequestMessage } from './signal';
+import type { Slot } from './slots';
+import { Store } from './store';
+
+const CONNECT_MS = 8_000;
+const RESTART_MS = 6_000;
+const SILENT_MS = 2_000;
+const WATCH_EVERY_MS = 1_000;
+const LONGEST_PAUSE_MS = 8_000;
+
+export type MediaState = 'none' | 'connecting' | 'connected' | 'repairing' | 'blocked';
+
+export interface MediaLinkOptions {
+  request: (message: RequestMessage) => Promise<Reply>;
+  /** Is the signalling joined? Nothing is tried without it. */
+  joined: () => boolean;
+  /** Should packets be arriving now, by what the server says? */
+  expecting: (slots: readonly Slot[]) => boolean;
+  create?: (configuration: RTCConfiguration) => RTCPeerConnection;
+}
+
+export class MediaLink {
+  readonly state = new Store<MediaState>('none');
+  /** The peer that pages show; changes when a replacement has connected. */
+  readonly peer = new Store<Peer | null>(null);
+  /** The slots of that peer. */
+  readonly slots = new Store<readonly Slot[]>([]);
+  /** Round trip of the media path, ms. */
+  readonly rtt = new Store<number | null>(null);
+  /** How many peer connections were made. */
+  made = 0;
+
+  private next: Peer | null = null;
+  private lines: readonly SendLine[] | null = null;
+  private slotPlan: SlotPlan = { audio: 0, video: 0 };
+  private iceServers: readonly IceServer[] = [];
+  private tracks: SendTracks = {};
+  private failures = 0;
+  private restartDeadline: number | null = null;
+  private lastBytes = 0;
+  private lastArrival = 0;
+  private connectTimer: ReturnType<typeof setTimeout> | undefined;
+  private pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  private watchTimer: ReturnType<typeof setInterval> | undefined;
+  private stopSlots: (() => void) | undefined;
+
+  constructor(private readonly options: MediaLinkOptions) {}
+
+  /** The server's plan, from each `welcome`. */
+  plan(slots: SlotPlan, iceServers: readonly IceServer[]): void {
+    this.slotPlan = slots;
+    this.iceServers = iceServers;
+  }
+
+  /** What this page sends. A change of m-lines makes a new peer. */
+  setLines(lines: readonly SendLine[]): void {
+    const same = this.lines !== null && kinds(this.lines) === kinds(lines);
+    this.lines = lines;
+    if (!same) this.renew();
+  }
+
+  setTrack(kind: SourceKind, track: MediaStreamTrack | null): void {
+    this.tracks = { ...this.tracks, [kind]: track };
+    for (const peer of [this.peer.get(), this.next]) {
+      peer?.setTrack(kind, track).catch(() => {
+        // The sender cannot take this track in its present negotiation; a new peer can.
+        this.renew();
+      });
+    }
+  }
+
+  /** Joined, perhaps again: a running peer goes on, a missing or broken one is made or repaired now. */
+  resume(): void {
+    if (!this.lines) return;
+    const peer = this.peer.get();
+    if (this.next && this.next.id === null) this.renew();
+    else if (!peer && !this.next) this.renew();
+    else if (peer && !peer.connected) this.repair();
+  }
+
+  /** Makes a new peer; the present one stays until that one connects. */
+  renew(): void {
+    clearTimeout(this.pauseTimer);
+    clearTimeout(this.connectTimer);
+    this.next?.close();
+    this.next = null;
+    this.restartDeadline = null;
+    if (!this.lines || !this.options.joined()) return;
+    const peer = new Peer({
+      lines: this.lines,
+      slots: this.slotPlan,
+      iceServers: this.iceServers,
+      tracks: this.tracks,
+      onStateChange: () => this.changed(peer),
+      ...(this.options.create ? { create: this.options.create } : {}),
+    });
+    this.made += 1;
+    this.next = peer;
+    this.state.set(this.peer.get() ? 'repairing' : this.failures > 0 ? 'blocked' : 'connecting');
+    this.connectTimer = setTimeout(() => this.failed(peer), CONNECT_MS);
+    if (this.watchTimer === undefined) {
+      this.watchTimer = setInterval(() => void this.watch(), WATCH_EVERY_MS);
+    }
+    void this.open(peer);
+  }
+
+  applySlots(peerId: number, changes: readonly SlotFeed[]): void {
+    for (const peer of [this.peer.get(), this.next]) {
+      if (peer?.id === peerId) peer.table.apply(changes);
+    }
+  }
+
+  frameShown(mid: string, rtpTimestamp: number): void {
+    this.peer.get()?.table.frameShown(mid, rtpTimestamp);
+  }
+
+  close(): void {
+    clearTimeout(this.connectTimer);
+    clearTimeout(this.pauseTimer);
+    clearInterval(this.watchTimer);
+    this.watchTimer = undefined;
+    this.stopSlots?.();
+    this.next?.close();
+    this.next = null;
+    this.lines = null;
+    this.peer.get()?.close();
+    this.state.set('none');
+  }
+
+  private async open(peer: Peer): Promise<void> {
+    try {
+      const offer = await peer.offer();
+      const answer = (await this.options.request({ type: 'offer', ...offer })) as Answer;
+      peer.id = answer.peer;
+      peer.table.setSlots(answer.slots);
+      await peer.accept(answer.sdp);
+    } catch (error) {
+      if (this.next !== peer) return;
+      // A broken socket is not the peer's fault: `resume` makes a new one after the next join.
+      if (error instanceof RequestError && error.code === 'connection_lost') {
+        clearTimeout(this.connectTimer);
+        return;
+      }
+      this.failed(peer);
+    }
+  }
+
+  private changed(peer: Peer): void {
+    if (peer === this.next && peer.connected) {
+      clearTimeout(this.connectTimer);
+      this.adopt(peer);
+    } else if (peer === this.peer.get()) {
+      if (peer.connected) {
+        this.restartDeadline = null;
+        if (!this.next) this.state.set('connected');
+      } else if (peer.pc.connectionState === 'failed' || peer.pc.connectionState === 'disconnected') {
+        this.repair();
+      }
+    } else if (peer === this.next && peer.pc.connectionState === 'failed') {
+      this.failed(peer);
+    }
+  }
+
+  private adopt(peer: Peer): void {
+    const old = this.peer.get();
+    this.next = null;
+    this.failures = 0;
+    this.restartDeadline = null;
+    this.lastBytes = 0;
+    this.lastArrival = performance.now();
+    this.stopSlots?.();
+    this.stopSlots = peer.table.slots.subscribe((slots) => this.slots.set(slots));
+    this.peer.set(peer);
+    this.slots.set(peer.table.slots.get());
+    this.state.set('connected');
+    old?.close();
+  }
+
+  /** The new peer did not come up. */
+  private failed(peer: Peer): void {
+    if (this.next !== peer) return;
+    clearTimeout(this.connectTimer);
+    this.next = null;
+    peer.close();
+    this.failures += 1;
+    if (!this.peer.get()?.connected) this.state.set('blocked');
+    const pause = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** this.failures);
+    this.pauseTimer = setTimeout(() => this.renew(), pause);
+  }
+
+  /** ICE restart of the running peer, at most one at a time. */
+  private repair(): void {
+    const peer = this.peer.get();
+    if (!peer || this.next || this.restartDeadline !== null || !this.options.joined()) return;
+    this.restartDeadline = performance.now() + RESTART_MS;
+    this.state.set('repairing');
+    void this.restart(peer);
+  }
+
+  private async restart(peer: Peer): Promise<void> {
+    try {
+      const { sdp } = await peer.offer(true);
+      const answer = (await this.options.request({ type: 'restart_ice', sdp })) as Answer;
+      await peer.accept(answer.sdp);
+    } catch (error) {
+      if (this.peer.get() !== peer || this.next) return;
+      this.restartDeadline = null;
+      // Without signalling nothing can be repaired; `resume` comes back here.
+      if (error instanceof RequestError && error.code === 'connection_lost') return;
+      this.renew();
+    }
+  }
+
+  private async watch(): Promise<void> {
+    const peer = this.peer.get();
+    if (!peer || this.next) return;
+    const sample = await peer.sample().catch(() => null);
+    if (!sample || this.peer.get() !== peer) return;
+    const now = performance.now();
+    if (sample.rttMs !== null) this.rtt.set(sample.rttMs);
+    const arrived = sample.bytesReceived !== this.lastBytes;
+    this.lastBytes = sample.bytesReceived;
+    if (arrived || !this.options.expecting(this.slots.get())) this.lastArrival = now;
+    if (this.restartDeadline !== null) {
+      if (arrived && peer.connected) {
+        this.restartDeadline = null;
+        this.state.set('connected');
+      } else if (now > this.restartDeadline) {
+        this.renew();
+      }
+    } else if (now - this.lastArrival > SILENT_MS || peer.pc.connectionState === 'failed') {
+      this.lastArrival = now;
+      this.repair();
+    }
+  }
+}
+
+function kinds(lines: readonly SendLine[]): string {
+  return lines.map((line) => line.kind).join(' ');
+}

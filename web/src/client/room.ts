@@ -1,0 +1,62 @@
+/**
+ * What this page knows of its lesson: a plain value, replaced on each change. Built only from server
+ * messages; nothing here is guessed ahead of the server's word.
+ */
+import type { LessonInfo, LinkStats, Participant, ParticipantId, Role, ServerMessage } from './protocol.gen';
+
+export interface Room {
+  self: { id: ParticipantId; role: Role; name: string };
+  lesson: LessonInfo;
+  /** `performance.now()` at which the lesson's `runningSeconds` was right. */
+  lessonHeardAt: number;
+  roster: readonly Participant[];
+  /** The server's view of this page's own link. */
+  link: LinkStats | null;
+}
+
+/** The room after `message`; the same object when the message does not concern it. */
+export function reduce(room: Room | null, message: ServerMessage, now: number): Room | null {
+  if (message.type === 'welcome') {
+    const { participant, role, name, lesson, roster } = message;
+    return { self: { id: participant, role, name }, lesson, lessonHeardAt: now, roster, link: null };
+  }
+  if (!room) return null;
+  switch (message.type) {
+    case 'participant':
+      return { ...room, roster: replaced(room.roster, message.participant) };
+    case 'participant_left':
+      return { ...room, roster: room.roster.filter((p) => p.id !== message.id) };
+    case 'lesson':
+      return { ...room, lesson: message.lesson, lessonHeardAt: now };
+    case 'link':
+      return { ...room, link: message.link };
+    default:
+      return room;
+  }
+}
+
+export function findLead(room: Room): Participant | undefined {
+  return room.roster.find((p) => p.role === 'lead');
+}
+
+export function findSelf(room: Room): Participant | undefined {
+  return room.roster.find((p) => p.id === room.self.id);
+}
+
+export function receivers(room: Room): Participant[] {
+  return room.roster.filter((p) => p.role === 'receiver');
+}
+
+/** Seconds since 上课 at `now`; 0 before it. */
+export function runningSeconds(room: Room, now: number): number {
+  if (room.lesson.state === 'scheduled') return 0;
+  const since = room.lesson.state === 'live' ? (now - room.lessonHeardAt) / 1000 : 0;
+  return Math.floor(room.lesson.runningSeconds + since);
+}
+
+/** Keeps everybody's place, so that lists do not jump when somebody's state changes. */
+function replaced(roster: readonly Participant[], next: Participant): Participant[] {
+  const index = roster.findIndex((p) => p.id === next.id);
+  if (index < 0) return [...roster, next];
+  return roster.map((p, i) => (i === index ? next : p));
+}

@@ -1,0 +1,61 @@
+/**
+ * Which source feeds which receiving slot of one peer, and whether its picture may be shown.
+ *
+ * The server switches a slot's source without telling the decoder, so for some frames the slot still
+ * shows the previous classroom. Showing those under the new name is a privacy fault. A slot is
+ * therefore *covered* from the change until a frame of the new source is on screen: one whose RTP
+ * timestamp is at or after the feed's `since`, modulo 2^32.
+ */
+import type { Feed, MediaKind, SlotFeed, SlotMid, SourceId } from './protocol.gen';
+import { Store } from './store';
+
+export interface Slot {
+  mid: string;
+  media: MediaKind;
+  feed: Feed | null;
+  /** The source whose frame was last seen on screen; stays when the feed ends. */
+  shown: SourceId | null;
+}
+
+/** True until a frame of the feed is on screen. A slot without feed is covered: there is no picture. */
+export function isCovered(slot: Slot): boolean {
+  return slot.feed === null || slot.shown !== slot.feed.source;
+}
+
+/** RTP timestamps wrap: `a` is at or after `b` when it is less than half the circle ahead. */
+export function isAtOrAfter(a: number, b: number): boolean {
+  return (a - b) >>> 0 < 0x8000_0000;
+}
+
+export class SlotTable {
+  readonly slots = new Store<readonly Slot[]>([]);
+
+  /** The answer names the slots, in the order of the m-lines. */
+  setSlots(mids: readonly SlotMid[]): void {
+    const known = new Map(this.slots.get().map((slot) => [slot.mid, slot]));
+    this.slots.set(
+      mids.map(({ mid, kind }) => known.get(mid) ?? { mid, media: kind, feed: null, shown: null }),
+    );
+  }
+
+  apply(changes: readonly SlotFeed[]): void {
+    const next = new Map(changes.map((change) => [change.mid, change.feed]));
+    this.slots.update((slots) =>
+      slots.map((slot) => {
+        const feed = next.get(slot.mid);
+        return feed === undefined ? slot : { ...slot, feed };
+      }),
+    );
+  }
+
+  /** A frame with this RTP timestamp is on screen in the slot's picture. */
+  frameShown(mid: string, rtpTimestamp: number): void {
+    this.slots.update((slots) => {
+      const slot = slots.find((s) => s.mid === mid);
+      const feed = slot?.feed;
+      if (!slot || !feed || feed.since === null || slot.shown === feed.source) return slots;
+      if (!isAtOrAfter(rtpTimestamp, feed.since)) return slots;
+      return slots.map((s) => (s === slot ? { ...s, shown: feed.source } : s));
+    });
+  }
+}

@@ -1,0 +1,11 @@
+import '../ui/tokens.css';
+import '../ui/base.css';
+import './start.css';
+import { render } from 'preact';
+import { StartPage } from './start_page';
+
+const root = document.getElementById('app');
+if (root) {
+  root.textContent = '';
+  render(<StartPage />, root);
+}

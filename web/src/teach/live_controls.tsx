@@ -1,0 +1,113 @@
+/** The row at the bottom. Ending asks here, in place, so that the stage stays free. */
+import { t } from '../i18n';
+import { CameraIcon, GearIcon, MicIcon, PeopleIcon, ScreenIcon } from '../ui/icons';
+import { useStore } from '../ui/use_store';
+import type { Teaching } from './teaching';
+
+export interface LiveControlsProps {
+  teaching: Teaching;
+  devicesShown: boolean;
+  onDevices: () => void;
+  ending: boolean;
+  onEnding: (ending: boolean) => void;
+}
+
+export function LiveControls(props: LiveControlsProps) {
+  const { teaching } = props;
+  const mic = useStore(teaching.mic.state);
+  const camera = useStore(teaching.camera.state);
+  if (props.ending) {
+    return (
+      <footer class="live-bar asking">
+        <p class="live-question">{t('confirmEndQuestion')}</p>
+        <button
+          type="button"
+          class="button danger"
+          data-testid="confirm-end"
+          onClick={() => {
+            props.onEnding(false);
+            void teaching.endLesson();
+          }}
+        >
+          {t('confirmEnd')}
+        </button>
+        <button type="button" class="button" onClick={() => props.onEnding(false)}>
+          {t('keepTeaching')}
+        </button>
+      </footer>
+    );
+  }
+  const micOn = teaching.micOn.value && mic.track !== null;
+  const cameraOn = teaching.cameraOn.value && camera.track !== null;
+  const sharing = teaching.content.value !== null;
+  return (
+    <footer class="live-bar">
+      <button
+        type="button"
+        class={`button ${micOn ? '' : 'warned'}`}
+        data-testid="mute"
+        aria-pressed={!micOn}
+        disabled={mic.track === null}
+        aria-keyshortcuts="Space"
+        onClick={() => teaching.toggleMic()}
+      >
+        <MicIcon off={!micOn} />
+        {t(micOn ? 'mute' : 'unmute')}
+      </button>
+      <button
+        type="button"
+        class={`button ${cameraOn ? '' : 'warned'}`}
+        data-testid="camera"
+        aria-pressed={!cameraOn}
+        onClick={() => void teaching.toggleCamera()}
+      >
+        <CameraIcon off={!cameraOn} />
+        {t(cameraOn ? 'cameraStop' : 'cameraStart')}
+      </button>
+      {sharing ? (
+        <button
+          type="button"
+          class="button active"
+          data-testid="stop-share"
+          aria-keyshortcuts="S"
+          onClick={() => teaching.stopShare()}
+        >
+          <ScreenIcon off />
+          {t('stopShare')}
+        </button>
+      ) : (
+        <button
+          type="button"
+          class="button"
+          data-testid="share"
+          aria-keyshortcuts="S"
+          onClick={() => void teaching.startShare()}
+        >
+          <ScreenIcon />
+          {t('shareContent')}
+        </button>
+      )}
+      <button type="button" class="button" data-testid="mute-all" onClick={() => void teaching.muteAll()}>
+        <PeopleIcon />
+        {t('muteAll')}
+      </button>
+      <button
+        type="button"
+        class={`button ${props.devicesShown ? 'active' : ''}`}
+        aria-expanded={props.devicesShown}
+        onClick={props.onDevices}
+      >
+        <GearIcon />
+        {t('devicesMenu')}
+      </button>
+      <button
+        type="button"
+        class="button end-lesson"
+        data-testid="end-lesson"
+        onClick={() => props.onEnding(true)}
+      >
+        {t('endLesson')}
+      </button>
+    </footer>
+  );
+}

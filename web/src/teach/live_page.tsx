@@ -1,0 +1,128 @@
+/**
+ * The lesson from the lead's side: what the classrooms see, the wall of classrooms, one row of
+ * controls. Nothing opens over the stage; questions are asked in the row itself.
+ */
+import { useEffect, useState } from 'preact/hooks';
+import type { MediaState } from '../client/media_link';
+import { type Room, runningSeconds } from '../client/room';
+import { type Key, t } from '../i18n';
+import { Lamp, type Tone } from '../ui/lamp';
+import { LanguageSwitch } from '../ui/language_switch';
+import { judgeLink, VERDICT_TONE, VERDICT_WORD } from '../ui/link_words';
+import { formatDuration } from '../ui/time';
+import { useStore, useTick } from '../ui/use_store';
+import { DeviceSelect } from './device_select';
+import { LiveControls } from './live_controls';
+import { LiveStage } from './live_stage';
+import type { Teaching } from './teaching';
+import { Wall } from './wall';
+
+export function LivePage(props: { teaching: Teaching }) {
+  const { teaching } = props;
+  const { client } = teaching;
+  const room = useStore(client.room);
+  const media = useStore(client.media.state);
+  const signal = useStore(client.signal.state);
+  const blocked = useStore(teaching.sound.blocked);
+  const [devices, setDevices] = useState(false);
+  const [ending, setEnding] = useState(false);
+  useKeys(teaching, () => {
+    setDevices(false);
+    setEnding(false);
+  });
+  const link = linkWords(room, media);
+  return (
+    <div class="live">
+      <header class="live-head">
+        <h1>{room?.lesson.title}</h1>
+        <p class="live-clock">
+          <Lamp tone="lost" word={t('live')} />
+          {room && <Clock room={room} />}
+        </p>
+        <p class="live-link" data-testid="link">
+          <Lamp tone={link.tone} word={t(link.word)} />
+          {room?.link?.rttMs != null && media === 'connected' && (
+            <span class="soft">{t('roundTrip', { ms: room.link.rttMs })}</span>
+          )}
+        </p>
+        <LanguageSwitch />
+      </header>
+      <LiveStage teaching={teaching}>
+        {signal.phase !== 'joined' && (
+          <p class="stage-strip tone-attention" role="alert">
+            ▲ {t('signalLost')}
+          </p>
+        )}
+        {blocked && (
+          <button type="button" class="button primary stage-sound" onClick={() => teaching.sound.unlock()}>
+            {t('tapForSound')}
+          </button>
+        )}
+        {teaching.notice.value !== null && (
+          <p class="stage-notice" role="status">
+            {teaching.notice.value}
+          </p>
+        )}
+      </LiveStage>
+      <div class="live-side">
+        {devices && (
+          <section class="device-panel" aria-label={t('devicesMenu')}>
+            <DeviceSelect device={teaching.camera} label="chooseCamera" testId="choose-camera" />
+            <DeviceSelect device={teaching.mic} label="chooseMic" testId="choose-mic" />
+          </section>
+        )}
+        <Wall teaching={teaching} />
+      </div>
+      <LiveControls
+        teaching={teaching}
+        devicesShown={devices}
+        onDevices={() => setDevices(!devices)}
+        ending={ending}
+        onEnding={setEnding}
+      />
+    </div>
+  );
+}
+
+function Clock(props: { room: Room }) {
+  useTick(500);
+  const seconds = runningSeconds(props.room, performance.now());
+  return <span data-testid="clock">{t('running', { time: formatDuration(seconds) })}</span>;
+}
+
+function linkWords(room: Room | null, media: MediaState): { tone: Tone; word: Key } {
+  if (media === 'blocked') return { tone: 'lost', word: 'mediaBlocked' };
+  if (media === 'repairing') return { tone: 'attention', word: 'mediaRepairing' };
+  if (media !== 'connected') return { tone: 'calm', word: 'mediaConnecting' };
+  if (!room?.link) return { tone: 'good', word: 'linkGood' };
+  const verdict = judgeLink(room.link);
+  return { tone: VERDICT_TONE[verdict], word: VERDICT_WORD[verdict] };
+}
+
+/**
+ * Space mutes, S shares, Esc goes back. A button that was reached by keyboard keeps its Space; one
+ * that was only clicked does not, or Space would repeat the last click instead of muting.
+ */
+function useKeys(teaching: Teaching, onEscape: () => void): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const target = event.target instanceof HTMLElement ? event.target : null;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (target?.matches('input, select, textarea')) return;
+      if (event.key === ' ') {
+        if (target?.matches('button:focus-visible')) return;
+        event.preventDefault();
+        target?.blur();
+        teaching.toggleMic();
+      } else if (event.key === 's' || event.key === 'S') {
+        event.preventDefault();
+        if (teaching.content.value) teaching.stopShare();
+        else void teaching.startShare();
+      } else if (event.key === 'Escape') {
+        onEscape();
+      }
+    };
+    document.addEventListener('keydown', press);
+    return () => document.removeEventListener('keydown', press);
+  }, [teaching]);
+}

@@ -1,0 +1,238 @@
+/**
+ * The lead's page without its markup: devices, publishing, sharing, the lesson's verbs.
+ *
+ * The page joins at once, so that the check before the lesson is the real connection and the teacher
+ * sees who is there; but it sends nothing until 上课. From then on a mark in this tab makes a reload
+ * return straight to the class.
+ */
+import { computed, signal } from '@preact/signals';
+import { type Content, share, stop } from '../capture/content';
+import { DeviceTrack } from '../capture/device_track';
+import { askOnce } from '../capture/permission';
+import { cameraConstraints, LEAD_SIZE, MIC_CONSTRAINTS, parseSize } from '../capture/size';
+import type { LessonClient } from '../client/lesson_client';
+import type { Participant } from '../client/protocol.gen';
+import { RequestError } from '../client/signal';
+import { readToken } from '../client/token';
+import { type Key, t } from '../i18n';
+import { playSlots } from '../page/sound_of_slots';
+import { mark, marked } from '../page/token_keeper';
+import { SoundOutput } from '../ui/sound_output';
+import { keepAwake } from '../ui/wake_lock';
+
+const MARK = 'teaching';
+const NOTICE_MS = 6_000;
+
+export class Teaching {
+  readonly camera: DeviceTrack;
+  readonly mic = new DeviceTrack('audioinput', MIC_CONSTRAINTS);
+  readonly sound = new SoundOutput();
+  readonly phase = signal<'preflight' | 'entering' | 'teaching'>('preflight');
+  readonly micOn = signal(true);
+  readonly cameraOn = signal(true);
+  readonly content = signal<Content | null>(null);
+  readonly contentAtOnce = signal(false);
+  readonly notice = signal<string | null>(null);
+  /** From 上课 on, what the devices give goes out. */
+  readonly publishing = computed(() => this.phase.value !== 'preflight');
+
+  private readonly lesson: string;
+  private noticeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly client: LessonClient,
+    token: string,
+  ) {
+    const size = parseSize(new URLSearchParams(location.search).get('camera'), LEAD_SIZE);
+    this.camera = new DeviceTrack('videoinput', cameraConstraints(size ?? LEAD_SIZE));
+    this.cameraOn.value = size !== null;
+    this.lesson = readToken(token)?.lesson ?? token;
+    if (marked(MARK) === this.lesson) this.phase.value = 'teaching';
+    this.camera.state.subscribe(() => this.publish());
+    this.mic.state.subscribe(() => this.publish());
+    playSlots(client, this.sound);
+    client.onNotice = (notice) => {
+      if (notice.kind === 'error') this.say(notice.message);
+      else if (notice.source === 'mic') this.muteByOthers(notice.muted, notice.by);
+    };
+    client.room.subscribe((room) => {
+      if (room?.lesson.state === 'ended') this.stopTeaching();
+      // The server forgot that this lesson had begun; the class is waiting for its teacher.
+      else if (room?.lesson.state === 'scheduled' && this.phase.value === 'teaching') void this.begin();
+    });
+    client.signal.state.subscribe((state) => {
+      if (state.phase === 'over') this.stopTeaching();
+    });
+  }
+
+  async start(): Promise<void> {
+    keepAwake();
+    // The lead's m-lines are the same with and without devices: what is missing can come later.
+    this.client.setDevices({ mic: true, camera: true });
+    await askOnce(await DeviceTrack.present());
+    await Promise.all([this.mic.start(), this.cameraOn.value ? this.camera.start() : null]);
+  }
+
+  async retryDevices(): Promise<void> {
+    await Promise.all([this.mic.start(), this.camera.start()]);
+    this.sound.unlock();
+  }
+
+  /** 上课 */
+  async enter(): Promise<void> {
+    if (this.phase.value !== 'preflight') return;
+    this.phase.value = 'entering';
+    this.sound.unlock();
+    // The picker must open while the tap still counts as one.
+    if (this.contentAtOnce.value) await this.startShare();
+    this.publish();
+    await joined(this.client);
+    await this.begin();
+  }
+
+  toggleMic(): void {
+    this.micOn.value = !this.micOn.value;
+    this.publish();
+  }
+
+  async toggleCamera(): Promise<void> {
+    this.cameraOn.value = !this.cameraOn.value;
+    if (this.cameraOn.value) await this.camera.start();
+    else this.camera.stop();
+  }
+
+  async startShare(): Promise<void> {
+    if (this.content.value) return;
+    const result = await share(() => this.shareEnded());
+    if ('content' in result) {
+      this.content.value = result.content;
+      this.publish();
+      return;
+    }
+    const words: Record<typeof result.problem, Key> = {
+      cancelled: 'shareCancelled',
+      refused: 'shareRefused',
+      unsupported: 'shareUnsupported',
+    };
+    this.say(t(words[result.problem]));
+  }
+
+  stopShare(): void {
+    const content = this.content.value;
+    if (!content) return;
+    stop(content);
+    this.content.value = null;
+    this.publish();
+  }
+
+  async muteAll(): Promise<void> {
+    if (await this.attempt(this.client.muteAll())) this.say(t('muteAllDone'));
+  }
+
+  async setClassroomMic(participant: Participant, open: boolean): Promise<void> {
+    await this.attempt(this.client.mute(participant.id, 'mic', !open));
+  }
+
+  async remove(participant: Participant): Promise<void> {
+    if (await this.attempt(this.client.kick(participant.id))) {
+      this.say(t('removed', { name: participant.name }));
+    }
+  }
+
+  async endLesson(): Promise<void> {
+    await this.attempt(this.client.endLesson());
+  }
+
+  say(text: string): void {
+    this.notice.value = text;
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = setTimeout(() => {
+      this.notice.value = null;
+    }, NOTICE_MS);
+  }
+
+  private async begin(): Promise<void> {
+    try {
+      if (this.client.room.get()?.lesson.state === 'scheduled') await this.client.startLesson();
+    } catch (error) {
+      // Cut off in between: the lesson is begun again after the next join.
+      if (!(error instanceof RequestError && error.code === 'connection_lost')) {
+        this.phase.value = 'preflight';
+        this.publish();
+        this.say(error instanceof Error && error.message ? error.message : t('commandFailed'));
+        return;
+      }
+    }
+    this.phase.value = 'teaching';
+    mark(MARK, this.lesson);
+    this.publish();
+  }
+
+  /** Puts what is open now on the lines, and says so. */
+  private publish(): void {
+    const on = this.publishing.value;
+    const mic = this.mic.state.get().track;
+    const camera = this.camera.state.get().track;
+    const content = this.content.value;
+    if (mic) mic.enabled = this.micOn.value || !on;
+    if (camera) camera.contentHint = 'motion';
+    this.client.setTrack('mic', on ? mic : null);
+    this.client.setTrack('camera', on ? camera : null);
+    this.client.setTrack('content', on ? (content?.video ?? null) : null);
+    this.client.setTrack('content_audio', on ? (content?.audio ?? null) : null);
+    this.client.setOwnState({
+      mic: on && mic !== null && this.micOn.value,
+      camera: on && camera !== null,
+      content: on && content !== null,
+    });
+  }
+
+  private muteByOthers(muted: boolean, by: string): void {
+    this.micOn.value = !muted;
+    this.publish();
+    this.say(t(muted ? 'mutedBy' : 'openedBy', { by }));
+  }
+
+  private shareEnded(): void {
+    this.stopShare();
+    this.say(t('shareEnded'));
+  }
+
+  /** Over for this page; a reload asks again, because another window of this teacher may be teaching. */
+  private stopTeaching(): void {
+    mark(MARK, null);
+    this.stopShare();
+    this.camera.stop();
+    this.mic.stop();
+  }
+
+  private async attempt(command: Promise<void>): Promise<boolean> {
+    try {
+      await command;
+      return true;
+    } catch (error) {
+      const message = error instanceof RequestError && error.code !== 'timeout' ? error.message : '';
+      this.say(
+        error instanceof RequestError && error.code === 'connection_lost'
+          ? t('signalLost')
+          : message || t('commandFailed'),
+      );
+      return false;
+    }
+  }
+}
+
+function joined(client: LessonClient): Promise<void> {
+  return new Promise((resolve) => {
+    const ready = () => client.signal.state.get().phase === 'joined' && client.room.get() !== null;
+    if (ready()) {
+      resolve();
+      return;
+    }
+    const stop = client.room.subscribe(() => {
+      if (!ready()) return;
+      stop();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,82 @@
+/** Line icons drawn for this project on a 24-unit grid; always beside a word, so hidden from readers. */
+import type { ComponentChildren } from 'preact';
+
+function Icon(props: { children: ComponentChildren }) {
+  return (
+    <svg
+      class="icon"
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+      focusable="false"
+    >
+      {props.children}
+    </svg>
+  );
+}
+
+const SLASH = <path d="M4 4 20 20" />;
+
+export const MicIcon = (props: { off?: boolean }) => (
+  <Icon>
+    <rect x="9" y="3" width="6" height="11" rx="3" />
+    <path d="M5 11a7 7 0 0 0 14 0M12 18v3" />
+    {props.off && SLASH}
+  </Icon>
+);
+
+export const CameraIcon = (props: { off?: boolean }) => (
+  <Icon>
+    <rect x="3" y="6" width="12" height="12" rx="2" />
+    <path d="m15 11 6-4v10l-6-4" />
+    {props.off && SLASH}
+  </Icon>
+);
+
+export const ScreenIcon = (props: { off?: boolean }) => (
+  <Icon>
+    <rect x="3" y="4" width="18" height="12" rx="2" />
+    <path d="M8 20h8M12 16v4" />
+    {props.off && SLASH}
+  </Icon>
+);
+
+export const PeopleIcon = () => (
+  <Icon>
+    <circle cx="9" cy="8" r="3.5" />
+    <path d="M3 20c0-3.5 2.7-6 6-6s6 2.5 6 6M16 5.2a3.5 3.5 0 0 1 0 5.6M18 14.6c1.9.8 3 2.8 3 5.4" />
+  </Icon>
+);
+
+export const SoundIcon = (props: { off?: boolean }) => (
+  <Icon>
+    <path d="M4 10v4h4l5 4V6L8 10z" />
+    {props.off ? <path d="m16 9.5 5 5m0-5-5 5" /> : <path d="M16 9a4 4 0 0 1 0 6M18.5 6a8 8 0 0 1 0 12" />}
+  </Icon>
+);
+
+export const LeaveIcon = () => (
+  <Icon>
+    <path d="M10 4H5v16h5M14 8l4 4-4 4M18 12H9" />
+  </Icon>
+);
+
+export const SelfIcon = () => (
+  <Icon>
+    <rect x="3" y="4" width="18" height="16" rx="2" />
+    <circle cx="12" cy="10" r="2.5" />
+    <path d="M7 18c.6-2.6 2.5-4 5-4s4.4 1.4 5 4" />
+  </Icon>
+);
+
+export const GearIcon = () => (
+  <Icon>
+    <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />
+    <circle cx="15" cy="7" r="2" />
+    <circle cx="9" cy="17" r="2" />
+  </Icon>
+);
