@@ -98,10 +98,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
         ],
     ),
     // Nothing of an observer is sent to anybody.
-    (
-        Role::Observer,
-        &[Right::Connect, Right::OwnState, Right::SelectLayer, Right::Leave, Right::Ping],
-    ),
+    (Role::Observer, &[Right::Connect, Right::OwnState, Right::SelectLayer, Right::Leave, Right::Ping]),
     // An administrator has no seat and no media, but can end what goes wrong.
     (
         Role::Admin,

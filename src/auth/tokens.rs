@@ -156,13 +156,7 @@ impl Tokens {
         if !is_good_name(&wire.name) {
             return Err(TokenError::Invalid);
         }
-        Ok(Claims {
-            lesson: wire.lesson,
-            role: wire.role,
-            name: wire.name,
-            sub: wire.sub,
-            expires: wire.exp,
-        })
+        Ok(Claims { lesson: wire.lesson, role: wire.role, name: wire.name, sub: wire.sub, expires: wire.exp })
     }
 }
 

@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use crate::ids::{ParticipantId, PeerId};
+use crate::lesson::LessonError;
 use crate::lesson::lesson::Lesson;
 use crate::lesson::plan::{Assignment, SeatNumber, SeatView, plan};
 use crate::lesson::roster::{Fed, Peer};
-use crate::lesson::LessonError;
 use crate::media::command::{Command, LayerIndex, Route, SlotIndex};
 use crate::session::message::{LessonState, Participant, ServerMessage};
 
@@ -36,8 +36,7 @@ impl Lesson {
     pub(super) fn tell_slots(&self, participant: &ParticipantId, peer: PeerId, slots: &[SlotIndex]) {
         let Some(seat) = self.roster.get(participant) else { return };
         let Some(found) = seat.peers().find(|p| p.id == peer) else { return };
-        let slots: Vec<_> =
-            slots.iter().filter_map(|slot| self.roster.slot_feed(found, *slot)).collect();
+        let slots: Vec<_> = slots.iter().filter_map(|slot| self.roster.slot_feed(found, *slot)).collect();
         if !slots.is_empty() {
             seat.push(&ServerMessage::Slots { peer, slots });
         }
@@ -74,8 +73,7 @@ impl Lesson {
         let lead = self.roster.lead();
         let views: Vec<SeatView> = self.roster.iter().map(|s| s.view()).collect();
         // Receivers look at every seat that sends; most of a large lecture sends nothing open.
-        let senders: Vec<SeatView> =
-            views.iter().filter(|v| !v.sources.is_empty()).cloned().collect();
+        let senders: Vec<SeatView> = views.iter().filter(|v| !v.sources.is_empty()).cloned().collect();
         for own in &views {
             for peer in &own.peers {
                 let new = if live { plan(lead, &senders, own, peer) } else { Vec::new() };

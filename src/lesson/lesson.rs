@@ -102,9 +102,7 @@ impl Lesson {
             actor.outbox.push(&self.welcome(&actor, None, now));
             return Ok(());
         }
-        if self.roster.get(&actor.member.id).is_none()
-            && self.roster.len() >= self.config.max_participants
-        {
+        if self.roster.get(&actor.member.id).is_none() && self.roster.len() >= self.config.max_participants {
             return Err(LessonError::Full);
         }
         self.empty_since = None;
@@ -358,8 +356,7 @@ impl Lesson {
     ) -> Result<(), LessonError> {
         self.open_hub()?;
         let (peer, setup) = Peer::new(accepted);
-        let seat =
-            self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
+        let seat = self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
         self.media.now(Command::AddPeer { hub: self.hub, peer: peer.id, setup })?;
         for source in &peer.sources {
             if seat.closed.contains(&source.info.kind) {
@@ -375,8 +372,7 @@ impl Lesson {
         };
         let takes_video = !peer.decodes.is_empty();
         let cannot_follow = takes_video && !peer.decodes.contains(&self.running);
-        let old_codec = preferred != self.running
-            && peer.sent_video().any(|codec| codec != self.running);
+        let old_codec = preferred != self.running && peer.sent_video().any(|codec| codec != self.running);
         let older = seat.pending.replace(peer);
         actor.outbox.push(&answer);
         if let Some(older) = older {
@@ -402,14 +398,8 @@ impl Lesson {
         }
     }
 
-    fn restart_ice(
-        &mut self,
-        actor: &Actor,
-        request: Option<u32>,
-        sdp: &str,
-    ) -> Result<(), LessonError> {
-        let seat =
-            self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
+    fn restart_ice(&mut self, actor: &Actor, request: Option<u32>, sdp: &str) -> Result<(), LessonError> {
+        let seat = self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
         // A page speaks of its newest peer.
         let peer = if seat.pending.is_some() { &mut seat.pending } else { &mut seat.current };
         let peer = peer.as_mut().ok_or(LessonError::UnknownSlot)?;

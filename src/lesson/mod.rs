@@ -10,7 +10,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::ids::{ConnectionId, HubId, LessonId, ParticipantId};
+use crate::ids::{ConnectionId, LessonId, ParticipantId};
 use crate::media::negotiate::{Accepted, Codec, NegotiateError, SourceKind};
 use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 
@@ -29,6 +29,7 @@ mod task;
 pub use config::LessonConfig;
 pub use directory::Directory;
 pub use roster::Member;
+pub use task::Surroundings;
 
 use outbox::Outbox;
 
@@ -70,15 +71,31 @@ pub struct Actor {
 #[derive(Debug)]
 pub enum Ask {
     /// `preferred` is the codec that the answer was made for.
-    AddPeer { accepted: Box<Accepted>, preferred: Codec },
-    RestartIce { sdp: String },
-    State { state: OwnState },
-    Mute { participant: ParticipantId, kind: SourceKind, muted: bool },
+    AddPeer {
+        accepted: Box<Accepted>,
+        preferred: Codec,
+    },
+    RestartIce {
+        sdp: String,
+    },
+    State {
+        state: OwnState,
+    },
+    Mute {
+        participant: ParticipantId,
+        kind: SourceKind,
+        muted: bool,
+    },
     MuteAll,
-    Kick { participant: ParticipantId },
+    Kick {
+        participant: ParticipantId,
+    },
     Start,
     End,
-    SelectLayer { mid: String, max_layer: u8 },
+    SelectLayer {
+        mid: String,
+        max_layer: u8,
+    },
 }
 
 /// How a connection went.
@@ -93,21 +110,37 @@ pub enum Gone {
 type Reply<T> = oneshot::Sender<Result<T, LessonError>>;
 
 enum Request {
-    Join { actor: Actor, reply: Reply<()> },
+    Join {
+        actor: Actor,
+        reply: Reply<()>,
+    },
     /// Success is told by the lesson itself through the outbox (so that replies and news keep
     /// their order); an error goes back for the session to word.
-    Ask { actor: Actor, request: Option<u32>, ask: Ask, reply: Reply<()> },
-    Gone { connection: ConnectionId, how: Gone },
-    Overview { reply: oneshot::Sender<LessonOverview> },
-    End { reply: Reply<LessonInfo> },
-    Shutdown { reply: oneshot::Sender<()> },
+    Ask {
+        actor: Actor,
+        request: Option<u32>,
+        ask: Ask,
+        reply: Reply<()>,
+    },
+    Gone {
+        connection: ConnectionId,
+        how: Gone,
+    },
+    Overview {
+        reply: oneshot::Sender<LessonOverview>,
+    },
+    End {
+        reply: Reply<LessonInfo>,
+    },
+    Shutdown {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// A running lesson; cheap to clone.
 #[derive(Clone)]
 pub struct LessonHandle {
     id: LessonId,
-    hub: HubId,
     shard: usize,
     requests: mpsc::Sender<Request>,
     codec: watch::Receiver<Codec>,
@@ -138,12 +171,7 @@ impl LessonHandle {
     }
 
     /// Asks something; the lesson pushes `done` or `answer` itself.
-    pub async fn ask(
-        &self,
-        actor: Actor,
-        request: Option<u32>,
-        ask: Ask,
-    ) -> Result<(), LessonError> {
+    pub async fn ask(&self, actor: Actor, request: Option<u32>, ask: Ask) -> Result<(), LessonError> {
         self.call(|reply| Request::Ask { actor, request, ask, reply }).await?
     }
 
@@ -168,10 +196,7 @@ impl LessonHandle {
     }
 
     /// The task answers everything it takes; when it is gone, the lesson has ended.
-    async fn call<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<T>) -> Request,
-    ) -> Result<T, LessonError> {
+    async fn call<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, LessonError> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| LessonError::Ended)?;
         answer.await.map_err(|_| LessonError::Ended)

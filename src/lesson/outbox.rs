@@ -63,9 +63,7 @@ enum Key {
 impl Key {
     fn of(message: &ServerMessage) -> Option<Self> {
         match message {
-            ServerMessage::Participant { participant } => {
-                Some(Self::Participant(participant.id.clone()))
-            }
+            ServerMessage::Participant { participant } => Some(Self::Participant(participant.id.clone())),
             ServerMessage::Lesson { .. } => Some(Self::Lesson),
             ServerMessage::Link { .. } => Some(Self::Link),
             ServerMessage::Overview { .. } => Some(Self::Overview),
@@ -99,6 +97,12 @@ struct Shared {
 /// Both ends of the box; clones are the same box.
 #[derive(Clone, Default)]
 pub struct Outbox(Arc<Shared>);
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outbox")
+    }
+}
 
 impl Outbox {
     #[must_use]
@@ -163,11 +167,7 @@ impl Queue {
             self.remove(key);
         }
         self.bytes += message.text.len();
-        self.items.push_back(Item {
-            key: message.key.clone(),
-            text: Arc::clone(&message.text),
-            slots,
-        });
+        self.items.push_back(Item { key: message.key.clone(), text: Arc::clone(&message.text), slots });
         self.close = message.closes;
         if self.items.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             self.overflowed = true;

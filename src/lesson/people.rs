@@ -38,8 +38,7 @@ impl Lesson {
             seat.closed.retain(|k| *k != kind);
         }
         let sources = seat.peers().flat_map(|p| &p.sources);
-        let gated: Vec<_> =
-            sources.filter(|s| s.info.kind == kind).map(|s| s.info.source).collect();
+        let gated: Vec<_> = sources.filter(|s| s.info.kind == kind).map(|s| s.info.source).collect();
         seat.push(&ServerMessage::Muted { kind, muted, by: by.to_owned() });
         for source in gated {
             self.media.surely(move || Command::Gate { source, open: !muted });

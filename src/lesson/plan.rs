@@ -98,11 +98,9 @@ impl Taker<'_> {
             let receivers = seats.iter().filter(seated(Role::Receiver));
             receivers.chain(seats.iter().filter(seated(Role::Lead)))
         };
-        let cameras: Vec<_> =
-            others().filter_map(|s| self.takes(s, SourceKind::Camera)).collect();
+        let cameras: Vec<_> = others().filter_map(|s| self.takes(s, SourceKind::Camera)).collect();
         let mics: Vec<_> = others().filter_map(|s| self.takes(s, SourceKind::Mic)).collect();
-        let layer =
-            if cameras.len() > WALL_IN_TOP_LAYER { LayerIndex(0) } else { LayerIndex::TOP };
+        let layer = if cameras.len() > WALL_IN_TOP_LAYER { LayerIndex(0) } else { LayerIndex::TOP };
         let mut out = self.keep_places(&self.peer.video, &cameras, layer);
         out.extend(self.keep_places(&self.peer.audio, &mics, LayerIndex::TOP));
         out
@@ -111,21 +109,16 @@ impl Taker<'_> {
     fn receiver(&self, lead: Option<&SeatView>, seats: &[SeatView]) -> Vec<Assignment> {
         let from_lead = |kind| lead.and_then(|seat| self.takes(seat, kind));
         let content = from_lead(SourceKind::Content);
-        let camera_layer = if content.is_some() {
-            LayerIndex(LayerIndex::TOP.0 - 1)
-        } else {
-            LayerIndex::TOP
-        };
+        let camera_layer =
+            if content.is_some() { LayerIndex(LayerIndex::TOP.0 - 1) } else { LayerIndex::TOP };
         let fixed = [
             (self.peer.video.first(), from_lead(SourceKind::Camera), camera_layer),
             (self.peer.video.get(1), content, LayerIndex::TOP),
             (self.peer.audio.first(), from_lead(SourceKind::Mic), LayerIndex::TOP),
             (self.peer.audio.get(1), from_lead(SourceKind::ContentAudio), LayerIndex::TOP),
         ];
-        let mut out: Vec<Assignment> = fixed
-            .into_iter()
-            .filter_map(|(slot, feed, layer)| Some(assign(*slot?, feed?, layer)))
-            .collect();
+        let mut out: Vec<Assignment> =
+            fixed.into_iter().filter_map(|(slot, feed, layer)| Some(assign(*slot?, feed?, layer))).collect();
         let mics: Vec<_> = seats
             .iter()
             .filter(|s| s.seat != self.own.seat && lead.is_none_or(|l| l.seat != s.seat))
@@ -186,12 +179,7 @@ mod tests {
             decodes: vec![Codec::Vp8, Codec::H264],
             before: Vec::new(),
         };
-        SeatView {
-            seat: SeatNumber(n),
-            role,
-            sources: kinds.iter().map(source).collect(),
-            peers: vec![peer],
-        }
+        SeatView { seat: SeatNumber(n), role, sources: kinds.iter().map(source).collect(), peers: vec![peer] }
     }
 
     fn id(n: u64, kind: SourceKind) -> SourceId {
@@ -317,8 +305,7 @@ mod tests {
 
     #[test]
     fn few_slots_are_enough() {
-        let mut seats =
-            vec![seat(1, Role::Lead, &[Mic, Camera, Content]), seat(2, Role::Receiver, &[])];
+        let mut seats = vec![seat(1, Role::Lead, &[Mic, Camera, Content]), seat(2, Role::Receiver, &[])];
         seats[1].peers[0].audio = vec![SlotIndex(0)];
         seats[1].peers[0].video = vec![SlotIndex(1)];
         assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 11, 1)]);

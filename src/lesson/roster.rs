@@ -13,9 +13,7 @@ use crate::ids::{ConnectionId, ParticipantId, PeerId, SourceId};
 use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SeatView, SourceView};
 use crate::media::command::{LayerIndex, SlotIndex};
-use crate::media::negotiate::{
-    Accepted, AnswerTemplate, Codec, MediaKind, SlotInfo, SourceInfo, SourceKind,
-};
+use crate::media::negotiate::{Accepted, AnswerTemplate, Codec, MediaKind, SlotInfo, SourceInfo, SourceKind};
 use crate::media::stats::PeerStats;
 use crate::session::message::{
     Feed, LinkStats, OwnState, Participant, ParticipantOverview, Presence, ReceivedStream, Role,
@@ -79,11 +77,7 @@ impl Peer {
         let peer = Self {
             id: accepted.peer,
             answer: accepted.answer,
-            sources: accepted
-                .sources
-                .into_iter()
-                .map(|info| Source { info, flowing: false })
-                .collect(),
+            sources: accepted.sources.into_iter().map(|info| Source { info, flowing: false }).collect(),
             slots: accepted.slots,
             decodes: accepted.decodes,
             feeds: BTreeMap::new(),
@@ -199,11 +193,7 @@ impl Seat {
         let sources = self.current.iter().flat_map(|peer| &peer.sources);
         let shown = sources
             .filter(|s| !self.closed.contains(&s.info.kind) && self.sends(s.info.kind))
-            .map(|s| SourceView {
-                source: s.info.source,
-                kind: s.info.kind,
-                codec: s.info.codec,
-            });
+            .map(|s| SourceView { source: s.info.source, kind: s.info.kind, codec: s.info.codec });
         SeatView {
             seat: self.number,
             role: self.member.role,
@@ -226,11 +216,7 @@ impl Seat {
                 .current
                 .iter()
                 .flat_map(|peer| &peer.sources)
-                .map(|s| SourceState {
-                    id: s.info.source,
-                    kind: s.info.kind,
-                    flowing: s.flowing,
-                })
+                .map(|s| SourceState { id: s.info.source, kind: s.info.kind, flowing: s.flowing })
                 .collect(),
         }
     }

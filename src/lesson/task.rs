@@ -74,7 +74,7 @@ pub(super) fn start(
     );
     let task = Task { lesson, requests: requests_in, events: events_in, figures: figures_in };
     tokio::spawn(async move { task.run(&directory).await });
-    LessonHandle { id, hub, shard, requests, codec: codec_out }
+    LessonHandle { id, shard, requests, codec: codec_out }
 }
 
 type Figures = Arc<HubStats>;

@@ -111,9 +111,16 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<PeerId>,
     },
-    Answer { request: u32, peer: PeerId, sdp: String, slots: Vec<SlotMid> },
+    Answer {
+        request: u32,
+        peer: PeerId,
+        sdp: String,
+        slots: Vec<SlotMid>,
+    },
     /// The command did what it says.
-    Done { request: u32 },
+    Done {
+        request: u32,
+    },
     /// `request` is absent where the error belongs to no request. `fatal`: the server closes now,
     /// and the page must not come back by itself.
     Error {
@@ -126,25 +133,48 @@ pub enum ServerMessage {
         fatal: bool,
     },
     /// Somebody came, went or changed (the whole entry, replaces the old one).
-    Participant { participant: Participant },
+    Participant {
+        participant: Participant,
+    },
     /// Gave up the seat or was removed.
-    ParticipantLeft { id: ParticipantId },
-    Lesson { lesson: LessonInfo },
+    ParticipantLeft {
+        id: ParticipantId,
+    },
+    Lesson {
+        lesson: LessonInfo,
+    },
     /// What feeds this page's slots; only changed ones. The page covers a slot from here until a
     /// frame of the new source is on screen (see `SlotFeed::state`).
-    Slots { peer: PeerId, slots: Vec<SlotFeed> },
+    Slots {
+        peer: PeerId,
+        slots: Vec<SlotFeed>,
+    },
     /// Others closed or opened one of this page's own sources.
-    Muted { kind: SourceKind, muted: bool, by: String },
+    Muted {
+        kind: SourceKind,
+        muted: bool,
+        by: String,
+    },
     /// Make a new peer now (new offer): `codec_changed`, `media_lost`.
-    Renew { reason: String },
+    Renew {
+        reason: String,
+    },
     /// Link figures of this page's own peer, once a second.
-    Link { link: LinkStats },
+    Link {
+        link: LinkStats,
+    },
     /// For `watch`.
-    Overview { lessons: Vec<LessonOverview> },
-    Pong { sent: f64 },
+    Overview {
+        lessons: Vec<LessonOverview>,
+    },
+    Pong {
+        sent: f64,
+    },
     /// The connection ends: "replaced", "kicked", "ended", "left", "shutdown".
     /// Only after "shutdown" may the page come back by itself.
-    Bye { reason: ByeReason },
+    Bye {
+        reason: ByeReason,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

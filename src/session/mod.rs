@@ -1,1 +1,281 @@
+//! One participant's signalling: one task per WebSocket.
+//!
+//! Reading order: `message` (the protocol), `join` (the first message), `dispatch` (is it allowed?
+//! who handles it?), `handlers` (one file per message family). The session owns the socket and its
+//! deadlines; nobody calls into it. What others want to say goes through the `Outbox`.
+//!
+//! The loop knows no axum: `http::ws` hands it a stream of texts and a sink of texts, so it runs
+//! in a test as well. While a write waits, nothing is read: a reader that is stuck for
+//! `STUCK` is cut off, and one that is merely slow has its outbox bounded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::auth::Tokens;
+use crate::ids::ConnectionId;
+use crate::lesson::outbox::{Outbox, Outgoing};
+use crate::lesson::{Actor, Directory, Gone, LessonHandle};
+use crate::media::negotiate::Negotiator;
+use crate::session::errors::{Code, Language, error_message};
+use crate::session::limits::Rate;
+use crate::session::message::{ByeReason, ServerMessage};
+
+pub mod dispatch;
+pub mod errors;
+mod handlers;
+mod join;
+pub mod limits;
 pub mod message;
+pub mod typescript;
+
+/// A write that makes no progress for this long ends the session.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// `[session]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionConfig {
+    pub join_seconds: u32,
+    pub silence_seconds: u32,
+    pub messages_per_second: u32,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self { join_seconds: 5, silence_seconds: 30, messages_per_second: 20 }
+    }
+}
+
+impl SessionConfig {
+    /// What is wrong with it, one sentence each.
+    pub fn check(&self, problems: &mut Vec<String>) {
+        if self.join_seconds == 0 || self.silence_seconds == 0 || self.messages_per_second == 0 {
+            problems.push("the values of [session] must be above 0".into());
+        }
+    }
+}
+
+/// What every session needs.
+pub struct SessionParts {
+    pub config: SessionConfig,
+    pub tokens: Tokens,
+    pub directory: Directory,
+    pub negotiator: Negotiator,
+    /// Seconds since 1970; injected, so that a test can have any date.
+    pub unix_now: Box<dyn Fn() -> u64 + Send + Sync>,
+    pub counters: SessionCounters,
+    /// Becomes `true` when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Sessions since the start, for `/metrics`.
+#[derive(Default)]
+pub struct SessionCounters {
+    pub open: AtomicU64,
+    pub joined: AtomicU64,
+    pub join_refused: AtomicU64,
+    pub messages_in: AtomicU64,
+    pub errors: AtomicU64,
+    pub cut_slow: AtomicU64,
+    pub cut_silent: AtomicU64,
+}
+
+/// What comes from the socket.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    Text(String),
+    /// A control frame: a sign of life.
+    Alive,
+    /// A frame that is no text, or one beyond the limit.
+    Unreadable(Code),
+}
+
+/// Why the socket is closed, as a WebSocket close code (RFC 6455 §7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing(pub u16);
+
+impl Closing {
+    const NORMAL: Self = Self(1000);
+    const GOING_AWAY: Self = Self(1001);
+    const POLICY: Self = Self(1008);
+    const TRY_LATER: Self = Self(1013);
+}
+
+/// A joined session.
+pub(crate) struct Session<'a> {
+    parts: &'a SessionParts,
+    actor: Actor,
+    lesson: LessonHandle,
+    language: Language,
+    watching: bool,
+}
+
+/// Runs one connection to its end; the caller closes the socket with the code that it returns.
+pub async fn run<R, W>(parts: Arc<SessionParts>, reader: R, writer: W) -> Closing
+where
+    R: Stream<Item = Incoming> + Unpin,
+    W: Sink<String> + Unpin,
+{
+    let _open = Open::new(&parts.counters.open);
+    let mut link = Link { reader, writer, outbox: Outbox::new() };
+    let deadline = Instant::now() + Duration::from_secs(parts.config.join_seconds.into());
+    let first = tokio::select! {
+        first = link.reader.next() => first,
+        () = sleep_until(deadline) => {
+            link.say(&error_message(Code::JoinTimeout, None, Language::default())).await;
+            return Closing::POLICY;
+        }
+        () = stopping(&parts) => {
+            link.say(&ServerMessage::Bye { reason: ByeReason::Shutdown }).await;
+            return Closing::GOING_AWAY;
+        }
+    };
+    let Some(first) = first else { return Closing::NORMAL };
+    let connection = ConnectionId::next();
+    match join::join(&parts, first, connection, &link.outbox).await {
+        Ok(mut session) => {
+            parts.counters.joined.fetch_add(1, Ordering::Relaxed);
+            let (closing, how) = session.live(&mut link).await;
+            session.lesson.gone(connection, how).await;
+            closing
+        }
+        Err((code, language)) => {
+            parts.counters.join_refused.fetch_add(1, Ordering::Relaxed);
+            link.say(&error_message(code, None, language)).await;
+            if code == Code::Busy { Closing::TRY_LATER } else { Closing::POLICY }
+        }
+    }
+}
+
+/// The socket and what waits for it.
+struct Link<R, W> {
+    reader: R,
+    writer: W,
+    outbox: Outbox,
+}
+
+impl<R, W: Sink<String> + Unpin> Link<R, W> {
+    /// Writes past the outbox, before there is a session or after it.
+    async fn say(&mut self, message: &ServerMessage) {
+        let text = serde_json::to_string(message).expect("messages hold only strings and numbers");
+        self.write(text).await;
+    }
+
+    /// `false`: the socket is gone or stuck.
+    async fn write(&mut self, text: String) -> bool {
+        matches!(timeout(STUCK, self.writer.send(text)).await, Ok(Ok(())))
+    }
+}
+
+impl Session<'_> {
+    async fn live<R, W>(&mut self, link: &mut Link<R, W>) -> (Closing, Gone)
+    where
+        R: Stream<Item = Incoming> + Unpin,
+        W: Sink<String> + Unpin,
+    {
+        let counters = &self.parts.counters;
+        let silence = Duration::from_secs(self.parts.config.silence_seconds.into());
+        let mut rate = Rate::new(self.parts.config.messages_per_second, Instant::now());
+        let mut heard = Instant::now();
+        let mut look = tokio::time::interval(Duration::from_secs(1));
+        let mut told_stopping = false;
+        loop {
+            tokio::select! {
+                out = link.outbox.next() => match out {
+                    Outgoing::Text(text) => {
+                        if !link.write(text.as_ref().to_owned()).await {
+                            return (Closing::NORMAL, Gone::Broken);
+                        }
+                    }
+                    Outgoing::Close(reason) => return closed_for(reason),
+                    Outgoing::Overflow => {
+                        counters.cut_slow.fetch_add(1, Ordering::Relaxed);
+                        return (Closing::TRY_LATER, Gone::Broken);
+                    }
+                },
+                incoming = link.reader.next() => {
+                    let Some(incoming) = incoming else { return (Closing::NORMAL, Gone::Broken) };
+                    heard = Instant::now();
+                    if let Incoming::Alive = incoming {
+                        continue;
+                    }
+                    counters.messages_in.fetch_add(1, Ordering::Relaxed);
+                    if !rate.take(heard) {
+                        self.refuse(Code::RateLimited, None);
+                        continue;
+                    }
+                    self.handle(incoming).await;
+                }
+                () = sleep_until(heard + silence) => {
+                    counters.cut_silent.fetch_add(1, Ordering::Relaxed);
+                    link.say(&error_message(Code::Silent, None, self.language)).await;
+                    return (Closing::POLICY, Gone::Broken);
+                }
+                _ = look.tick(), if self.watching => self.push_overview().await,
+                () = stopping(self.parts), if !told_stopping => {
+                    told_stopping = true;
+                    let bye = ServerMessage::Bye { reason: ByeReason::Shutdown };
+                    self.actor.outbox.push(&bye);
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Text(text) => dispatch::dispatch(self, &text).await,
+            Incoming::Unreadable(code) => self.refuse(code, None),
+            Incoming::Alive => {}
+        }
+    }
+
+    /// Tells the page what went wrong; a fatal code ends the connection after it.
+    pub(crate) fn refuse(&self, code: Code, request: Option<u32>) {
+        self.parts.counters.errors.fetch_add(1, Ordering::Relaxed);
+        self.actor.outbox.push(&error_message(code, request, self.language));
+    }
+
+    async fn push_overview(&self) {
+        let lessons = self.parts.directory.overviews().await;
+        self.actor.outbox.push(&ServerMessage::Overview { lessons });
+    }
+}
+
+/// Returns when the server stops.
+async fn stopping(parts: &SessionParts) {
+    let mut stopping = parts.stopping.clone();
+    // An ended sender is a server that has stopped.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// The close code for a goodbye, and what becomes of the seat. For "kicked" and "ended" there is
+/// no seat any more; a replaced connection speaks for none.
+fn closed_for(reason: Option<ByeReason>) -> (Closing, Gone) {
+    match reason {
+        Some(ByeReason::Shutdown) => (Closing::GOING_AWAY, Gone::Broken),
+        Some(_) => (Closing::NORMAL, Gone::Broken),
+        None => (Closing::POLICY, Gone::Broken),
+    }
+}
+
+/// Counts a session for as long as it lives.
+struct Open<'a>(&'a AtomicU64);
+
+impl<'a> Open<'a> {
+    fn new(counter: &'a AtomicU64) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,170 @@
+//! The command line: `serve`, `demo`, `token`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::{App, issue_token};
+use crate::config::Config;
+use crate::session::message::Role;
+use crate::telemetry;
+
+/// The demonstration's lesson.
+pub const DEMO_LESSON: &str = "demo";
+const DEMO_TITLE: &str = "示范课 · 声音的产生";
+
+/// zhuandi (专递): a live remote-classroom server.
+#[derive(Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(ConfigArgs),
+    /// Run the server with a lesson that is taught by a synthetic teacher.
+    Demo(ConfigArgs),
+    /// Print a token for a lesson's link; it stands alone on the last line.
+    Token(TokenArgs),
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// Configuration file; without one, the defaults and the environment.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// One value over file and environment; may be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Args)]
+struct TokenArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Lesson id.
+    #[arg(long)]
+    lesson: String,
+    #[arg(long)]
+    role: RoleArg,
+    /// Shown name, at most 64 characters.
+    #[arg(long)]
+    name: String,
+    /// How long it is valid: 90s, 45m, 2h, 7d.
+    #[arg(long, default_value = "2h", value_parser = parse_ttl)]
+    ttl: Duration,
+    /// Participant id; a newer connection of the same one replaces the older.
+    #[arg(long)]
+    sub: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleArg {
+    Lead,
+    Receiver,
+    Observer,
+    Admin,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Lead => Self::Lead,
+            RoleArg::Receiver => Self::Receiver,
+            RoleArg::Observer => Self::Observer,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
+impl ConfigArgs {
+    fn load(&self) -> anyhow::Result<Config> {
+        Config::load(self.config.as_deref(), &self.set)
+    }
+}
+
+/// Does what the command line says; returns when that has ended.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(args) => {
+            let app = start(&args).await?;
+            let ended = stop_signal().await;
+            app.shutdown().await;
+            ended
+        }
+        Command::Demo(args) => {
+            let app = start(&args).await?;
+            app.create_lesson(DEMO_LESSON, DEMO_TITLE)?;
+            let ended = stop_signal().await;
+            app.shutdown().await;
+            ended
+        }
+        Command::Token(args) => {
+            let config = args.config.load()?;
+            std::fs::create_dir_all(&config.data.dir)?;
+            let tokens = config.auth.tokens(&config.data.dir)?;
+            let sub = args.sub.as_deref();
+            let role = args.role.into();
+            println!("{}", issue_token(&tokens, &args.lesson, role, &args.name, sub, args.ttl)?);
+            Ok(())
+        }
+    }
+}
+
+async fn start(args: &ConfigArgs) -> anyhow::Result<App> {
+    let config = args.load()?;
+    telemetry::start(&config.log);
+    App::start(config).await
+}
+
+/// Returns on SIGTERM and on Ctrl-C.
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}
+
+fn parse_ttl(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration like 90s, 45m, 2h or 7d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    // A hundred years is enough for anybody and cannot overflow a date.
+    match number.checked_mul(seconds) {
+        Some(total) if (1..=3_153_600_000).contains(&total) => Ok(Duration::from_secs(total)),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_ttl("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_ttl("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(parse_ttl("7d"), Ok(Duration::from_secs(604_800)));
+        for bad in ["", "h", "2", "2x", "-1h", "0s", "99999999999999999999d", "2课"] {
+            assert!(parse_ttl(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

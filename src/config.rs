@@ -1,0 +1,274 @@
+//! Configuration: defaults < TOML file < environment < flags.
+//!
+//! Each module owns its section; this file only puts them together. The environment names a key as
+//! `ZHUANDI_SECTION__KEY` (lists with commas), a flag as `--set section.key=value`. Unknown keys
+//! fail, everything is checked before anything is bound, and secrets print as `***`.
+//! `config/zhuandi.toml` documents every key; a test holds it against this code.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use config::{Environment, File, FileFormat};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::AuthConfig;
+use crate::http::HttpConfig;
+use crate::http::ops::OpsConfig;
+use crate::lesson::LessonConfig;
+use crate::session::SessionConfig;
+use crate::telemetry::LogConfig;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub http: HttpConfig,
+    pub ops: OpsConfig,
+    pub media: MediaSection,
+    pub lesson: LessonConfig,
+    pub session: SessionConfig,
+    pub auth: AuthConfig,
+    pub data: DataConfig,
+    pub log: LogConfig,
+}
+
+/// `[media]`. The media plane knows no file format, so its section lives here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaSection {
+    pub port: u16,
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<String>,
+    pub shards: usize,
+}
+
+impl Default for MediaSection {
+    fn default() -> Self {
+        Self { port: 7000, addresses: Vec::new(), shards: 1 }
+    }
+}
+
+impl MediaSection {
+    /// The media plane's own form.
+    pub fn to_media(&self) -> anyhow::Result<crate::media::MediaConfig> {
+        let addresses = self
+            .addresses
+            .iter()
+            .map(|a| a.parse().with_context(|| format!("media.addresses: {a:?} is not an IP address")));
+        Ok(crate::media::MediaConfig {
+            port: self.port,
+            addresses: addresses.collect::<anyhow::Result<_>>()?,
+            shards: self.shards,
+        })
+    }
+
+    fn check(&self, problems: &mut Vec<String>) {
+        if let Err(error) = self.to_media() {
+            problems.push(error.to_string());
+        }
+        if !(1..=64).contains(&self.shards) {
+            problems.push("media.shards must be 1 to 64".into());
+        }
+        if self.port != 0 && usize::from(self.port) + self.shards > 65_536 {
+            problems.push("media.port + media.shards is beyond the last port".into());
+        }
+    }
+}
+
+/// `[data]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    pub dir: PathBuf,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { dir: "data".into() }
+    }
+}
+
+impl Config {
+    /// Reads the file (if any), the environment and the `section.key=value` flags, and checks all.
+    pub fn load(file: Option<&Path>, flags: &[String]) -> anyhow::Result<Self> {
+        let text = match file {
+            Some(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+            None => String::new(),
+        };
+        Self::from_parts(&text, std::env::vars().collect(), flags)
+    }
+
+    /// The same from given parts, for tests and embedded defaults.
+    pub fn from_parts(
+        toml: &str,
+        environment: HashMap<String, String>,
+        flags: &[String],
+    ) -> anyhow::Result<Self> {
+        // Other variables of ours (for tools and tests) have no section.
+        let ours = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("ZHUANDI_") && name.contains("__"))
+            .collect();
+        let environment =
+            Environment::with_prefix("ZHUANDI").prefix_separator("_").separator("__").source(Some(ours));
+        let mut builder = config::Config::builder()
+            .add_source(File::from_str(toml, FileFormat::Toml))
+            .add_source(environment);
+        for flag in flags {
+            let (key, value) = flag
+                .split_once('=')
+                .with_context(|| format!("--set wants section.key=value, not {flag:?}"))?;
+            builder = builder.set_override(key.trim(), value.trim())?;
+        }
+        let config: Self = builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .context("the configuration cannot be read")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Every problem at once, so that nobody fixes them one start at a time.
+    fn check(&self) -> anyhow::Result<()> {
+        let mut problems = Vec::new();
+        self.http.check(&mut problems);
+        self.ops.check(&mut problems);
+        self.media.check(&mut problems);
+        self.lesson.check(&mut problems);
+        self.session.check(&mut problems);
+        self.auth.check(&mut problems);
+        self.log.check(&mut problems);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        bail!("the configuration has problems:\n  - {}", problems.join("\n  - "))
+    }
+}
+
+/// Reads a list, or one text with commas (as the environment and flags have it).
+pub fn list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Either::deserialize(from)? {
+        Either::List(list) => list,
+        Either::Text(text) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            parts.map(str::to_owned).collect()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENTED: &str = include_str!("../config/zhuandi.toml");
+
+    fn env(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn load(toml: &str, pairs: &[(&str, &str)], flags: &[&str]) -> anyhow::Result<Config> {
+        let flags: Vec<String> = flags.iter().map(|f| (*f).to_owned()).collect();
+        Config::from_parts(toml, env(pairs), &flags)
+    }
+
+    #[test]
+    fn the_documented_file_has_every_key_with_its_default() {
+        assert_eq!(load(DOCUMENTED, &[], &[]).unwrap(), Config::default());
+        let file: serde_json::Value = config::Config::builder()
+            .add_source(File::from_str(DOCUMENTED, FileFormat::Toml))
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .unwrap();
+        let code = serde_json::to_value(Config::default()).unwrap();
+        let keys = |value: &serde_json::Value| -> Vec<String> {
+            let sections = value.as_object().unwrap().iter();
+            let mut keys: Vec<String> = sections
+                .flat_map(|(s, v)| v.as_object().unwrap().keys().map(move |k| format!("{s}.{k}")))
+                .collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(keys(&file), keys(&code));
+    }
+
+    #[test]
+    fn every_documented_key_says_what_it_costs() {
+        let mut comment = false;
+        for line in DOCUMENTED.lines() {
+            if line.contains('=') && !line.starts_with('#') {
+                assert!(comment, "no comment above {line:?}");
+                comment = false;
+            } else if line.starts_with('#') {
+                comment = true;
+            }
+        }
+    }
+
+    #[test]
+    fn file_then_environment_then_flags() {
+        let toml = "[http]\nlisten = \"127.0.0.1:1\"\n[media]\nport = 1\n[ops]\nlisten = \"127.0.0.1:2\"";
+        let pairs = [("ZHUANDI_HTTP__LISTEN", "127.0.0.1:3"), ("ZHUANDI_MEDIA__PORT", "3")];
+        let config = load(toml, &pairs, &["media.port=5"]).unwrap();
+        assert_eq!(config.ops.listen.to_string(), "127.0.0.1:2");
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:3");
+        assert_eq!(config.media.port, 5);
+    }
+
+    #[test]
+    fn the_fixed_environment_names() {
+        let secret = "0012345678901234567890123456789012";
+        let config = load(
+            "",
+            &[
+                ("ZHUANDI_HTTP__LISTEN", "[::1]:0"),
+                ("ZHUANDI_OPS__LISTEN", "127.0.0.1:0"),
+                ("ZHUANDI_MEDIA__PORT", "0"),
+                ("ZHUANDI_MEDIA__ADDRESSES", "10.0.0.1, 2001:db8::1"),
+                ("ZHUANDI_DATA__DIR", "/tmp/x"),
+                ("ZHUANDI_AUTH__TOKEN_SECRET", secret),
+                ("ZHUANDI_WRITE_TYPES", "1"),
+            ],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.media.addresses, ["10.0.0.1", "2001:db8::1"]);
+        assert_eq!(config.auth.token_secret.expose(), secret, "digits stay text");
+        assert!(!format!("{config:?}").contains(secret), "secrets do not print");
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (toml, pairs, flags) in [
+            ("[http]\nlisten_on = \"x\"", &[][..], &[][..]),
+            ("[nonsense]\nx = 1", &[], &[]),
+            ("[http]\nlisten = \"nowhere\"", &[], &[]),
+            ("[media]\nshards = 0", &[], &[]),
+            ("[media]\naddresses = [\"example.org\"]", &[], &[]),
+            ("[http]\ntls = \"files\"", &[], &[]),
+            ("[http]\ntls = \"sometimes\"", &[], &[]),
+            ("[auth]\ntoken_secret = \"short\"", &[], &[]),
+            ("[lesson]\nvideo_codec = \"av1\"", &[], &[]),
+            ("", &[("ZHUANDI_HTTP__LISTENN", "127.0.0.1:1")], &[]),
+            ("", &[], &["http.listen"]),
+            ("", &[], &["http.nothing=1"]),
+        ] {
+            assert!(load(toml, pairs, flags).is_err(), "{toml:?} {pairs:?} {flags:?}");
+        }
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let error = load("[media]\nshards = 0\n[auth]\ntoken_secret = \"short\"", &[], &[]);
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("media.shards") && text.contains("auth.token_secret"), "{text}");
+    }
+}

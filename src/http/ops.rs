@@ -1,0 +1,169 @@
+//! The operations listener: health, readiness, metrics. A socket of its own, inside by default.
+//!
+//! `/healthz` says that this process works and follows nothing else; `/readyz` says that it can
+//! take new lessons.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+
+use crate::http::server::Connections;
+use crate::media::handle::MediaHandle;
+use crate::metrics;
+use crate::session::SessionParts;
+
+/// `[ops]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpsConfig {
+    pub listen: SocketAddr,
+}
+
+impl Default for OpsConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+    }
+}
+
+impl OpsConfig {
+    /// What is wrong with it, one sentence each. Every address is possible.
+    #[allow(clippy::unused_self, reason = "sections are checked alike")]
+    pub fn check(&self, _: &mut Vec<String>) {}
+}
+
+#[derive(Clone)]
+pub struct OpsState {
+    pub sessions: Arc<SessionParts>,
+    pub connections: Arc<Connections>,
+    pub media: MediaHandle,
+    pub lost_events: Arc<AtomicU64>,
+}
+
+metrics! {
+    /// Everything that `/metrics` shows, read at the moment of asking.
+    pub struct Figures {
+        /// Connections to the public listeners that are open.
+        gauge connections_open,
+        /// Connections accepted by the public listeners.
+        counter connections_accepted,
+        /// Connections closed at once because a limit was reached.
+        counter connections_refused,
+        /// Times that accepting a connection failed.
+        counter accept_errors,
+        /// Lessons that run or wait to begin.
+        gauge lessons_open,
+        /// Signalling sessions that are open.
+        gauge sessions_open,
+        /// Signalling sessions that joined a lesson.
+        counter sessions_joined,
+        /// Joins that were refused.
+        counter sessions_refused,
+        /// Signalling messages received.
+        counter messages_in,
+        /// Errors sent to pages.
+        counter errors_sent,
+        /// Sessions cut off because they read too slowly.
+        counter sessions_cut_slow,
+        /// Sessions cut off because they said nothing.
+        counter sessions_cut_silent,
+        /// Media events lost because a lesson was too slow to take them.
+        counter lesson_events_lost,
+        /// Media connections.
+        gauge media_peers,
+        /// Lessons with media.
+        gauge media_hubs,
+        /// Packets received by the media plane.
+        counter media_packets_in,
+        /// Packets sent by the media plane.
+        counter media_packets_out,
+        /// Bytes received by the media plane.
+        counter media_bytes_in,
+        /// Bytes sent by the media plane.
+        counter media_bytes_out,
+        /// Datagrams dropped because nobody here expects them.
+        counter media_datagrams_dropped,
+        /// Packets dropped because they did not authenticate.
+        counter media_packets_unauthentic,
+        /// Key frames asked of senders.
+        counter media_key_frame_requests,
+        /// Retransmission requests received.
+        counter media_nacks_in,
+        /// Retransmission requests sent.
+        counter media_nacks_out,
+        /// Packets sent again.
+        counter media_retransmitted,
+        /// Media connections that ended by a fault in this program.
+        counter media_panics,
+        /// Times that the network card's queue was full.
+        counter media_send_would_block,
+    }
+}
+
+impl OpsState {
+    fn figures(&self) -> Figures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (connections, sessions) = (&self.connections, &self.sessions.counters);
+        let mut out = Figures {
+            connections_open: read(&connections.open),
+            connections_accepted: read(&connections.accepted),
+            connections_refused: read(&connections.refused),
+            accept_errors: read(&connections.accept_errors),
+            lessons_open: self.sessions.directory.len() as u64,
+            sessions_open: read(&sessions.open),
+            sessions_joined: read(&sessions.joined),
+            sessions_refused: read(&sessions.join_refused),
+            messages_in: read(&sessions.messages_in),
+            errors_sent: read(&sessions.errors),
+            sessions_cut_slow: read(&sessions.cut_slow),
+            sessions_cut_silent: read(&sessions.cut_silent),
+            lesson_events_lost: read(&self.lost_events),
+            ..Figures::default()
+        };
+        for shard in self.media.shards() {
+            let stats = shard.stats();
+            out.media_peers += stats.peers;
+            out.media_hubs += stats.hubs;
+            out.media_packets_in += stats.packets_in;
+            out.media_packets_out += stats.packets_out;
+            out.media_bytes_in += stats.bytes_in;
+            out.media_bytes_out += stats.bytes_out;
+            out.media_datagrams_dropped += stats.datagrams_dropped;
+            out.media_packets_unauthentic += stats.packets_unauthentic;
+            out.media_key_frame_requests += stats.key_frame_requests;
+            out.media_nacks_in += stats.nacks_in;
+            out.media_nacks_out += stats.nacks_out;
+            out.media_retransmitted += stats.retransmitted;
+            out.media_panics += stats.panics;
+            out.media_send_would_block += stats.send_would_block;
+        }
+        out
+    }
+}
+
+pub fn router(state: OpsState) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(state)
+}
+
+async fn ready(State(state): State<OpsState>) -> (StatusCode, &'static str) {
+    if *state.sessions.stopping.borrow() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
+}
+
+async fn metrics(State(state): State<OpsState>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (headers, state.figures().render()).into_response()
+}
