@@ -152,7 +152,13 @@ impl Connection {
                 direction: RTCRtpTransceiverDirection::Sendonly,
                 ..Default::default()
             };
-            transceivers.push(peer.add_transceiver_from_track(track.clone(), Some(init)).await?);
+            let transceiver = peer.add_transceiver_from_track(track.clone(), Some(init)).await?;
+            if kind.is_video() {
+                // Without this the crate offers nothing but the codec that the layers are declared with.
+                let video = codecs(plan.codec, plan.sends.is_empty()).into_iter().filter(|c| c.rtp_codec.channels == 0);
+                transceiver.set_codec_preferences(video.collect()).await?;
+            }
+            transceivers.push(transceiver);
             sending.push(Sending { kind: *kind, mid: String::new(), ssrcs, track });
         }
         let slots = std::iter::repeat_n(RtpCodecKind::Audio, plan.audio_slots)

@@ -403,11 +403,11 @@ mod tests {
 
         let mut other = Sender::new();
         let mut packets = sender.send(&layer(0).frames[0..5]);
-        let last = packets.last().expect("packets").header.sequence_number;
+        let last = packets.last().expect("packets").header.clone();
         other.ticks = sender.ticks;
         for (i, mut p) in other.send(&layer(0).frames[50..51]).into_iter().enumerate() {
-            p.header.sequence_number = last.wrapping_add(1 + i as u16);
-            p.header.timestamp = packets.last().expect("packets").header.timestamp.wrapping_add(3600);
+            p.header.sequence_number = last.sequence_number.wrapping_add(1 + i as u16);
+            p.header.timestamp = last.timestamp.wrapping_add(3600);
             packets.push(p);
         }
         let seen = check(&packets);
