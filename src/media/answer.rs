@@ -1,0 +1,231 @@
+//! The text of an answer, written from what `negotiate` decided.
+//!
+//! Receiving m-lines (for sources) name rids and feedback; sending ones (for slots) name their
+//! SSRCs, so that no header extension is needed to tell them apart. Audio slot 0 shares its
+//! stream id with video slot 0, audio 1 with video 1: browsers keep lips in sync within a stream.
+
+use std::fmt::Write;
+
+use crate::media::codec::Codec;
+use crate::media::negotiate::{
+    EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, PeerSetup, SlotSetup, SourceSetup,
+};
+use crate::media::transport::rtcp::CNAME;
+use crate::media::transport::sdp::{Offer, OfferMedia};
+
+/// An answer whose ICE credentials can be exchanged.
+#[derive(Debug, Clone)]
+pub struct AnswerTemplate {
+    sdp: String,
+    mids: Vec<String>,
+    local: IceCredentials,
+    version: u32,
+}
+
+impl AnswerTemplate {
+    #[must_use]
+    pub fn sdp(&self) -> &str {
+        &self.sdp
+    }
+
+    pub(crate) fn has_mids(&self, mids: &[&str]) -> bool {
+        self.mids.iter().map(String::as_str).eq(mids.iter().copied())
+    }
+
+    pub(crate) fn with_credentials(&self, fresh: &IceCredentials) -> Self {
+        let line = |c: &IceCredentials| credentials(c);
+        let version = self.version + 1;
+        Self {
+            sdp: self
+                .sdp
+                .replace(&line(&self.local), &line(fresh))
+                .replacen(&origin(self.version), &origin(version), 1),
+            mids: self.mids.clone(),
+            local: fresh.clone(),
+            version,
+        }
+    }
+}
+
+fn credentials(c: &IceCredentials) -> String {
+    format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", c.ufrag, c.pwd)
+}
+
+fn origin(version: u32) -> String {
+    format!("o=- 1 {version} IN IP4 127.0.0.1\r\n")
+}
+
+pub(crate) fn render(
+    negotiator: &Negotiator,
+    shard: usize,
+    offer: &Offer,
+    setup: &PeerSetup,
+    lines: &[Line],
+) -> AnswerTemplate {
+    let taken = |(m, l): &(&OfferMedia, &Line)| (!matches!(l, Line::Refused)).then(|| m.mid.clone());
+    let bundle: Vec<String> = offer.media.iter().zip(lines).filter_map(|p| taken(&p)).collect();
+    let mut sdp = format!(
+        "v=0\r\n{}s=-\r\nt=0 0\r\na=ice-lite\r\na=extmap-allow-mixed\r\n\
+         a=group:BUNDLE {}\r\na=msid-semantic: WMS *\r\n",
+        origin(1),
+        bundle.join(" ")
+    );
+    let mut candidates = candidate_lines(negotiator, shard);
+    let mut ordinal = [0usize; 2];
+    for (media, line) in offer.media.iter().zip(lines) {
+        match line {
+            Line::Refused => {
+                let formats = media.formats.join(" ");
+                let _ = write!(
+                    sdp,
+                    "m={} 0 {} {formats}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:{}\r\n",
+                    media.kind, media.protocol, media.mid
+                );
+                continue;
+            }
+            Line::Source(source) => {
+                let pts = payload_types(source.payload_type, source.rtx_payload_type);
+                head(&mut sdp, media, &pts, negotiator, setup, &mut candidates);
+                source_lines(&mut sdp, media, source);
+            }
+            Line::Slot(slot) => {
+                let fed = slot.codecs.iter().flatten();
+                let pts: Vec<u8> =
+                    fed.flat_map(|c| payload_types(c.payload_type, c.rtx_payload_type)).collect();
+                head(&mut sdp, media, &pts, negotiator, setup, &mut candidates);
+                let n = &mut ordinal[usize::from(slot.kind == MediaKind::Video)];
+                slot_lines(&mut sdp, media, slot, *n);
+                *n += 1;
+            }
+        }
+        extension_lines(&mut sdp, media, matches!(line, Line::Source(_)));
+    }
+    AnswerTemplate {
+        sdp,
+        mids: offer.media.iter().map(|m| m.mid.clone()).collect(),
+        local: setup.local.clone(),
+        version: 1,
+    }
+}
+
+fn payload_types(main: u8, rtx: Option<u8>) -> Vec<u8> {
+    std::iter::once(main).chain(rtx).collect()
+}
+
+/// One host candidate per address (RFC 8839 §5.1), IPv6 first as RFC 8421 advises.
+fn candidate_lines(negotiator: &Negotiator, shard: usize) -> String {
+    let port = negotiator.ports[shard];
+    let mut text = String::new();
+    for (n, ip) in negotiator.addresses.iter().enumerate() {
+        let preference = 65_535 - n as u32 - if ip.is_ipv4() { 1000 } else { 0 };
+        let priority = (126 << 24) + (preference << 8) + 255;
+        let _ = write!(text, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", n + 1);
+    }
+    text.push_str("a=end-of-candidates\r\n");
+    text
+}
+
+fn head(
+    sdp: &mut String,
+    media: &OfferMedia,
+    payload_types: &[u8],
+    negotiator: &Negotiator,
+    setup: &PeerSetup,
+    candidates: &mut String,
+) {
+    let formats: Vec<String> = payload_types.iter().map(u8::to_string).collect();
+    let _ = write!(
+        sdp,
+        "m={} 9 {} {}\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\n{}a=fingerprint:sha-256 {}\r\n\
+         a=setup:passive\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
+        media.kind,
+        media.protocol,
+        formats.join(" "),
+        media.mid,
+        credentials(&setup.local),
+        negotiator.dtls.fingerprint_text(),
+    );
+    // The candidates stand in the first bundled m-line alone.
+    sdp.push_str(&std::mem::take(candidates));
+}
+
+fn codec_lines(sdp: &mut String, media: &OfferMedia, codec: Codec, main: u8, rtx: Option<u8>) {
+    let offered = media.codecs.iter().find(|c| c.payload_type == main);
+    let feedback = |name: &str| offered.is_some_and(|c| c.feedback.iter().any(|f| f == name));
+    match codec {
+        Codec::Opus => {
+            let _ = write!(
+                sdp,
+                "a=rtpmap:{main} opus/48000/2\r\na=fmtp:{main} minptime=10;useinbandfec=1\r\n"
+            );
+        }
+        Codec::Vp8 => {
+            let _ = write!(sdp, "a=rtpmap:{main} VP8/90000\r\n");
+        }
+        Codec::H264 => {
+            let profile = offered.and_then(|c| c.parameter("profile-level-id"));
+            let _ = write!(
+                sdp,
+                "a=rtpmap:{main} H264/90000\r\na=fmtp:{main} level-asymmetry-allowed=1;\
+                 packetization-mode=1;profile-level-id={}\r\n",
+                profile.unwrap_or("42e01f")
+            );
+        }
+    }
+    let wanted: &[&str] = match codec {
+        Codec::Opus => &["transport-cc"],
+        Codec::Vp8 | Codec::H264 => &["transport-cc", "ccm fir", "nack", "nack pli"],
+    };
+    for name in wanted.iter().filter(|n| feedback(n)) {
+        let _ = write!(sdp, "a=rtcp-fb:{main} {name}\r\n");
+    }
+    if let Some(rtx) = rtx {
+        let _ = write!(sdp, "a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={main}\r\n");
+    }
+}
+
+fn source_lines(sdp: &mut String, media: &OfferMedia, source: &SourceSetup) {
+    sdp.push_str("a=recvonly\r\n");
+    codec_lines(sdp, media, source.codec, source.payload_type, source.rtx_payload_type);
+    if !media.simulcast.is_empty() {
+        for rid in &media.simulcast {
+            let _ = write!(sdp, "a=rid:{rid} recv\r\n");
+        }
+        let _ = write!(sdp, "a=simulcast:recv {}\r\n", media.simulcast.join(";"));
+    }
+}
+
+fn slot_lines(sdp: &mut String, media: &OfferMedia, slot: &SlotSetup, ordinal: usize) {
+    let stream = match ordinal {
+        0 => "lead".to_owned(),
+        1 => "content".to_owned(),
+        n => format!("{}{n}", media.kind),
+    };
+    let track = format!("{}-{ordinal}", media.kind);
+    sdp.push_str("a=sendonly\r\n");
+    for codec in Codec::ALL {
+        if let Some(c) = slot.codecs[codec.index()] {
+            codec_lines(sdp, media, codec, c.payload_type, c.rtx_payload_type);
+        }
+    }
+    let (ssrc, rtx) = (slot.ssrc, slot.rtx_ssrc);
+    let _ = write!(sdp, "a=msid:{stream} {track}\r\n");
+    let has_rtx = slot.codecs.iter().flatten().any(|c| c.rtx_payload_type.is_some());
+    if has_rtx {
+        let _ = write!(sdp, "a=ssrc-group:FID {ssrc} {rtx}\r\n");
+    }
+    for s in std::iter::once(ssrc).chain(has_rtx.then_some(rtx)) {
+        let _ = write!(sdp, "a=ssrc:{s} cname:{CNAME}\r\na=ssrc:{s} msid:{stream} {track}\r\n");
+    }
+}
+
+/// The ids are the client's. Towards slots only what is forwarded is kept.
+fn extension_lines(sdp: &mut String, media: &OfferMedia, source: bool) {
+    for (id, uri) in &media.extensions {
+        let known = EXTENSIONS.iter().any(|(u, _)| u == uri);
+        let forwarded = uri.ends_with("ssrc-audio-level") || uri.ends_with("video-orientation");
+        if known && (source || forwarded) {
+            let _ = write!(sdp, "a=extmap:{id} {uri}\r\n");
+        }
+    }
+}

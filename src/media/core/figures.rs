@@ -1,0 +1,109 @@
+//! Once a second: what each hub and the shard did.
+
+use std::time::{Duration, Instant};
+
+use crate::ids::HubId;
+use crate::media::command::{Event, LayerIndex};
+use crate::media::core::Core;
+use crate::media::peer::Peer;
+use crate::media::stats::{HubStats, PeerStats, SlotStats, SourceStats};
+
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+
+impl Core {
+    pub(super) fn publish_figures(&mut self, now: Instant) {
+        self.stats.peers = self.peers.len() as u64;
+        self.stats.hubs = self.hubs.len() as u64;
+        let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
+        for hub in hubs {
+            let stats = self.hub_figures(hub, now);
+            self.emit(hub, Event::Stats(Box::new(stats)));
+        }
+    }
+
+    fn hub_figures(&mut self, id: HubId, now: Instant) -> HubStats {
+        let mut stats = HubStats { hub: Some(id), ..HubStats::default() };
+        let keys = self.hubs.get(&id).map(|h| h.peers.clone()).unwrap_or_default();
+        for key in keys {
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
+            let mut loss_up = (0u64, 0u64);
+            for source_key in &peer.sources {
+                let Some(source) = self.sources.get_mut(*source_key) else {
+                    continue;
+                };
+                let before = source.figures;
+                let layers = || source.layers.iter().flatten();
+                let bytes: u64 = layers().map(|l| l.bytes).sum();
+                let packets: u64 = layers().map(|l| l.packets).sum();
+                let gaps: u64 = layers().map(|l| l.missing.gaps).sum();
+                let lost: u64 = layers().map(|l| l.missing.lost).sum();
+                loss_up.0 += gaps.saturating_sub(before.gaps);
+                loss_up.1 += packets.saturating_sub(before.packets);
+                let top = (0..source.layers.len() as u8).rev().find(|l| {
+                    source.layers[usize::from(*l)].as_ref().is_some_and(|l| l.flows(now))
+                });
+                stats.sources.push(SourceStats {
+                    source: source.id,
+                    flowing: source.flowing,
+                    kbps: kbps(bytes.saturating_sub(before.bytes)),
+                    packets,
+                    lost,
+                    key_frame_requests: source.key_requests,
+                    level: source.loudest,
+                    top_layer: top.map(LayerIndex),
+                });
+                source.figures = crate::media::source::Figures { bytes, packets, gaps };
+                source.loudest = None;
+            }
+            let share = |(lost, got): (u64, u64)| lost as f32 / (lost + got).max(1) as f32;
+            let loss_up = share(loss_up);
+            stats.peers.push(peer_figures(peer, loss_up, |key| self.sources.get(key).map(|s| s.id)));
+        }
+        stats
+    }
+}
+
+fn kbps(bytes: u64) -> u32 {
+    (bytes * 8 / 1000) as u32
+}
+
+fn peer_figures(
+    peer: &mut Peer,
+    loss_up: f32,
+    id_of: impl Fn(usize) -> Option<crate::ids::SourceId>,
+) -> PeerStats {
+    let before = std::mem::replace(&mut peer.traffic_before, peer.traffic);
+    let mut slots = Vec::new();
+    let mut loss = (0.0f32, 0u64);
+    for slot in &mut peer.slots {
+        let sent = slot.packets - slot.figures.packets;
+        let bytes = slot.bytes - slot.figures.bytes;
+        slot.figures = crate::media::slot::SlotFigures { packets: slot.packets, bytes: slot.bytes };
+        let Some(source) = slot.feed.and_then(&id_of) else {
+            continue;
+        };
+        loss.0 += f32::from(slot.fraction_lost) / 256.0 * sent as f32;
+        loss.1 += sent;
+        slots.push(SlotStats {
+            slot: slot.index,
+            source,
+            layer: slot.layer().map(LayerIndex),
+            kbps: kbps(bytes),
+            packets: slot.packets,
+            retransmitted: slot.retransmitted,
+        });
+    }
+    PeerStats {
+        peer: peer.id,
+        connected: peer.connected(),
+        down_kbps: kbps(peer.traffic.bytes_out - before.bytes_out),
+        up_kbps: kbps(peer.traffic.bytes_in - before.bytes_in),
+        rtt_ms: peer.rtt.map(|r| r.as_millis() as u32),
+        loss_down: loss.0 / loss.1.max(1) as f32,
+        loss_up,
+        bad_packets: peer.traffic.bad,
+        slots,
+    }
+}

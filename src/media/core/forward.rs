@@ -1,0 +1,127 @@
+//! Packets to slots, subscriber by subscriber.
+
+use std::time::Instant;
+
+use crate::media::core::Core;
+use crate::media::source::Subscriber;
+
+impl Core {
+    /// Forwards what arrived since the last call. A small batch at a time goes to one subscriber
+    /// before the next is touched: its state is loaded once, and packets of one size to one
+    /// address can leave in one call.
+    pub fn flush(&mut self, now: Instant) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let mut fresh = std::mem::take(&mut self.fresh);
+        // Stable: within a source the order of arrival stays.
+        fresh.sort_by_key(|f| f.source);
+        let at = self.micros(now);
+        let mut announced: Vec<(Subscriber, usize, u32)> = Vec::new();
+        for batch in fresh.chunk_by(|a, b| a.source == b.source) {
+            let key = batch[0].source;
+            let Some(source) = self.sources.get(key) else {
+                continue;
+            };
+            for subscriber in &source.subscribers {
+                // The clock of the source's owner; the subscriber is another peer.
+                let Some((owner, peer)) = self.peers.get2_mut(source.owner, subscriber.peer) else {
+                    continue;
+                };
+                let clock = &owner.clock;
+                let Some((slot, mut to)) =
+                    peer.sending(usize::from(subscriber.slot), &mut self.out)
+                else {
+                    continue;
+                };
+                for f in batch {
+                    let first = slot.forward(source, f.layer, f.ext, clock, now, at, &mut to);
+                    if let Some(timestamp) = first {
+                        announced.push((*subscriber, key, timestamp));
+                    }
+                }
+            }
+            let begins = batch.iter().any(|f| source.begins_wanted_key_frame(f.layer, f.ext));
+            if begins {
+                self.sources[key].key_wanted = None;
+                // Somebody may wait for another layer's.
+                self.ask_for_key_frame(key, now);
+            }
+        }
+        for (subscriber, source, timestamp) in announced {
+            self.announce(subscriber, source, timestamp);
+            // The slot's sender report is due at once, for lip sync.
+            self.timers.arm(subscriber.peer, now);
+        }
+        fresh.clear();
+        self.fresh = fresh;
+    }
+
+    /// Sends the present group of pictures to a slot that was just fed.
+    pub(super) fn replay(&mut self, key: usize, subscriber: Subscriber, now: Instant) {
+        let at = self.micros(now);
+        let Some(source) = self.sources.get(key).filter(|s| s.open && s.kind.is_video()) else {
+            return;
+        };
+        let Some((owner, peer)) = self.peers.get2_mut(source.owner, subscriber.peer) else {
+            return;
+        };
+        let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out) else {
+            return;
+        };
+        let replayed = slot.replay(source, &owner.clock, now, at, &mut to);
+        if let Some(Some(timestamp)) = replayed {
+            self.announce(subscriber, key, timestamp);
+        }
+    }
+
+    /// A peer that has just connected gets the pictures that already flow.
+    pub(super) fn replay_all(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.peers.get(key) else {
+            return;
+        };
+        let fed: Vec<(usize, u8)> =
+            peer.slots.iter().filter_map(|s| Some((s.feed?, s.index.0))).collect();
+        for (source, slot) in fed {
+            self.replay(source, Subscriber { peer: key, slot }, now);
+            self.ask_for_key_frame(source, now);
+        }
+    }
+
+    /// Derives from the slots' state whether a key frame is needed, and asks if it is time.
+    pub(super) fn ask_for_key_frame(&mut self, key: usize, now: Instant) {
+        let Some(source) = self.sources.get(key) else {
+            return;
+        };
+        let wants = |s: &Subscriber| {
+            let peer = self.peers.get(s.peer).filter(|p| p.connected())?;
+            peer.slots.get(usize::from(s.slot))?.wants_key_frame(source, now)
+        };
+        let wanted = source.subscribers.iter().find_map(wants);
+        if wanted.is_some() {
+            self.sources[key].key_wanted = wanted;
+            self.send_key_request(key, now);
+        }
+    }
+
+    /// Answers a NACK from the shared ring.
+    pub(super) fn retransmit(&mut self, key: usize, ssrc: u32, numbers: &[u16], now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some(at) = peer.slots.iter().position(|s| s.ssrc == ssrc) else {
+            return;
+        };
+        let (sources, keys) = (&self.sources, &self.source_keys);
+        let Some((slot, mut to)) = peer.sending(at, &mut self.out) else {
+            return;
+        };
+        self.stats.nacks_in += numbers.len() as u64;
+        let before = slot.retransmitted;
+        let find = |id| sources.get(*keys.get(&id)?);
+        for number in numbers {
+            slot.retransmit(*number, now, find, &mut to);
+        }
+        self.stats.retransmitted += slot.retransmitted - before;
+    }
+}

@@ -1,0 +1,275 @@
+//! Datagrams in: STUN, DTLS, RTP, RTCP.
+
+use std::time::Instant;
+
+use crate::media::command::{CloseReason, Event};
+use crate::media::core::{Core, Fresh};
+use crate::media::demux::Kind;
+use crate::media::output::Path;
+use crate::media::peer::{Opened, StreamPlace};
+use crate::media::ring::NewPacket;
+use crate::media::rtp::{RtpHeader, is_rtcp};
+use crate::media::source::Layer;
+use crate::media::transport::dtls::Progress;
+use crate::media::transport::ice::BindingRequest;
+use crate::media::transport::rtcp::{self, Said};
+use crate::media::transport::srtp::{self, extend};
+
+impl Core {
+    /// Takes one datagram, which may be changed in place. What comes of it is in `out` after
+    /// `flush`.
+    pub fn handle_datagram(&mut self, datagram: &mut [u8], from: Path, now: Instant) {
+        self.stats.packets_in += 1;
+        self.stats.bytes_in += datagram.len() as u64;
+        let kind = Kind::of(datagram);
+        if kind == Kind::Stun {
+            return self.handle_stun(datagram, from, now);
+        }
+        let Some(key) = self.demux.by_address(from.remote) else {
+            self.stats.datagrams_dropped += 1;
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.traffic.bytes_in += datagram.len() as u64;
+        }
+        match kind {
+            Kind::Dtls => self.guarded(key, now, |core| core.handle_dtls(key, datagram, from, now)),
+            Kind::Media if is_rtcp(datagram) => {
+                self.guarded(key, now, |core| core.handle_rtcp(key, datagram, now));
+            }
+            Kind::Media => self.guarded(key, now, |core| core.handle_rtp(key, datagram, now)),
+            Kind::Stun | Kind::Unknown => self.stats.datagrams_dropped += 1,
+        }
+    }
+
+    fn handle_stun(&mut self, datagram: &[u8], from: Path, now: Instant) {
+        let request = BindingRequest::parse(datagram);
+        let found = request.and_then(|r| Some((self.demux.by_ufrag(r.local_ufrag())?, r)));
+        let Some((key, request)) = found else {
+            self.stats.datagrams_dropped += 1;
+            return;
+        };
+        let provider = self.provider.clone();
+        self.guarded(key, now, |core| {
+            let Some(peer) = core.peers.get_mut(key) else {
+                return;
+            };
+            let (good, ended) = peer.check(request, from, now, provider.crypto(), &mut core.out);
+            if good {
+                core.demux.learn(from.remote, key);
+            } else {
+                core.stats.packets_unauthentic += 1;
+            }
+            if let Some(ufrag) = ended {
+                core.demux.remove_ufrag(&ufrag);
+            }
+        });
+    }
+
+    fn handle_dtls(&mut self, key: usize, datagram: &[u8], from: Path, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let mut flights = Vec::new();
+        let progress = peer.dtls.read(now, datagram, &mut flights);
+        // Before a nomination the client may already begin on any path that it has checked.
+        let to = if peer.connected() { peer.path } else { Some(from) };
+        peer.send_dtls(flights, to, &mut self.out);
+        self.progress(key, progress, now);
+    }
+
+    pub(super) fn progress(&mut self, key: usize, progress: Progress, now: Instant) {
+        match progress {
+            Progress::Nothing => {}
+            Progress::Connected(keys) => {
+                let Some(peer) = self.peers.get_mut(key) else {
+                    return;
+                };
+                peer.keys = srtp::keyed(&keys, self.provider.crypto());
+                let (id, hub) = (peer.id, peer.hub);
+                if peer.keys.is_none() {
+                    return self.close_peer(key, CloseReason::Handshake, now);
+                }
+                self.emit(hub, Event::PeerConnected { peer: id });
+                self.arm(key, now);
+                self.replay_all(key, now);
+            }
+            Progress::Closed => self.close_peer(key, CloseReason::Closed, now),
+            Progress::Failed => self.close_peer(key, CloseReason::Handshake, now),
+            Progress::WrongFingerprint => self.close_peer(key, CloseReason::Fingerprint, now),
+        }
+    }
+
+    fn handle_rtp(&mut self, key: usize, datagram: &mut [u8], now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let opened = RtpHeader::read(datagram)
+            .and_then(|h| Some((h, peer.open(datagram, &h, self.provider.crypto())?)));
+        let Some((header, opened)) = opened else {
+            peer.traffic.bad += 1;
+            self.stats.packets_unauthentic += 1;
+            return;
+        };
+        peer.note_arrival(at);
+        if opened.fresh {
+            peer.forget_other_streams(opened.place, header.ssrc);
+        }
+        let extension = extension_byte(&peer.extensions, &header, datagram);
+        let source = peer.sources[opened.place.source];
+        self.take_media(source, &header, &opened, extension, datagram, now);
+    }
+
+    /// Puts an authentic packet where it belongs.
+    fn take_media(
+        &mut self,
+        key: usize,
+        header: &RtpHeader,
+        opened: &Opened,
+        extension: Option<u8>,
+        datagram: &[u8],
+        now: Instant,
+    ) {
+        let at = self.micros(now);
+        let StreamPlace { layer, repair, .. } = opened.place;
+        let Some(source) = self.sources.get_mut(key) else {
+            return;
+        };
+        let codec = source.codec;
+        let place = &mut source.layers[usize::from(layer)];
+        if !repair && place.as_ref().is_none_or(|l| l.ssrc != header.ssrc) {
+            *place = Some(Layer::new(header.ssrc, codec));
+        }
+        let Some(layer_state) = place else {
+            return; // repair before the first packet
+        };
+        let mut payload = &datagram[opened.payload.clone()];
+        let mut ext = opened.index;
+        if repair {
+            // RFC 4588 §4: the original number stands before the payload; empty ones are probes.
+            let (Some((number, rest)), Some(highest)) =
+                (payload.split_first_chunk::<2>(), layer_state.ring.highest())
+            else {
+                return;
+            };
+            let Some(original) = extend(highest, u16::from_be_bytes(*number)) else {
+                return;
+            };
+            (ext, payload) = (original, rest);
+        }
+        let kind = codec.inspect(payload);
+        let marker = header.marker;
+        let packet =
+            NewPacket { ext, timestamp: header.timestamp, marker, extension, kind, payload };
+        let Some(broken) = layer_state.take(packet, now, at) else {
+            return;
+        };
+        if let (true, Some(level)) = (source.kind.is_audio(), extension) {
+            let level = level & 0x7f;
+            source.loudest = Some(source.loudest.map_or(level, |l| l.min(level)));
+        }
+        if broken && source.kind.is_video() {
+            source.key_wanted = Some(source.key_wanted.unwrap_or(layer));
+        }
+        let begins = !source.flowing;
+        source.flowing = true;
+        if source.open {
+            self.fresh.push(Fresh { source: key, layer, ext });
+        }
+        if begins {
+            let (hub, id, owner) = (source.hub, source.id, source.owner);
+            self.emit(hub, Event::SourceFlowing { source: id });
+            self.arm(owner, now);
+        }
+    }
+
+    fn handle_rtcp(&mut self, key: usize, datagram: &[u8], now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some((_, opener)) = peer.keys.as_mut() else {
+            return;
+        };
+        let Ok(plain) = opener.open_rtcp(datagram) else {
+            peer.traffic.bad += 1;
+            self.stats.packets_unauthentic += 1;
+            return;
+        };
+        let mut all = Vec::new();
+        rtcp::read(plain, |said| all.push(said));
+        for said in all {
+            match said {
+                Said::SenderReport { ssrc, ntp, rtp } => self.sender_report(key, ssrc, ntp, rtp, now),
+                Said::Reception { ssrc, fraction_lost, last_report, delay, .. } => {
+                    self.reception(key, ssrc, fraction_lost, last_report, delay, now);
+                }
+                Said::Nack { ssrc, sequence_numbers } => {
+                    self.retransmit(key, ssrc, &sequence_numbers, now);
+                }
+                Said::KeyFrameWanted { ssrc } => self.key_frame_wanted(key, ssrc, now),
+            }
+        }
+    }
+
+    fn sender_report(&mut self, key: usize, ssrc: u32, ntp: u64, rtp: u32, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let Some(place) = peer.place_of(ssrc).filter(|p| !p.repair) else {
+            return;
+        };
+        peer.clock.report(at, ntp);
+        let source = self.sources.get_mut(peer.sources[place.source]);
+        if let Some(layer) = source.and_then(|s| s.layers[usize::from(place.layer)].as_mut()) {
+            layer.sender_report(ntp, rtp, now);
+        }
+    }
+
+    /// Loss and round-trip time (RFC 3550 §6.4.1) as a subscriber sees them.
+    fn reception(
+        &mut self,
+        key: usize,
+        ssrc: u32,
+        fraction_lost: u8,
+        last_report: u32,
+        delay: u32,
+        now: Instant,
+    ) {
+        let ntp = (crate::media::clock::micros_to_ntp(self.micros(now)) >> 16) as u32;
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        if let Some(slot) = peer.slots.iter_mut().find(|s| s.ssrc == ssrc) {
+            slot.fraction_lost = fraction_lost;
+        }
+        if last_report != 0 {
+            let round = ntp.wrapping_sub(last_report).wrapping_sub(delay);
+            // Clocks of different resolution can make a short round trip negative.
+            let round = if round > 0x8000_0000 { 0 } else { round };
+            let micros = u64::from(round) * 1_000_000 / 65_536;
+            peer.rtt = Some(std::time::Duration::from_micros(micros));
+        }
+    }
+
+    fn key_frame_wanted(&mut self, key: usize, ssrc: u32, now: Instant) {
+        let slot = self.peers.get(key).and_then(|p| p.slots.iter().find(|s| s.ssrc == ssrc));
+        let Some((source, layer)) = slot.and_then(|s| Some((s.feed?, s.layer()?))) else {
+            return;
+        };
+        if let Some(source) = self.sources.get_mut(source) {
+            source.key_wanted = Some(layer);
+        }
+        self.send_key_request(source, now);
+    }
+}
+
+fn extension_byte(
+    ids: &crate::media::negotiate::ExtensionIds,
+    header: &RtpHeader,
+    datagram: &[u8],
+) -> Option<u8> {
+    let read = |id: Option<u8>| header.extension(datagram, id?)?.first().copied();
+    read(ids.audio_level).or_else(|| read(ids.orientation))
+}

@@ -1,0 +1,111 @@
+//! Whose datagram is this: by address, and before the address is known by ICE user fragment.
+//!
+//! Addresses get in only from checks that proved a peer's password, so nobody can steal a path,
+//! and the table grows only with authenticated peers.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+/// Addresses per peer that are remembered (several networks, rebinding).
+const MAX_ADDRESSES: usize = 16;
+
+#[derive(Default)]
+pub struct Demux {
+    by_address: HashMap<SocketAddr, usize>,
+    by_ufrag: HashMap<String, usize>,
+    /// Oldest first.
+    addresses: HashMap<usize, Vec<SocketAddr>>,
+}
+
+/// What the first byte says (RFC 7983 §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Stun,
+    Dtls,
+    /// RTP or RTCP
+    Media,
+    Unknown,
+}
+
+impl Kind {
+    #[must_use]
+    pub fn of(datagram: &[u8]) -> Self {
+        match datagram.first() {
+            Some(0..=3) => Self::Stun,
+            Some(20..=63) => Self::Dtls,
+            Some(128..=191) => Self::Media,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl Demux {
+    #[must_use]
+    pub fn by_address(&self, from: SocketAddr) -> Option<usize> {
+        self.by_address.get(&from).copied()
+    }
+
+    #[must_use]
+    pub fn by_ufrag(&self, ufrag: &str) -> Option<usize> {
+        self.by_ufrag.get(ufrag).copied()
+    }
+
+    pub fn add_ufrag(&mut self, ufrag: &str, peer: usize) {
+        self.by_ufrag.insert(ufrag.to_owned(), peer);
+    }
+
+    pub fn remove_ufrag(&mut self, ufrag: &str) {
+        self.by_ufrag.remove(ufrag);
+    }
+
+    /// An authenticated check of `peer` came from here.
+    pub fn learn(&mut self, from: SocketAddr, peer: usize) {
+        match self.by_address.insert(from, peer) {
+            Some(before) if before == peer => return,
+            // Behind one NAT an address may pass from one peer to another.
+            Some(before) => {
+                if let Some(list) = self.addresses.get_mut(&before) {
+                    list.retain(|a| *a != from);
+                }
+            }
+            None => {}
+        }
+        let list = self.addresses.entry(peer).or_default();
+        if list.len() == MAX_ADDRESSES {
+            self.by_address.remove(&list.remove(0));
+        }
+        list.push(from);
+    }
+
+    pub fn forget<'a>(&mut self, peer: usize, ufrags: impl Iterator<Item = &'a str>) {
+        for ufrag in ufrags {
+            self.by_ufrag.remove(ufrag);
+        }
+        for address in self.addresses.remove(&peer).unwrap_or_default() {
+            self.by_address.remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_pass_on_and_are_capped() {
+        let a = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let mut d = Demux::default();
+        d.add_ufrag("one", 1);
+        for port in 1..=40 {
+            d.learn(a(port), 1);
+        }
+        assert_eq!(d.by_address(a(1)), None, "the oldest gave way");
+        assert_eq!(d.by_address(a(40)), Some(1));
+        d.learn(a(40), 2);
+        d.forget(1, ["one"].into_iter());
+        assert_eq!(d.by_address(a(40)), Some(2));
+        assert_eq!(d.by_address(a(39)), None);
+        assert_eq!(d.by_ufrag("one"), None);
+        assert!(d.by_address.len() == 1 && d.addresses.len() == 1);
+    }
+}

@@ -1,0 +1,143 @@
+//! The media plane: everything between the network card and the network card.
+//!
+//! In a packet's way: 1 `socket` 2 `shard` 3 `core` 4 `demux` 5 `peer` 6 `hub` 7 `forward`.
+//! `core` decides and does no I/O: it is given datagrams, commands and the time, and leaves
+//! datagrams and events. `shard` is the thin loop around it, one OS thread with its own socket.
+//! `negotiate` is the one door for new peers, `command` the one boundary to the human side.
+
+pub mod answer;
+pub mod codec;
+pub mod command;
+pub mod handle;
+pub mod negotiate;
+pub mod rtp;
+pub mod stats;
+pub mod transport;
+
+mod clock;
+mod core;
+mod demux;
+mod feedback;
+mod history;
+mod nack;
+mod output;
+mod peer;
+mod rewrite;
+mod ring;
+mod shard;
+mod slot;
+mod socket;
+mod source;
+mod timers;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::media::command::Command;
+use crate::media::handle::{MediaHandle, ShardHandle};
+use crate::media::negotiate::Negotiator;
+use crate::media::transport::dtls::DtlsContext;
+
+/// What the media plane needs to know at start.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// UDP port of shard 0; shard n takes the n-th after it. 0: any free port.
+    pub port: u16,
+    /// Put into answers. Empty: the addresses by which this host reaches others, or loopback.
+    pub addresses: Vec<IpAddr>,
+    /// At least 1.
+    pub shards: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error("UDP port {port} cannot be bound: {error}")]
+    Bind { port: u16, error: std::io::Error },
+    #[error("the media thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    #[error("{0}")]
+    Setup(String),
+}
+
+/// The running media plane.
+pub struct Media {
+    pub handle: MediaHandle,
+    pub negotiator: Negotiator,
+    ports: Arc<[u16]>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Media {
+    /// Binds all ports, then starts the shard threads.
+    pub fn start(config: &MediaConfig) -> Result<Self, MediaError> {
+        let provider = transport::crypto_provider().map_err(|e| MediaError::Setup(e.to_string()))?;
+        let dtls = DtlsContext::new(provider.clone()).map_err(|e| MediaError::Setup(e.to_string()))?;
+        let mut sockets = Vec::new();
+        for n in 0..config.shards.max(1) {
+            let port = if config.port == 0 { 0 } else { config.port + n as u16 };
+            let bound = socket::MediaSocket::bind(port);
+            sockets.push(bound.map_err(|error| MediaError::Bind { port, error })?);
+        }
+        let ports: Result<Vec<u16>, _> = sockets.iter().map(socket::MediaSocket::port).collect();
+        let ports: Arc<[u16]> = ports.map_err(MediaError::Thread)?.into();
+        let mut handles: Vec<ShardHandle> = Vec::new();
+        let mut threads = Vec::new();
+        for (n, socket) in sockets.into_iter().enumerate() {
+            let core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
+            let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
+            let thread = std::thread::Builder::new().name(format!("shard-{n}"));
+            threads.push(thread.spawn(move || shard.run()).map_err(MediaError::Thread)?);
+            handles.push(handle);
+        }
+        let addresses = if config.addresses.is_empty() {
+            own_addresses()
+        } else {
+            config.addresses.clone()
+        };
+        let negotiator =
+            Negotiator { dtls, addresses: addresses.into(), ports: ports.clone() };
+        Ok(Self { handle: MediaHandle::new(handles), negotiator, ports, threads })
+    }
+
+    /// The ports that are bound, by shard.
+    #[must_use]
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Ends all peers and waits for the threads.
+    pub fn stop(self) {
+        for shard in self.handle.shards() {
+            let _ = shard.send(Command::Shutdown);
+        }
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The addresses that routing would choose towards others; no packet is sent to learn them.
+fn own_addresses() -> Vec<IpAddr> {
+    // Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket only asks the routes.
+    let probes: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    ];
+    let mut found = Vec::new();
+    for (local, remote) in probes {
+        let address = UdpSocket::bind((local, 0)).and_then(|s| {
+            s.connect(SocketAddr::new(remote, 9))?;
+            s.local_addr()
+        });
+        if let Ok(address) = address {
+            if !address.ip().is_unspecified() && !address.ip().is_loopback() {
+                found.push(address.ip());
+            }
+        }
+    }
+    // A browser on this very machine always gets through on loopback.
+    found.push(Ipv4Addr::LOCALHOST.into());
+    found
+}

@@ -1,0 +1,114 @@
+//! Packets that did not come from a sender, and when to ask for them again (RFC 4585 §6.2.1).
+//!
+//! A gap is asked for after a short wait for reordering, then again each round trip, until it is
+//! too old to be of use. Giving up on a video packet means a key frame is needed.
+
+use std::time::{Duration, Instant};
+
+/// Reordering on real paths is rarely longer.
+const REORDER: Duration = Duration::from_millis(10);
+const GIVE_UP_AFTER: Duration = Duration::from_millis(1_000);
+const TRIES: u8 = 10;
+/// A larger gap is not a loss but an outage: ask for a key frame instead.
+const MAX_GAP: u64 = 200;
+
+struct Missing {
+    ext: u64,
+    since: Instant,
+    asked: Option<Instant>,
+    tries: u8,
+}
+
+#[derive(Default)]
+pub struct MissingPackets {
+    highest: Option<u64>,
+    missing: Vec<Missing>,
+    /// Packets that were missing at any time.
+    pub gaps: u64,
+    /// Packets that were given up.
+    pub lost: u64,
+}
+
+impl MissingPackets {
+    /// A packet arrived. `true`: the gap before it is too large to be repaired.
+    pub fn arrived(&mut self, ext: u64, now: Instant) -> bool {
+        let Some(highest) = self.highest else {
+            self.highest = Some(ext);
+            return false;
+        };
+        if ext <= highest {
+            self.missing.retain(|m| m.ext != ext);
+            return false;
+        }
+        self.highest = Some(ext);
+        let gap = ext - highest - 1;
+        self.gaps += gap;
+        if gap > MAX_GAP {
+            self.lost += gap;
+            self.missing.clear();
+            return true;
+        }
+        let new = (highest + 1..ext).map(|ext| Missing { ext, since: now, asked: None, tries: 0 });
+        self.missing.extend(new);
+        false
+    }
+
+    /// Sequence numbers to ask for now, ascending, into `ask`. `true`: one was given up.
+    pub fn due(&mut self, now: Instant, round_trip: Duration, ask: &mut Vec<u16>) -> bool {
+        let before = self.missing.len();
+        self.missing.retain(|m| now - m.since < GIVE_UP_AFTER && m.tries < TRIES);
+        let given_up = before - self.missing.len();
+        self.lost += given_up as u64;
+        let again = round_trip.clamp(Duration::from_millis(20), Duration::from_millis(300));
+        for m in &mut self.missing {
+            let due = match m.asked {
+                None => now - m.since >= REORDER,
+                Some(at) => now - at >= again,
+            };
+            if due {
+                m.asked = Some(now);
+                m.tries += 1;
+                ask.push(m.ext as u16);
+            }
+        }
+        given_up > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_asked_for_until_they_are_filled_or_given_up() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let rtt = Duration::from_millis(50);
+        let mut missing = MissingPackets::default();
+        let mut ask = Vec::new();
+        missing.arrived(65_534, at(0));
+        assert!(!missing.arrived(65_538, at(0)));
+        assert!(!missing.due(at(5), rtt, &mut ask));
+        assert!(ask.is_empty(), "reordering is waited for");
+        missing.due(at(10), rtt, &mut ask);
+        assert_eq!(ask, [65_535, 0, 1]);
+        ask.clear();
+        missing.arrived(65_536, at(20));
+        missing.due(at(40), rtt, &mut ask);
+        assert!(ask.is_empty(), "not before a round trip");
+        missing.due(at(60), rtt, &mut ask);
+        assert_eq!(ask, [65_535, 1]);
+        assert!(missing.due(at(1_001), rtt, &mut ask), "given up");
+        assert!(missing.missing.is_empty());
+        assert_eq!((missing.gaps, missing.lost), (3, 2));
+    }
+
+    #[test]
+    fn an_outage_is_not_repaired() {
+        let now = Instant::now();
+        let mut missing = MissingPackets::default();
+        missing.arrived(1, now);
+        assert!(missing.arrived(1000, now));
+        assert!(missing.missing.is_empty());
+    }
+}

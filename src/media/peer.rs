@@ -1,0 +1,350 @@
+//! One WebRTC connection: its path, its handshake, its keys, and which RTP streams it sends.
+//!
+//! A peer opens what comes in and knows what it is (source, layer, repair or not); what happens
+//! with it is the hub's business. Nothing is believed before it authenticates: addresses only from
+//! checks that prove the ICE password, SSRCs only from packets that decrypt.
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use crate::ids::{HubId, PeerId};
+use crate::media::clock::{Micros, SenderClock};
+use crate::media::command::{CloseReason, SlotIndex};
+use crate::media::feedback::Arrivals;
+use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
+use crate::media::output::{Class, Output, Path};
+use crate::media::rtp::RtpHeader;
+use crate::media::slot::{Sending, Slot};
+use crate::media::transport::Crypto;
+use crate::media::transport::dtls::{Dtls, DtlsContext};
+use crate::media::transport::ice::{BindingRequest, Check, IceCredentials};
+use crate::media::transport::srtp::{Opener, ReceiveIndex, Sealer};
+
+/// RFC 7675 §5.1: consent that is not renewed for 30 s ends sending.
+const CONSENT: Duration = Duration::from_secs(30);
+/// A browser that was answered connects within seconds or never.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// QUALITY: SSRCs per peer. Four sources with three layers, each with a repair stream.
+const MAX_STREAMS: usize = 32;
+
+pub struct Peer {
+    pub id: PeerId,
+    pub hub: HubId,
+    created: Instant,
+    ice: Credentials,
+    /// The credentials before an ICE restart, until the new ones are used.
+    ice_before: Option<Credentials>,
+    /// Where media goes: the nominated path.
+    pub path: Option<Path>,
+    last_check: Option<Instant>,
+    pub dtls: Dtls,
+    pub keys: Option<(Sealer, Opener)>,
+    pub extensions: ExtensionIds,
+    pub rtcp_ssrc: u32,
+    streams: Vec<Stream>,
+    setups: Vec<SourceSetup>,
+    /// Keys of its sources, in the order of `setups`.
+    pub sources: Vec<usize>,
+    pub slots: Vec<Slot>,
+    pub clock: SenderClock,
+    pub arrivals: Arrivals,
+    /// Transport-wide number of the packet last opened.
+    arrivals_number: Option<u16>,
+    pub traffic: Traffic,
+    /// At the last statistics.
+    pub traffic_before: Traffic,
+    pub rtt: Option<Duration>,
+    pub next_report: Instant,
+    pub next_feedback: Instant,
+    pub closing: Option<CloseReason>,
+}
+
+#[derive(Clone)]
+struct Credentials {
+    local: IceCredentials,
+    remote: IceCredentials,
+}
+
+/// Bytes and packets since the beginning, and at the last statistics.
+#[derive(Default, Clone, Copy)]
+pub struct Traffic {
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub bad: u64,
+}
+
+/// An RTP stream that has authenticated at least one packet.
+struct Stream {
+    ssrc: u32,
+    place: StreamPlace,
+    index: ReceiveIndex,
+}
+
+/// What an SSRC of this peer carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamPlace {
+    /// Index into the peer's sources.
+    pub source: usize,
+    pub layer: u8,
+    /// Retransmissions (RFC 4588).
+    pub repair: bool,
+}
+
+/// A packet that authenticated.
+pub struct Opened {
+    pub place: StreamPlace,
+    /// The first packet of this SSRC.
+    pub fresh: bool,
+    /// 48-bit index: the extended sequence number.
+    pub index: u64,
+    /// Payload range in the datagram, padding cut off.
+    pub payload: std::ops::Range<usize>,
+}
+
+impl Peer {
+    #[must_use]
+    pub fn new(
+        id: PeerId,
+        hub: HubId,
+        setup: PeerSetup,
+        sources: Vec<usize>,
+        dtls: &DtlsContext,
+        now: Instant,
+        base: u32,
+    ) -> Self {
+        let slot = |(n, s): (usize, _)| {
+            // Each slot's time line begins elsewhere (RFC 3550 §5.1).
+            Slot::new(SlotIndex(n as u8), s, base.wrapping_mul(2 * n as u32 + 1))
+        };
+        Self {
+            id,
+            hub,
+            created: now,
+            ice: Credentials { local: setup.local, remote: setup.remote },
+            ice_before: None,
+            path: None,
+            last_check: None,
+            dtls: Dtls::new(dtls, setup.fingerprint),
+            keys: None,
+            extensions: setup.extensions,
+            rtcp_ssrc: setup.rtcp_ssrc,
+            streams: Vec::new(),
+            setups: setup.sources,
+            sources,
+            slots: setup.slots.iter().enumerate().map(slot).collect(),
+            clock: SenderClock::default(),
+            arrivals: Arrivals::default(),
+            arrivals_number: None,
+            traffic: Traffic::default(),
+            traffic_before: Traffic::default(),
+            rtt: None,
+            next_report: now + Duration::from_millis(500 + id.0 * 37 % 500),
+            next_feedback: now,
+            closing: None,
+        }
+    }
+
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// User fragments that lead here.
+    pub fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let before = self.ice_before.iter();
+        before.chain([&self.ice]).map(|c| c.local.ufrag.as_str())
+    }
+
+    /// Takes new credentials; the old stay valid until the new are used.
+    pub fn restart_ice(&mut self, local: IceCredentials, remote: IceCredentials) -> Option<String> {
+        let before = std::mem::replace(&mut self.ice, Credentials { local, remote });
+        let forgotten = self.ice_before.replace(before);
+        forgotten.map(|c| c.local.ufrag)
+    }
+
+    /// Answers a check. Returns whether it authenticated, and a user fragment that has ended.
+    pub fn check(
+        &mut self,
+        mut request: BindingRequest,
+        from: Path,
+        now: Instant,
+        crypto: &dyn Crypto,
+        out: &mut Output,
+    ) -> (bool, Option<String>) {
+        let new = request.local_ufrag() == self.ice.local.ufrag;
+        let Some(credentials) = (if new { Some(&self.ice) } else { self.ice_before.as_ref() })
+        else {
+            return (false, None);
+        };
+        let (local, remote) = (&credentials.local, &credentials.remote);
+        let Some(check) = request.authenticate(local, remote, crypto) else {
+            return (false, None);
+        };
+        let reply = match check {
+            Check::RoleConflict => request.role_conflict(local, crypto),
+            Check::Probe | Check::Nominate => request.success(from.remote, local, crypto),
+        };
+        out.push(from, Class::Control, &reply);
+        if check == Check::RoleConflict {
+            return (false, None);
+        }
+        self.last_check = Some(now);
+        // The latest nomination wins; before any, the first path that works will do, so that the
+        // handshake need not wait.
+        if check == Check::Nominate || self.path.is_none() {
+            self.path = Some(from);
+        }
+        let ended = if new && check == Check::Nominate { self.ice_before.take() } else { None };
+        (true, ended.map(|c| c.local.ufrag))
+    }
+
+    /// Whether the peer must end now.
+    #[must_use]
+    pub fn expired(&self, now: Instant) -> Option<CloseReason> {
+        if self.closing.is_some() {
+            return self.closing;
+        }
+        let since = self.last_check.unwrap_or(self.created);
+        if now - since >= CONSENT {
+            return Some(CloseReason::ConsentLost);
+        }
+        (!self.connected() && now - self.created >= HANDSHAKE).then_some(CloseReason::Handshake)
+    }
+
+    /// Sends DTLS flights on the present path.
+    pub fn send_dtls(&mut self, flights: Vec<BytesMut>, to: Option<Path>, out: &mut Output) {
+        if let Some(path) = to.or(self.path) {
+            for flight in flights {
+                out.push(path, Class::Control, &flight);
+            }
+        }
+    }
+
+    /// Decrypts an RTP packet in place and says what it is.
+    pub fn open(&mut self, p: &mut [u8], header: &RtpHeader, crypto: &dyn Crypto) -> Option<Opened> {
+        let (_, opener) = self.keys.as_mut()?;
+        let known = self.streams.iter().position(|s| s.ssrc == header.ssrc);
+        let (at, fresh) = match known {
+            Some(at) => (at, false),
+            None => {
+                let place = identify(&self.setups, &self.extensions, header, p)?;
+                if self.streams.len() >= MAX_STREAMS {
+                    return None;
+                }
+                let index = ReceiveIndex::default();
+                self.streams.push(Stream { ssrc: header.ssrc, place, index });
+                (self.streams.len() - 1, true)
+            }
+        };
+        let stream = &mut self.streams[at];
+        let Ok((index, length)) = opener.open_rtp(p, header.length, &mut stream.index, crypto)
+        else {
+            if fresh {
+                self.streams.pop();
+            }
+            return None;
+        };
+        let place = stream.place;
+        let setup = &self.setups[place.source];
+        let expected = if place.repair { setup.rtx_payload_type } else { Some(setup.payload_type) };
+        if expected != Some(header.payload_type) {
+            return None;
+        }
+        let padding = match header.padding {
+            true => usize::from(*p[header.length..length].last()?),
+            false => 0,
+        };
+        let end = length.checked_sub(padding).filter(|end| *end >= header.length)?;
+        if let Some(number) =
+            self.extensions.transport_cc.and_then(|id| header.extension(p, id)?.try_into().ok())
+        {
+            self.arrivals_number = Some(u16::from_be_bytes(number));
+        }
+        Some(Opened { place, fresh, index, payload: header.length..end })
+    }
+
+    /// The streams of a layer that another SSRC has taken over.
+    pub fn forget_other_streams(&mut self, place: StreamPlace, ssrc: u32) {
+        self.streams.retain(|s| s.place != place || s.ssrc == ssrc);
+    }
+
+    /// Some stream that it sends: browsers take transport-wide feedback only in the name of one.
+    #[must_use]
+    pub fn any_ssrc(&self) -> Option<u32> {
+        self.streams.iter().find(|s| !s.place.repair).map(|s| s.ssrc)
+    }
+
+    /// Where a sender report belongs.
+    #[must_use]
+    pub fn place_of(&self, ssrc: u32) -> Option<StreamPlace> {
+        self.streams.iter().find(|s| s.ssrc == ssrc).map(|s| s.place)
+    }
+
+    /// Split borrows for forwarding into one slot. `None`: nothing can be sent yet.
+    pub fn sending<'a>(
+        &'a mut self,
+        slot: usize,
+        out: &'a mut Output,
+    ) -> Option<(&'a mut Slot, Sending<'a>)> {
+        let (sealer, _) = self.keys.as_mut()?;
+        let sending = Sending {
+            sealer,
+            path: self.path?,
+            audio_level: self.extensions.audio_level,
+            orientation: self.extensions.orientation,
+            out,
+            bytes_sent: &mut self.traffic.bytes_out,
+        };
+        Some((self.slots.get_mut(slot)?, sending))
+    }
+
+    /// Notes the arrival of the packet last opened for the sender's bandwidth estimate.
+    pub fn note_arrival(&mut self, at: Micros) {
+        if let Some(number) = self.arrivals_number.take() {
+            self.arrivals.arrived(number, at);
+        }
+    }
+}
+
+/// What an SSRC carries, by what its packet says of itself. Only names that were negotiated count.
+fn identify(
+    setups: &[SourceSetup],
+    ids: &ExtensionIds,
+    header: &RtpHeader,
+    p: &[u8],
+) -> Option<StreamPlace> {
+    let text = |id: Option<u8>| std::str::from_utf8(header.extension(p, id?)?).ok();
+    let (rid, repaired) = (text(ids.rid), text(ids.repaired_rid));
+    let mid = text(ids.mid);
+    for (source, setup) in setups.iter().enumerate() {
+        let repair = setup.rtx_payload_type == Some(header.payload_type);
+        if !repair && setup.payload_type != header.payload_type {
+            continue;
+        }
+        if let Some(at) = declared(setup, header.ssrc, repair) {
+            return Some(StreamPlace { source, layer: at, repair });
+        }
+        if mid.is_some_and(|m| m != setup.mid) {
+            continue;
+        }
+        if setup.rids.is_empty() {
+            if mid.is_some() {
+                return Some(StreamPlace { source, layer: 0, repair });
+            }
+            continue;
+        }
+        let name = if repair { repaired.or(rid) } else { rid };
+        if let Some(at) = setup.rids.iter().position(|r| Some(r.as_str()) == name) {
+            return Some(StreamPlace { source, layer: at as u8, repair });
+        }
+    }
+    None
+}
+
+/// A single stream may be known by `a=ssrc` alone.
+fn declared(setup: &SourceSetup, ssrc: u32, repair: bool) -> Option<u8> {
+    let (media, rtx) = setup.ssrcs.first().filter(|_| setup.rids.is_empty())?;
+    let is = if repair { *rtx == Some(ssrc) } else { *media == ssrc };
+    is.then_some(0)
+}

@@ -1,0 +1,262 @@
+//! Keeping a slot's numbers continuous while its source or layer changes.
+//!
+//! Input numbers are extended (never wrap). A *segment* is one stretch of one layer: it maps
+//! input to output numbers by an offset that shrinks by one for each packet dropped on purpose,
+//! so padding leaves no hole while real losses stay visible and get NACKed. The segment before the
+//! present one is kept, so that a packet of it that was lost and came late still finds its place.
+
+use crate::media::codec::Vp8;
+
+/// First output sequence number: far from zero, because some receivers lose count when a packet
+/// from before the first arrives.
+const FIRST_SEQUENCE: u64 = 1000;
+const KEPT_DROPS: usize = 16;
+
+/// How packets of one layer become packets of the slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    pub layer: u8,
+    in_first: u64,
+    in_last: u64,
+    out_first: u64,
+    /// Input numbers dropped on purpose, newest last; older ones are in `dropped_before`.
+    drops: [u64; KEPT_DROPS],
+    drop_count: usize,
+    dropped_before: u64,
+    /// Added to time stamps.
+    pub timestamp: u32,
+    pub picture_id: u16,
+    pub tl0: u8,
+}
+
+impl Segment {
+    fn map(&self, ext: u64) -> Option<u64> {
+        if ext < self.in_first {
+            return None;
+        }
+        let kept = &self.drops[..self.drop_count];
+        if kept.contains(&ext) {
+            return None;
+        }
+        let dropped = self.dropped_before + kept.iter().filter(|d| **d < ext).count() as u64;
+        // A packet from before the oldest remembered drop cannot be placed any more.
+        if self.dropped_before > 0 && kept.first().is_some_and(|d| ext < *d) {
+            return None;
+        }
+        Some(self.out_first + (ext - self.in_first) - dropped)
+    }
+}
+
+/// One slot's numbers.
+#[derive(Debug, Default)]
+pub struct Rewriter {
+    current: Option<Segment>,
+    previous: Option<Segment>,
+    last_sequence: Option<u64>,
+    last_timestamp: Option<u32>,
+    last_picture_id: u16,
+    last_tl0: u8,
+}
+
+/// Where a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Extended output sequence number: also the SRTP packet index.
+    pub sequence: u64,
+    pub timestamp: u32,
+    /// Offsets for the VP8 payload descriptor.
+    pub picture_id: u16,
+    pub tl0: u8,
+}
+
+impl Rewriter {
+    /// The layer that flows.
+    #[must_use]
+    pub fn layer(&self) -> Option<u8> {
+        self.current.map(|s| s.layer)
+    }
+
+    /// What is added to the current layer's time stamps.
+    #[must_use]
+    pub fn timestamp_offset(&self) -> Option<u32> {
+        self.current.map(|s| s.timestamp)
+    }
+
+    /// Nothing flows until the next `switch`; numbers go on from where they are.
+    pub fn stop(&mut self) {
+        self.current = None;
+        self.previous = None;
+    }
+
+    /// The packet `ext` of `layer` begins a new segment. `timestamp` is the wanted output time
+    /// stamp of a packet with input time stamp `input`; it is moved on if it would not be later
+    /// than what was sent. `same_source`: late packets of the old segment may still come.
+    pub fn switch(
+        &mut self,
+        layer: u8,
+        ext: u64,
+        input: u32,
+        timestamp: u32,
+        vp8: Option<(Vp8, &[u8])>,
+        same_source: bool,
+    ) {
+        /// 1 ms of video, less than any frame.
+        const STEP: u32 = 90;
+        let timestamp = match self.last_timestamp {
+            Some(last) if (timestamp.wrapping_sub(last) as i32) < STEP as i32 => {
+                last.wrapping_add(STEP)
+            }
+            _ => timestamp,
+        };
+        let (picture_id, tl0) = vp8.map_or((0, 0), |(v, p)| {
+            let id = v.read_picture_id(p).unwrap_or(0);
+            let tl0 = v.read_tl0(p).unwrap_or(0);
+            let next_id = self.last_picture_id.wrapping_add(1);
+            let next_tl0 = self.last_tl0.wrapping_add(1);
+            (next_id.wrapping_sub(id) & 0x7fff, next_tl0.wrapping_sub(tl0))
+        });
+        self.previous = self.current.filter(|_| same_source);
+        self.current = Some(Segment {
+            layer,
+            in_first: ext,
+            in_last: ext,
+            out_first: self.last_sequence.map_or(FIRST_SEQUENCE, |s| s + 1),
+            drops: [0; KEPT_DROPS],
+            drop_count: 0,
+            dropped_before: 0,
+            timestamp: timestamp.wrapping_sub(input),
+            picture_id,
+            tl0,
+        });
+    }
+
+    /// Places a packet of `layer`; `None`: it is not of this slot's stream any more.
+    pub fn place(&mut self, layer: u8, ext: u64, input: u32) -> Option<Placed> {
+        let current = self.current.as_mut()?;
+        let (segment, sequence) = if current.layer == layer && ext >= current.in_first {
+            current.in_last = current.in_last.max(ext);
+            (*current, current.map(ext)?)
+        } else {
+            // In an old segment only what lies below its end: later packets were never due.
+            let old = self.previous.filter(|s| s.layer == layer && ext < s.in_last)?;
+            (old, old.map(ext)?)
+        };
+        let timestamp = input.wrapping_add(segment.timestamp);
+        if self.last_sequence.is_none_or(|last| sequence > last) {
+            self.last_sequence = Some(sequence);
+        }
+        if self.last_timestamp.is_none_or(|last| timestamp.wrapping_sub(last) as i32 > 0) {
+            self.last_timestamp = Some(timestamp);
+        }
+        Some(Placed { sequence, timestamp, picture_id: segment.picture_id, tl0: segment.tl0 })
+    }
+
+    /// Remembers the VP8 numbers of the newest packet sent, so that the next segment goes on
+    /// from them.
+    pub fn sent_vp8(&mut self, vp8: Vp8, payload: &[u8], sequence: u64) {
+        if self.last_sequence != Some(sequence) {
+            return;
+        }
+        if let Some(id) = vp8.read_picture_id(payload) {
+            self.last_picture_id = id;
+        }
+        if let Some(tl0) = vp8.read_tl0(payload) {
+            self.last_tl0 = tl0;
+        }
+    }
+
+    /// The packet `ext` of `layer` is left out and leaves no hole, unless later ones went already.
+    pub fn drop_packet(&mut self, layer: u8, ext: u64) {
+        let Some(s) = self.current.as_mut().filter(|s| s.layer == layer && ext > s.in_last) else {
+            return;
+        };
+        if s.drop_count == KEPT_DROPS {
+            s.drops.rotate_left(1);
+            s.drop_count -= 1;
+            s.dropped_before += 1;
+        }
+        s.drops[s.drop_count] = ext;
+        s.drop_count += 1;
+        s.in_last = ext;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_are_continuous_and_real_gaps_stay() {
+        let mut r = Rewriter::default();
+        r.switch(0, 500, 9_000, 1_000_000, None, true);
+        let p = r.place(0, 500, 9_000).unwrap();
+        assert_eq!((p.sequence, p.timestamp), (1000, 1_000_000));
+        assert_eq!(r.place(0, 503, 12_000).unwrap().sequence, 1003);
+        // Layer 1 goes on at once behind it, though its own clock and numbers are elsewhere.
+        r.switch(1, 70_000, 5, 1_003_000, None, true);
+        let p = r.place(1, 70_000, 5).unwrap();
+        assert_eq!((p.sequence, p.timestamp), (1004, 1_003_090), "moved on by the least step");
+        // What was missing of layer 0 comes late and still fits.
+        assert_eq!(r.place(0, 501, 9_000).unwrap().sequence, 1001);
+        assert_eq!(r.place(0, 504, 12_000), None, "was never due");
+        assert_eq!(r.place(1, 69_999, 5), None);
+    }
+
+    #[test]
+    fn padding_leaves_no_hole() {
+        let mut r = Rewriter::default();
+        r.switch(0, 10, 0, 0, None, true);
+        r.place(0, 10, 0);
+        r.drop_packet(0, 11);
+        r.drop_packet(0, 12);
+        assert_eq!(r.place(0, 14, 0).unwrap().sequence, 1002);
+        assert_eq!(r.place(0, 13, 0).unwrap().sequence, 1001, "late, with the offset of its place");
+        assert_eq!(r.place(0, 11, 0), None);
+        r.drop_packet(0, 13);
+        assert_eq!(r.place(0, 15, 0).unwrap().sequence, 1003, "too late to close the gap");
+        for ext in 16..60 {
+            r.drop_packet(0, ext);
+        }
+        assert_eq!(r.place(0, 60, 0).unwrap().sequence, 1004);
+        assert_eq!(r.place(0, 16, 0), None, "before the remembered drops");
+    }
+
+    #[test]
+    fn sequence_numbers_are_never_reused() {
+        let mut r = Rewriter::default();
+        let mut seen = std::collections::HashSet::new();
+        let mut x = 12345u64;
+        let mut rand = |n: u64| {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (x >> 33) % n
+        };
+        let mut next = [100u64, 100_000, 7_000_000];
+        r.switch(0, next[0], 0, 0, None, true);
+        let mut layer = 0u8;
+        let mut sent = std::collections::HashSet::new();
+        for _ in 0..20_000 {
+            let at = &mut next[usize::from(layer)];
+            *at += 1;
+            match rand(20) {
+                0 => r.drop_packet(layer, *at),
+                1 => {} // lost for now
+                2 => {
+                    layer = rand(3) as u8;
+                    let at = &mut next[usize::from(layer)];
+                    *at += 1;
+                    let same = rand(2) == 0;
+                    r.switch(layer, *at, 0, 0, None, same);
+                }
+                _ => {
+                    let ext = *at - rand(5).min(3);
+                    if sent.insert((layer, ext)) {
+                        if let Some(p) = r.place(layer, ext, 0) {
+                            assert!(seen.insert(p.sequence), "{} twice", p.sequence);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen.len() > 5_000);
+    }
+}

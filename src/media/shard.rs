@@ -1,0 +1,155 @@
+//! The loop around the core: one OS thread, one socket, nobody else's state.
+//!
+//! Each turn: 1 commands, 2 received datagrams (bounded), 3 timers, 4 forward, 5 send. The clock is
+//! read here and nowhere else in the media plane.
+
+use std::io;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::media::command::Command;
+use crate::media::core::Core;
+use crate::media::handle::ShardHandle;
+use crate::media::output::Output;
+use crate::media::socket::{MediaSocket, keep_when_blocked};
+use crate::media::stats::ShardStats;
+
+const SOCKET: Token = Token(0);
+const WAKE: Token = Token(1);
+/// Commands that may wait; a join needs about five.
+const QUEUE: usize = 4096;
+/// Receive batches per turn, so that commands and timers are never starved.
+const BATCHES_PER_TURN: usize = 8;
+
+/// A shard that is bound and not yet running.
+pub struct Shard {
+    poll: Poll,
+    socket: MediaSocket,
+    commands: Receiver<Command>,
+    core: Core,
+    shared: Arc<Mutex<ShardStats>>,
+    /// What the socket did not take.
+    pending: Option<Output>,
+}
+
+impl Shard {
+    /// Registers a bound socket and makes the door.
+    pub fn new(mut socket: MediaSocket, core: Core) -> io::Result<(Self, ShardHandle)> {
+        let poll = Poll::new()?;
+        poll.registry().register(&mut socket.io, SOCKET, Interest::READABLE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (queue, commands) = sync_channel(QUEUE);
+        let shared = Arc::new(Mutex::new(ShardStats::default()));
+        let handle = ShardHandle { queue, waker, stats: shared.clone() };
+        Ok((Self { poll, socket, commands, core, shared, pending: None }, handle))
+    }
+
+    /// Runs until `Shutdown`, or until every handle is gone.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(16);
+        let mut published = Instant::now();
+        let mut more = false;
+        loop {
+            let timeout = match (more, &self.pending) {
+                (true, _) => Duration::ZERO,
+                (false, Some(_)) => Duration::from_millis(1),
+                (false, None) => self
+                    .core
+                    .poll_timeout()
+                    .saturating_duration_since(Instant::now())
+                    .min(Duration::from_millis(10)),
+            };
+            if let Err(e) = self.poll.poll(&mut events, Some(timeout))
+                && e.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(error = %e, "the media socket cannot be waited for");
+                return;
+            }
+            let now = Instant::now();
+            let running = self.take_commands(now);
+            more = self.receive(now);
+            if self.core.poll_timeout() <= now {
+                self.core.handle_timeout(now);
+            }
+            self.core.flush(now);
+            self.send();
+            if now - published >= Duration::from_secs(1) {
+                published = now;
+                if let Ok(mut shared) = self.shared.lock() {
+                    *shared = self.core.stats.clone();
+                }
+            }
+            if !running {
+                return;
+            }
+        }
+    }
+
+    /// `false`: it is time to end.
+    fn take_commands(&mut self, now: Instant) -> bool {
+        use std::sync::mpsc::TryRecvError;
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Shutdown) => {
+                    self.core.handle_command(Command::Shutdown, now);
+                    return false;
+                }
+                Ok(command) => self.core.handle_command(command, now),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// `true`: more may be waiting.
+    fn receive(&mut self, now: Instant) -> bool {
+        for _ in 0..BATCHES_PER_TURN {
+            let core = &mut self.core;
+            let got = self.socket.receive(|datagram, path| core.handle_datagram(datagram, path, now));
+            match got {
+                Ok(0) => return false,
+                Ok(_) => {}
+                // An ICMP error of some peer; the socket is fine.
+                Err(e) => {
+                    tracing::trace!(error = %e, "receive");
+                    return true;
+                }
+            }
+            // Forward as soon as a batch is in: nothing waits for the turn to end.
+            self.core.flush(now);
+        }
+        true
+    }
+
+    fn send(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            let at = self.socket.send(&pending, 0);
+            if at < pending.len() {
+                self.pending = Some(keep_when_blocked(&pending, at));
+            }
+        }
+        let out = &mut self.core.out;
+        if out.is_empty() {
+            return;
+        }
+        let at = if self.pending.is_some() { 0 } else { self.socket.send(out, 0) };
+        self.core.stats.packets_out += at as u64;
+        self.core.stats.bytes_out += out.bytes() as u64;
+        if at < out.len() {
+            self.core.stats.send_would_block += 1;
+            let kept = keep_when_blocked(out, at);
+            // Beyond a batch that still waits, only what is not video is added.
+            let pending = self.pending.get_or_insert_default();
+            for n in 0..kept.len() {
+                let (datagram, bytes) = kept.get(n);
+                if pending.len() < 4096 {
+                    pending.push(datagram.path, datagram.class, bytes);
+                }
+            }
+        }
+        out.clear();
+    }
+}

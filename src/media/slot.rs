@@ -1,0 +1,332 @@
+//! One outgoing stream of a peer: which source feeds it, and what its packets look like.
+//!
+//! A slot keeps its SSRC for the peer's life; the source behind it changes by `attach`, the layer
+//! by itself when the wanted one begins a key frame. `forward` is the innermost step of the packet
+//! path: it reads the shared ring, writes one datagram into the output and seals it there.
+
+use std::time::Instant;
+
+use crate::media::clock::{Micros, SenderClock, ticks};
+use crate::media::codec::Codec;
+use crate::media::command::{LayerIndex, SlotIndex};
+use crate::media::history::{History, Sent};
+use crate::media::negotiate::{MediaKind, SlotSetup};
+use crate::media::output::{Class, Output, Path};
+use crate::media::ring::Entry;
+use crate::media::rtp::Outgoing;
+use crate::media::rewrite::Rewriter;
+use crate::media::source::Source;
+use crate::media::transport::srtp::Sealer;
+
+/// A group of pictures that a joiner gets at once: at most this old, …
+const REPLAY_AGE: std::time::Duration = std::time::Duration::from_secs(2);
+/// … and at most this many payload bytes (the picture at once, not a burst of a second).
+const REPLAY_BYTES: usize = 250_000;
+/// Spacing of replayed pictures: shown as fast as they decode (1 ms at 90 kHz).
+const REPLAY_STEP: u32 = 90;
+
+pub struct Slot {
+    pub index: SlotIndex,
+    pub kind: MediaKind,
+    pub ssrc: u32,
+    rtx_ssrc: u32,
+    codecs: [Option<crate::media::negotiate::SlotCodec>; Codec::ALL.len()],
+    /// Key of the source that feeds it.
+    pub feed: Option<usize>,
+    pub max_layer: LayerIndex,
+    rewriter: Rewriter,
+    /// First time stamp of the slot's time line.
+    base: u32,
+    history: Option<Box<History>>,
+    rtx_sequence: u64,
+    /// The next packet is the first of a newly attached source.
+    pub announce: bool,
+    pub packets: u64,
+    pub bytes: u64,
+    pub retransmitted: u64,
+    /// A report is due at once: the source changed.
+    pub report_now: bool,
+    /// From the subscriber's last reception report, 0–255.
+    pub fraction_lost: u8,
+    /// At the last statistics.
+    pub figures: SlotFigures,
+}
+
+/// Sums since the beginning.
+#[derive(Clone, Copy, Default)]
+pub struct SlotFigures {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// What forwarding needs of the peer that the slot belongs to.
+pub struct Sending<'a> {
+    pub sealer: &'a mut Sealer,
+    pub path: Path,
+    /// Ids of the extensions that are forwarded.
+    pub audio_level: Option<u8>,
+    pub orientation: Option<u8>,
+    pub out: &'a mut Output,
+    pub bytes_sent: &'a mut u64,
+}
+
+impl Slot {
+    #[must_use]
+    pub fn new(index: SlotIndex, setup: &SlotSetup, base: u32) -> Self {
+        Self {
+            index,
+            kind: setup.kind,
+            ssrc: setup.ssrc,
+            rtx_ssrc: setup.rtx_ssrc,
+            codecs: setup.codecs,
+            feed: None,
+            max_layer: LayerIndex::TOP,
+            rewriter: Rewriter::default(),
+            base,
+            history: None,
+            rtx_sequence: 1000,
+            announce: false,
+            packets: 0,
+            bytes: 0,
+            retransmitted: 0,
+            report_now: false,
+            fraction_lost: 0,
+            figures: SlotFigures::default(),
+        }
+    }
+
+    /// Whether this subscriber can take what the source sends.
+    #[must_use]
+    pub fn takes(&self, codec: Codec) -> bool {
+        self.codecs[codec.index()].is_some()
+    }
+
+    /// Feeds the slot from another source (or none); numbers stay continuous.
+    pub fn attach(&mut self, source: Option<usize>) {
+        self.feed = source;
+        self.rewriter.stop();
+        self.announce = source.is_some();
+    }
+
+    /// The layer that flows into this slot.
+    #[must_use]
+    pub fn layer(&self) -> Option<u8> {
+        self.rewriter.layer()
+    }
+
+    /// The layer it should have and does not have yet: a key frame of it is needed.
+    #[must_use]
+    pub fn wants_key_frame(&self, source: &Source, now: Instant) -> Option<u8> {
+        if self.kind == MediaKind::Audio {
+            return None;
+        }
+        let wanted = source.best_layer(self.max_layer.0, now)?;
+        (self.layer() != Some(wanted)).then_some(wanted)
+    }
+
+    /// Sends a joiner the present group of pictures, when it is short enough; `None`: wait for a
+    /// key frame. Returns what `forward` returns for the first packet.
+    pub fn replay(
+        &mut self,
+        source: &Source,
+        sender: &SenderClock,
+        now: Instant,
+        at: Micros,
+        to: &mut Sending<'_>,
+    ) -> Option<Option<u32>> {
+        let wanted = self.wants_key_frame(source, now).filter(|_| self.layer().is_none())?;
+        let ring = &source.layers[usize::from(wanted)].as_ref()?.ring;
+        let (key, highest) = (ring.key_start()?, ring.highest()?);
+        let fresh = ring.get(key.ext).is_some_and(|(e, _)| now - e.arrived <= REPLAY_AGE);
+        let short = ring.span(key.ext).is_some_and(|bytes| bytes <= REPLAY_BYTES);
+        if !fresh || !short {
+            return None;
+        }
+        let mut announced = None;
+        let mut pictures: Vec<u32> = Vec::new();
+        for ext in key.ext..=highest {
+            if let Some((e, _)) = ring.get(ext) {
+                if pictures.last() != Some(&e.timestamp) {
+                    pictures.push(e.timestamp);
+                }
+            }
+        }
+        let live = pictures.last().copied().unwrap_or(key.timestamp);
+        for ext in key.ext..=highest {
+            let Some((entry, payload)) = ring.get(ext) else {
+                continue;
+            };
+            let nth = pictures.iter().position(|t| *t == entry.timestamp).unwrap_or(0);
+            let behind = (pictures.len() - 1 - nth) as u32 * REPLAY_STEP;
+            // As if the group had been taken just now, in quick motion.
+            let squeezed = entry.at(live.wrapping_sub(behind));
+            if ext == key.ext {
+                self.begin(source, wanted, &squeezed, payload, sender, at);
+            }
+            let first = self.send(source, wanted, &squeezed, payload, to);
+            announced = announced.or(first);
+        }
+        Some(announced)
+    }
+
+    /// Forwards one packet of `source`; the innermost step of the packet path. Returns the output
+    /// time stamp when this is the first packet of a newly attached source.
+    pub fn forward(
+        &mut self,
+        source: &Source,
+        layer: u8,
+        ext: u64,
+        sender: &SenderClock,
+        now: Instant,
+        at: Micros,
+        to: &mut Sending<'_>,
+    ) -> Option<u32> {
+        let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
+        if self.layer() != Some(layer) {
+            let begins = match self.kind {
+                MediaKind::Audio => true,
+                MediaKind::Video => {
+                    entry.payload.key_start && self.wants_key_frame(source, now) == Some(layer)
+                }
+            };
+            if begins && !entry.is_padding() {
+                self.begin(source, layer, entry, payload, sender, at);
+            }
+        }
+        if entry.is_padding() {
+            self.rewriter.drop_packet(layer, ext);
+            return None;
+        }
+        self.send(source, layer, entry, payload, to)
+    }
+
+    /// Starts a segment at this packet: time stamps follow the server's clock.
+    fn begin(
+        &mut self,
+        source: &Source,
+        layer: u8,
+        entry: &Entry,
+        payload: &[u8],
+        sender: &SenderClock,
+        at: Micros,
+    ) {
+        let Some(l) = &source.layers[usize::from(layer)] else {
+            return;
+        };
+        let captured = l.captured(entry.timestamp, at, sender);
+        let line = ticks(captured, l.clock.rate()) as u32;
+        let timestamp = self.base.wrapping_add(line);
+        let vp8 = entry.payload.vp8.map(|v| (v, payload));
+        let same = !self.announce;
+        self.rewriter.switch(layer, entry.ext, entry.timestamp, timestamp, vp8, same);
+        self.report_now = true;
+    }
+
+    fn send(
+        &mut self,
+        source: &Source,
+        layer: u8,
+        entry: &Entry,
+        payload: &[u8],
+        to: &mut Sending<'_>,
+    ) -> Option<u32> {
+        let codec = self.codecs[source.codec.index()]?;
+        let placed = self.rewriter.place(layer, entry.ext, entry.timestamp)?;
+        let sent = Sent {
+            sequence: placed.sequence,
+            source: source.id,
+            layer,
+            ext: entry.ext,
+            timestamp: placed.timestamp,
+            picture_id: placed.picture_id,
+            tl0: placed.tl0,
+            again: None,
+        };
+        let extension = match self.kind {
+            MediaKind::Audio => to.audio_level,
+            MediaKind::Video => to.orientation,
+        };
+        let header = Outgoing {
+            payload_type: codec.payload_type,
+            // The first packet of a new talker begins a talk spurt.
+            marker: entry.marker || (self.announce && self.kind == MediaKind::Audio),
+            sequence: placed.sequence as u16,
+            timestamp: placed.timestamp,
+            ssrc: self.ssrc,
+            extension: extension.zip(entry.extension),
+        };
+        let (arena, start) = to.out.begin();
+        let length = header.write(arena);
+        let body = arena.len();
+        arena.extend_from_slice(payload);
+        if let Some(vp8) = entry.payload.vp8 {
+            vp8.patch(&mut arena[body..], placed.picture_id, placed.tl0);
+            self.rewriter.sent_vp8(vp8, &arena[body..], placed.sequence);
+        }
+        to.sealer.seal_rtp(arena, start, length, placed.sequence);
+        let class = if self.kind == MediaKind::Audio { Class::Audio } else { Class::Video };
+        let size = to.out.commit(start, to.path, class);
+        self.packets += 1;
+        self.bytes += payload.len() as u64;
+        *to.bytes_sent += size as u64;
+        if codec.rtx_payload_type.is_some() {
+            self.history.get_or_insert_default().note(sent);
+        }
+        std::mem::take(&mut self.announce).then_some(placed.timestamp)
+    }
+
+    /// Answers a NACK on the RTX stream (RFC 4588 §4); the numbers of the slot itself are never
+    /// sealed twice. `sources` finds the source that the packet came from.
+    pub fn retransmit<'s>(
+        &mut self,
+        sequence: u16,
+        now: Instant,
+        find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
+        to: &mut Sending<'_>,
+    ) {
+        let Some(sent) = self.history.as_mut().and_then(|h| h.again(sequence, now)) else {
+            return;
+        };
+        let Some(source) = find(sent.source) else {
+            return;
+        };
+        let names = self.codecs[source.codec.index()];
+        let Some(payload_type) = names.and_then(|c| c.rtx_payload_type) else {
+            return;
+        };
+        let layer = source.layers[usize::from(sent.layer)].as_ref();
+        let Some((entry, payload)) = layer.and_then(|l| l.ring.get(sent.ext)) else {
+            return;
+        };
+        self.rtx_sequence += 1;
+        let header = Outgoing {
+            payload_type,
+            marker: entry.marker,
+            sequence: self.rtx_sequence as u16,
+            timestamp: sent.timestamp,
+            ssrc: self.rtx_ssrc,
+            extension: None,
+        };
+        let (arena, start) = to.out.begin();
+        let length = header.write(arena);
+        arena.extend_from_slice(&sequence.to_be_bytes());
+        let body = arena.len();
+        arena.extend_from_slice(payload);
+        if let Some(vp8) = entry.payload.vp8 {
+            vp8.patch(&mut arena[body..], sent.picture_id, sent.tl0);
+        }
+        to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
+        let size = to.out.commit(start, to.path, Class::Video);
+        self.retransmitted += 1;
+        *to.bytes_sent += size as u64;
+    }
+
+    /// Time stamp of this slot at `at` on the server's clock, for its sender report. `None` before
+    /// the source's own report, or when nothing flows.
+    #[must_use]
+    pub fn report(&self, source: &Source, sender: &SenderClock, at: Micros) -> Option<u32> {
+        let layer = source.layers[usize::from(self.layer()?)].as_ref()?;
+        let rtp = layer.clock.rtp_at(at, sender)?;
+        Some(rtp.wrapping_add(self.rewriter.timestamp_offset()?))
+    }
+}

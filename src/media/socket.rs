@@ -1,0 +1,135 @@
+//! One UDP socket with batched receive and segmented send (quinn-udp).
+//!
+//! Bound to all addresses, IPv6 and IPv4 in one where the machine has IPv6; replies leave from the
+//! address that the request came to.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::media::output::{Class, Output, Path};
+
+/// Datagrams per receive call; each buffer can hold several segments (GRO).
+const BATCH: usize = 32;
+const BUFFER: usize = 64 * 1024;
+/// Kernel buffers: 0.25 s of a full county in each direction.
+const KERNEL_BUFFER: usize = 4 << 20;
+
+pub struct MediaSocket {
+    pub io: mio::net::UdpSocket,
+    state: UdpSocketState,
+    dual: bool,
+    buffers: Vec<u8>,
+}
+
+impl MediaSocket {
+    /// Binds `port` (0: any) on all addresses.
+    pub fn bind(port: u16) -> io::Result<Self> {
+        let (socket, dual) = match open(Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into()) {
+            Ok(socket) => (socket, true),
+            // A machine without IPv6.
+            Err(_) => (open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into())?, false),
+        };
+        let socket: UdpSocket = socket.into();
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let io = mio::net::UdpSocket::from_std(socket);
+        Ok(Self { io, state, dual, buffers: vec![0; BATCH * BUFFER] })
+    }
+
+    pub fn port(&self) -> io::Result<u16> {
+        Ok(self.io.local_addr()?.port())
+    }
+
+    /// Receives one batch. Returns how many calls of `take` were made; 0 when nothing waits.
+    pub fn receive(&mut self, mut take: impl FnMut(&mut [u8], Path)) -> io::Result<usize> {
+        let mut metas = [RecvMeta::default(); BATCH];
+        let mut slices: Vec<IoSliceMut<'_>> =
+            self.buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
+        let received = self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas);
+        let count = match received {
+            Ok(count) => count,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(e) => return Err(e),
+        };
+        let mut taken = 0;
+        for (meta, buffer) in metas.iter().zip(&mut slices).take(count) {
+            let remote = unmapped(meta.addr);
+            let path = Path { remote, local: meta.dst_ip.map(|ip| ip.to_canonical()) };
+            for datagram in buffer[..meta.len].chunks_mut(meta.stride.max(1)) {
+                take(datagram, path);
+                taken += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Sends from `at` on. Returns the index of the first datagram that did not fit.
+    pub fn send(&self, out: &Output, mut at: usize) -> usize {
+        let most = self.state.max_gso_segments();
+        while at < out.len() {
+            let (next, contents, segment) = out.run(at, most);
+            let path = out.get(at).0.path;
+            let destination = if self.dual { mapped(path.remote) } else { path.remote };
+            let transmit = Transmit {
+                destination,
+                ecn: None,
+                contents,
+                segment_size: (next > at + 1).then_some(segment),
+                src_ip: path.local,
+            };
+            match self.state.try_send(UdpSockRef::from(&self.io), &transmit) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return at,
+                // Unreachable and the like: the peer's own liveness decides.
+                Err(_) => {}
+            }
+            at = next;
+        }
+        at
+    }
+}
+
+fn open(domain: Domain, address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(false)?;
+    }
+    // Capped by the kernel's limits; smaller is still right.
+    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// What is kept when the socket would block: everything but video, and one batch of that.
+#[must_use]
+pub fn keep_when_blocked(out: &Output, from: usize) -> Output {
+    const VIDEO_KEPT: usize = 64;
+    let mut kept = Output::default();
+    let mut video = 0;
+    for at in from..out.len() {
+        let (datagram, bytes) = out.get(at);
+        if datagram.class == Class::Video {
+            video += 1;
+            if video > VIDEO_KEPT {
+                continue;
+            }
+        }
+        kept.push(datagram.path, datagram.class, bytes);
+    }
+    kept
+}

@@ -1,0 +1,240 @@
+//! The receiving side of one media stream: its layers, what is missing, and its reports.
+//!
+//! A source has 1–3 layers (simulcast), each with the ring that all subscribers read from. Which
+//! slots take it is kept here too, so that forwarding is one walk over `subscribers`.
+
+use std::time::{Duration, Instant};
+
+use crate::ids::{HubId, SourceId};
+use crate::media::clock::{Micros, SenderClock, StreamClock};
+use crate::media::codec::Codec;
+use crate::media::nack::MissingPackets;
+use crate::media::negotiate::SourceKind;
+use crate::media::ring::{NewPacket, Ring};
+use crate::media::transport::rtcp::ReceptionBlock;
+
+/// Most layers of a source.
+pub const MAX_LAYERS: usize = 3;
+/// A layer without packets for this long is not offered to subscribers.
+const LAYER_QUIET: Duration = Duration::from_millis(800);
+/// A source without packets for this long has stalled.
+const SOURCE_QUIET: Duration = Duration::from_secs(3);
+/// Browsers answer one request for all layers; asking more often only costs picture quality.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A slot that takes a source: (peer's key, slot's index).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    pub peer: usize,
+    pub slot: u8,
+}
+
+pub struct Source {
+    pub id: SourceId,
+    pub hub: HubId,
+    pub owner: usize,
+    pub kind: SourceKind,
+    pub codec: Codec,
+    pub layers: [Option<Layer>; MAX_LAYERS],
+    pub subscribers: Vec<Subscriber>,
+    /// Closed sources are dropped on arrival.
+    pub open: bool,
+    pub flowing: bool,
+    /// Somebody waits for a key frame of this layer.
+    pub key_wanted: Option<u8>,
+    key_asked: Option<Instant>,
+    pub key_requests: u64,
+    /// Loudest level since the last statistics (0 loud – 127 silent).
+    pub loudest: Option<u8>,
+    /// At the last statistics.
+    pub figures: Figures,
+}
+
+/// Sums over all layers since the beginning.
+#[derive(Clone, Copy, Default)]
+pub struct Figures {
+    pub bytes: u64,
+    pub packets: u64,
+    pub gaps: u64,
+}
+
+impl Source {
+    #[must_use]
+    pub fn new(id: SourceId, hub: HubId, owner: usize, kind: SourceKind, codec: Codec) -> Self {
+        Self {
+            id,
+            hub,
+            owner,
+            kind,
+            codec,
+            layers: [None, None, None],
+            subscribers: Vec::new(),
+            open: true,
+            flowing: false,
+            key_wanted: None,
+            key_asked: None,
+            key_requests: 0,
+            loudest: None,
+            figures: Figures::default(),
+        }
+    }
+
+    /// The layer that fits a subscriber best now: the highest that flows and is not above `max`,
+    /// else the lowest that flows.
+    #[must_use]
+    pub fn best_layer(&self, max: u8, now: Instant) -> Option<u8> {
+        let flows = |l: &u8| {
+            self.layers[usize::from(*l)].as_ref().is_some_and(|l| l.flows(now))
+        };
+        let all = 0..MAX_LAYERS as u8;
+        all.clone().filter(|l| *l <= max).rev().find(flows).or_else(|| all.clone().find(flows))
+    }
+
+    /// Whether this packet begins the key frame that is waited for.
+    #[must_use]
+    pub fn begins_wanted_key_frame(&self, layer: u8, ext: u64) -> bool {
+        let packet = || self.layers[usize::from(layer)].as_ref()?.ring.get(ext);
+        self.key_wanted == Some(layer) && packet().is_some_and(|(e, _)| e.payload.key_start)
+    }
+
+    /// Whether to send a key-frame request now, and to which SSRC.
+    pub fn key_request(&mut self, now: Instant) -> Option<u32> {
+        let layer = self.key_wanted.filter(|_| !self.subscribers.is_empty())?;
+        if self.key_asked.is_some_and(|at| now - at < KEY_FRAME_INTERVAL) {
+            return None;
+        }
+        let ssrc = self.layers[usize::from(layer)].as_ref()?.ssrc;
+        self.key_asked = Some(now);
+        self.key_requests += 1;
+        Some(ssrc)
+    }
+
+    /// Last packet of any layer.
+    #[must_use]
+    pub fn last_packet(&self) -> Option<Instant> {
+        self.layers.iter().flatten().filter_map(|l| l.last_packet).max()
+    }
+
+    #[must_use]
+    pub fn has_stalled(&self, now: Instant) -> bool {
+        self.flowing && self.last_packet().is_none_or(|at| now - at >= SOURCE_QUIET)
+    }
+}
+
+/// One received RTP stream.
+pub struct Layer {
+    pub ssrc: u32,
+    pub ring: Ring,
+    pub missing: MissingPackets,
+    pub clock: StreamClock,
+    pub packets: u64,
+    pub bytes: u64,
+    last_packet: Option<Instant>,
+    reports: ReportState,
+}
+
+/// For reception reports (RFC 3550 appendix A.3, A.8).
+#[derive(Default)]
+struct ReportState {
+    base: Option<u64>,
+    expected_before: u64,
+    received_before: u64,
+    jitter: f64,
+    transit: Option<f64>,
+    /// Middle 32 bits of the last sender report and when it came.
+    sender_report: Option<(u32, Instant)>,
+}
+
+impl Layer {
+    #[must_use]
+    pub fn new(ssrc: u32, codec: Codec) -> Self {
+        /// Longest payload that fits an Ethernet frame.
+        const VIDEO_CELL: usize = 1460;
+        const AUDIO_CELL: usize = 1280;
+        // Video: over 2 s of the top layer at 250 packets/s. Audio: 2.5 s at 50 packets/s.
+        let ring = match codec {
+            Codec::Opus => Ring::new(128, AUDIO_CELL),
+            Codec::Vp8 | Codec::H264 => Ring::new(512, VIDEO_CELL),
+        };
+        Self {
+            ssrc,
+            ring,
+            missing: MissingPackets::default(),
+            clock: StreamClock::new(codec.clock()),
+            packets: 0,
+            bytes: 0,
+            last_packet: None,
+            reports: ReportState::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn flows(&self, now: Instant) -> bool {
+        self.last_packet.is_some_and(|at| now - at < LAYER_QUIET)
+    }
+
+    /// Takes a packet (first transmission or repair). `None`: not new. Otherwise whether the gap
+    /// before it is beyond repair.
+    pub fn take(&mut self, packet: NewPacket<'_>, now: Instant, at: Micros) -> Option<bool> {
+        if !self.ring.insert(packet, now) {
+            return None;
+        }
+        self.packets += 1;
+        self.bytes += packet.payload.len() as u64;
+        self.last_packet = Some(now);
+        self.reports.note(packet.ext, packet.timestamp, at, &self.clock);
+        Some(self.missing.arrived(packet.ext, now))
+    }
+
+    pub fn sender_report(&mut self, ntp: u64, rtp: u32, now: Instant) {
+        self.clock.report(ntp, rtp);
+        self.reports.sender_report = Some(((ntp >> 16) as u32, now));
+    }
+
+    /// When the sample with this time stamp was taken, on the server's clock; before a sender
+    /// report, when it came.
+    #[must_use]
+    pub fn captured(&self, timestamp: u32, arrived: Micros, sender: &SenderClock) -> Micros {
+        self.clock.captured(timestamp, sender).unwrap_or(arrived)
+    }
+
+    /// The reception report of the time since the last one.
+    pub fn report(&mut self, now: Instant) -> Option<ReceptionBlock> {
+        let highest = self.ring.highest()?;
+        let r = &mut self.reports;
+        let expected = highest - r.base? + 1;
+        let interval = expected - r.expected_before;
+        let received = self.packets - r.received_before;
+        r.expected_before = expected;
+        r.received_before = self.packets;
+        let lost = interval.saturating_sub(received);
+        Some(ReceptionBlock {
+            ssrc: self.ssrc,
+            fraction_lost: (lost * 256 / interval.max(1)).min(255) as u8,
+            total_lost: expected.saturating_sub(self.packets).min(0x7f_ffff) as u32,
+            highest: highest as u32,
+            jitter: r.jitter as u32,
+            last_report: r.sender_report.map_or(0, |(lsr, _)| lsr),
+            delay: r.sender_report.map_or(0, |(_, at)| {
+                ((now - at).as_micros() * 65_536 / 1_000_000) as u32
+            }),
+        })
+    }
+}
+
+impl ReportState {
+    fn note(&mut self, ext: u64, timestamp: u32, at: Micros, clock: &StreamClock) {
+        self.base = Some(self.base.map_or(ext, |b| b.min(ext)));
+        let arrival = crate::media::clock::ticks(at, clock.rate());
+        let transit = (arrival as u32).wrapping_sub(timestamp) as i32;
+        let transit = f64::from(transit);
+        if let Some(before) = self.transit {
+            let d = (transit - before).abs();
+            // A jump of the stream's clock is not jitter.
+            if d < clock.rate() as f64 {
+                self.jitter += (d - self.jitter) / 16.0;
+            }
+        }
+        self.transit = Some(transit);
+    }
+}

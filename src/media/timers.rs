@@ -1,0 +1,122 @@
+//! One timer wheel per shard: 10 ms steps, a bit over 5 s around.
+//!
+//! Each key has at most one entry that counts; re-arming leaves the old entry to be skipped when
+//! it comes up, which costs less than taking it out.
+
+use std::time::{Duration, Instant};
+
+pub const STEP: Duration = Duration::from_millis(10);
+const SLOTS: usize = 512;
+
+pub struct Timers {
+    start: Instant,
+    /// The step that is handled next.
+    now: u64,
+    slots: Vec<Vec<(usize, u64)>>,
+    /// Due step by key.
+    due: Vec<Option<u64>>,
+    count: usize,
+}
+
+impl Timers {
+    #[must_use]
+    pub fn new(start: Instant) -> Self {
+        Self { start, now: 0, slots: vec![Vec::new(); SLOTS], due: Vec::new(), count: 0 }
+    }
+
+    fn step_of(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.start).as_micros();
+        since.div_ceil(STEP.as_micros()) as u64
+    }
+
+    /// Wakes `key` at `at`, at most 5 s ahead. An earlier wish stays.
+    pub fn arm(&mut self, key: usize, at: Instant) {
+        let step = self.step_of(at).clamp(self.now, self.now + SLOTS as u64 - 1);
+        if self.due.len() <= key {
+            self.due.resize(key + 1, None);
+        }
+        match self.due[key] {
+            Some(earlier) if earlier <= step => return,
+            Some(_) => {}
+            None => self.count += 1,
+        }
+        self.due[key] = Some(step);
+        self.slots[step as usize % SLOTS].push((key, step));
+    }
+
+    pub fn disarm(&mut self, key: usize) {
+        if self.due.get_mut(key).is_some_and(|d| d.take().is_some()) {
+            self.count -= 1;
+        }
+    }
+
+    /// Keys that are due, appended to `out`; each is disarmed.
+    pub fn expire(&mut self, now: Instant, out: &mut Vec<usize>) {
+        let until = now.saturating_duration_since(self.start).as_micros() / STEP.as_micros();
+        let until = until as u64;
+        // After a long pause of the process, every slot is visited once.
+        let from = self.now.max((until + 1).saturating_sub(SLOTS as u64));
+        for step in from..=until {
+            let mut slot = std::mem::take(&mut self.slots[step as usize % SLOTS]);
+            slot.retain(|(key, due)| {
+                if self.due[*key] != Some(*due) {
+                    return false;
+                }
+                if *due > until {
+                    return true;
+                }
+                self.due[*key] = None;
+                self.count -= 1;
+                out.push(*key);
+                false
+            });
+            self.slots[step as usize % SLOTS] = slot;
+        }
+        self.now = self.now.max(until + 1);
+    }
+
+    /// When to call `expire` next.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        if self.count == 0 {
+            return None;
+        }
+        let armed = |step: &u64| {
+            let slot = &self.slots[*step as usize % SLOTS];
+            slot.iter().any(|(key, due)| due == step && self.due[*key] == Some(*due))
+        };
+        let step = (self.now..self.now + SLOTS as u64).find(armed)?;
+        Some(self.start + STEP * step as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_up_once_when_they_are_due() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut t = Timers::new(start);
+        let expire = |t: &mut Timers, ms| {
+            let mut out = Vec::new();
+            t.expire(at(ms), &mut out);
+            out
+        };
+        t.arm(1, at(100));
+        t.arm(2, at(55));
+        t.arm(1, at(300)); // later: the earlier wish stays
+        assert_eq!(t.next(), Some(at(60)));
+        assert_eq!(expire(&mut t, 50), [0usize; 0]);
+        assert_eq!(expire(&mut t, 60), [2]);
+        t.arm(1, at(80));
+        assert_eq!(expire(&mut t, 200), [1]);
+        assert_eq!(t.next(), None);
+        t.arm(3, at(210));
+        t.disarm(3);
+        assert_eq!(expire(&mut t, 10_000), [0usize; 0]);
+        t.arm(4, at(30_000));
+        assert_eq!(expire(&mut t, 20_000), [4], "5 s is as far as it reaches");
+    }
+}

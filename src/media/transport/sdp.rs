@@ -1,0 +1,239 @@
+//! Reading offers with rtc-sdp: syntax there, meaning here.
+//!
+//! An `Offer` holds what `negotiate` decides on, in plain values, already checked for what no
+//! client may leave out (BUNDLE, rtcp-mux, one fingerprint, ICE credentials of legal length).
+
+use std::io::Cursor;
+
+use rtc_sdp::description::media::MediaDescription;
+use rtc_sdp::description::session::SessionDescription;
+
+use super::dtls::Fingerprint;
+use super::ice::IceCredentials;
+
+/// QUALITY: a larger offer is refused before it is parsed.
+pub const MAX_SDP: usize = 256 * 1024;
+/// QUALITY: more m-lines than this are refused.
+pub const MAX_MEDIA: usize = 40;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    #[error("the offer is longer than {MAX_SDP} bytes")]
+    TooLarge,
+    #[error("the offer is not SDP")]
+    Syntax,
+    #[error("the offer has no m-line or more than {MAX_MEDIA}")]
+    MediaCount,
+    #[error("the offer does not bundle its media")]
+    NoBundle,
+    #[error("the offer has no usable ICE credentials")]
+    NoIce,
+    #[error("the offer has no SHA-256 fingerprint")]
+    NoFingerprint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    SendOnly,
+    RecvOnly,
+    SendRecv,
+    Inactive,
+}
+
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub ice: IceCredentials,
+    pub fingerprint: Fingerprint,
+    pub media: Vec<OfferMedia>,
+}
+
+#[derive(Debug, Clone)]
+pub struct OfferMedia {
+    /// "audio", "video", "application" …
+    pub kind: String,
+    pub protocol: String,
+    pub formats: Vec<String>,
+    pub mid: String,
+    pub direction: Direction,
+    pub bundled: bool,
+    pub rtcp_mux: bool,
+    pub codecs: Vec<OfferCodec>,
+    /// (id, URI)
+    pub extensions: Vec<(u8, String)>,
+    /// The rids that the client wants to send, best first as listed; empty without simulcast.
+    pub simulcast: Vec<String>,
+    /// (media SSRC, its RTX SSRC) as declared.
+    pub ssrcs: Vec<(u32, Option<u32>)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct OfferCodec {
+    pub payload_type: u8,
+    /// Lower case.
+    pub name: String,
+    pub clock: u32,
+    pub channels: u8,
+    pub fmtp: String,
+    pub feedback: Vec<String>,
+}
+
+impl OfferCodec {
+    /// Value of a parameter in `a=fmtp`.
+    #[must_use]
+    pub fn parameter(&self, key: &str) -> Option<&str> {
+        self.fmtp.split(';').find_map(|p| {
+            let (k, v) = p.trim().split_once('=')?;
+            k.eq_ignore_ascii_case(key).then_some(v.trim())
+        })
+    }
+}
+
+impl Offer {
+    /// Parses and checks an offer.
+    pub fn parse(text: &str) -> Result<Self, SdpError> {
+        if text.len() > MAX_SDP {
+            return Err(SdpError::TooLarge);
+        }
+        let sdp = SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes()))
+            .map_err(|_| SdpError::Syntax)?;
+        if !(1..=MAX_MEDIA).contains(&sdp.media_descriptions.len()) {
+            return Err(SdpError::MediaCount);
+        }
+        let group = sdp.attributes.iter().find_map(|a| {
+            let value = a.value.as_deref().filter(|_| a.key == "group")?;
+            value.strip_prefix("BUNDLE ")
+        });
+        let bundle: Vec<&str> = group.ok_or(SdpError::NoBundle)?.split_whitespace().collect();
+        let session = |key: &str| sdp.attribute(key).map(String::as_str);
+        let media: Vec<OfferMedia> =
+            sdp.media_descriptions.iter().map(|m| read_media(m, &bundle)).collect();
+        // Transport attributes stand in the session part or in the first bundled m-line.
+        let first = sdp
+            .media_descriptions
+            .iter()
+            .find(|m| value(m, "mid").is_some_and(|mid| bundle.first() == Some(&mid)))
+            .ok_or(SdpError::NoBundle)?;
+        let transport = |key: &str| value(first, key).or_else(|| session(key));
+        let ufrag = transport("ice-ufrag").ok_or(SdpError::NoIce)?;
+        let pwd = transport("ice-pwd").ok_or(SdpError::NoIce)?;
+        // RFC 8839 §5.4
+        if !(4..=256).contains(&ufrag.len()) || !(22..=256).contains(&pwd.len()) {
+            return Err(SdpError::NoIce);
+        }
+        let fingerprint = transport("fingerprint").and_then(read_fingerprint);
+        Ok(Self {
+            ice: IceCredentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() },
+            fingerprint: fingerprint.ok_or(SdpError::NoFingerprint)?,
+            media,
+        })
+    }
+}
+
+fn value<'a>(media: &'a MediaDescription, key: &str) -> Option<&'a str> {
+    media.attribute(key).flatten()
+}
+
+fn values<'a>(media: &'a MediaDescription, key: &'a str) -> impl Iterator<Item = &'a str> {
+    media.attributes.iter().filter(move |a| a.key == key).filter_map(|a| a.value.as_deref())
+}
+
+fn read_fingerprint(text: &str) -> Option<Fingerprint> {
+    let (algorithm, hex) = text.split_once(' ')?;
+    if !algorithm.eq_ignore_ascii_case("sha-256") {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> =
+        hex.trim().split(':').map(|b| u8::from_str_radix(b, 16).ok()).collect();
+    bytes?.try_into().ok()
+}
+
+fn read_media(m: &MediaDescription, bundle: &[&str]) -> OfferMedia {
+    let mid = value(m, "mid").unwrap_or_default().to_owned();
+    let direction = if m.has_attribute("sendonly") {
+        Direction::SendOnly
+    } else if m.has_attribute("recvonly") {
+        Direction::RecvOnly
+    } else if m.has_attribute("inactive") {
+        Direction::Inactive
+    } else {
+        Direction::SendRecv
+    };
+    let extensions = values(m, "extmap").filter_map(|v| {
+        let (id, uri) = v.split_once(' ')?;
+        let id = id.split('/').next()?.parse().ok()?;
+        // One-byte header extensions (RFC 8285 §4.2) are all that we read and write.
+        (1..=14).contains(&id).then(|| (id, uri.split(' ').next().unwrap_or(uri).to_owned()))
+    });
+    // Port 0 is a refusal, except for what only ever lives in a bundle (RFC 9143 §6).
+    let usable = m.media_name.port.value != 0 || m.has_attribute("bundle-only");
+    OfferMedia {
+        kind: m.media_name.media.clone(),
+        protocol: m.media_name.protos.join("/"),
+        formats: m.media_name.formats.clone(),
+        bundled: usable && bundle.contains(&mid.as_str()),
+        rtcp_mux: m.has_attribute("rtcp-mux"),
+        mid,
+        direction,
+        codecs: m.media_name.formats.iter().filter_map(|f| read_codec(m, f)).collect(),
+        extensions: extensions.collect(),
+        simulcast: read_simulcast(m),
+        ssrcs: read_ssrcs(m),
+    }
+}
+
+fn read_codec(m: &MediaDescription, format: &str) -> Option<OfferCodec> {
+    let of = |key: &'static str| {
+        values(m, key).filter_map(move |v| {
+            let (pt, rest) = v.split_once(' ')?;
+            (pt == format || (pt == "*" && key == "rtcp-fb")).then_some(rest)
+        })
+    };
+    let mut parts = of("rtpmap").next()?.split('/');
+    Some(OfferCodec {
+        payload_type: format.parse().ok().filter(|pt| *pt < 128)?,
+        name: parts.next()?.to_ascii_lowercase(),
+        clock: parts.next()?.parse().ok()?,
+        channels: parts.next().and_then(|c| c.parse().ok()).unwrap_or(1),
+        fmtp: of("fmtp").next().unwrap_or_default().to_owned(),
+        feedback: of("rtcp-fb").map(str::to_owned).collect(),
+    })
+}
+
+/// RFC 8853 §5.1: `send` list; alternatives (`a,b`) count as their first, `~` (paused) is taken.
+fn read_simulcast(m: &MediaDescription) -> Vec<String> {
+    let Some(text) = value(m, "simulcast") else {
+        return Vec::new();
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let send = words.chunks_exact(2).find(|w| w[0] == "send");
+    let list = send.map(|w| w[1]).unwrap_or_default();
+    let first = |alternatives: &str| {
+        let rid = alternatives.split(',').next().unwrap_or_default();
+        rid.trim_start_matches('~').to_owned()
+    };
+    let rids = list.split(';').map(first);
+    rids.filter(|r| (1..=16).contains(&r.len()) && r.bytes().all(|b| b.is_ascii_alphanumeric()))
+        .take(3)
+        .collect()
+}
+
+fn read_ssrcs(m: &MediaDescription) -> Vec<(u32, Option<u32>)> {
+    let pairs: Vec<(u32, u32)> = values(m, "ssrc-group")
+        .filter_map(|v| {
+            let mut n = v.strip_prefix("FID ")?.split_whitespace().map(str::parse);
+            Some((n.next()?.ok()?, n.next()?.ok()?))
+        })
+        .collect();
+    let mut out: Vec<(u32, Option<u32>)> = Vec::new();
+    for v in values(m, "ssrc") {
+        let Some(Ok(ssrc)) = v.split_whitespace().next().map(str::parse::<u32>) else {
+            continue;
+        };
+        let known = out.iter().any(|(s, _)| *s == ssrc) || pairs.iter().any(|(_, r)| *r == ssrc);
+        if !known && out.len() < 8 {
+            let rtx = pairs.iter().find(|(s, _)| *s == ssrc).map(|(_, r)| *r);
+            out.push((ssrc, rtx));
+        }
+    }
+    out
+}
