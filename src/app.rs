@@ -23,9 +23,9 @@ use crate::http::server::{Connections, serve};
 use crate::http::tls::{self, Authority};
 use crate::http::{HttpConfig, HttpState, TlsMode, ca, ops, router};
 use crate::ids::{LessonId, ParticipantId};
-use crate::lesson::{Directory, Surroundings};
+use crate::lesson::{Directory, LessonError, Surroundings};
 use crate::media::Media;
-use crate::session::message::Role;
+use crate::session::message::{LessonOverview, Role};
 use crate::session::{SessionCounters, SessionParts};
 
 /// How long pages have to take their goodbye.
@@ -160,6 +160,21 @@ impl App {
         let id = LessonId::new(id)?;
         self.sessions.directory.create(&id, title.to_owned())?;
         Ok(())
+    }
+
+    /// The lessons that run now, with their people.
+    pub async fn lessons(&self) -> Vec<LessonOverview> {
+        self.sessions.directory.overviews().await
+    }
+
+    /// Makes a planned lesson in the place of an ended one.
+    pub fn reopen_lesson(&self, id: &str, title: &str) -> anyhow::Result<()> {
+        self.sessions.directory.forget_ended(&LessonId::new(id)?);
+        match self.create_lesson(id, title) {
+            // It runs: nothing to reopen.
+            Err(error) if matches!(error.downcast_ref(), Some(LessonError::Exists)) => Ok(()),
+            other => other,
+        }
     }
 
     /// A token for this server. Without `sub`, for a participant of its own.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{App, issue_token};
+use crate::bot::demo;
 use crate::config::Config;
 use crate::session::message::Role;
 use crate::telemetry;
@@ -99,7 +100,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => {
             let app = start(&args).await?;
             app.create_lesson(DEMO_LESSON, DEMO_TITLE)?;
-            let ended = stop_signal().await;
+            let ended = tokio::select! {
+                ended = stop_signal() => ended,
+                failed = demo::run(&app, DEMO_LESSON, DEMO_TITLE) => failed,
+            };
             app.shutdown().await;
             ended
         }

@@ -15,6 +15,7 @@
 pub mod classroom;
 pub mod clip;
 pub mod connection;
+pub mod demo;
 pub mod depacketise;
 pub mod packets;
 pub mod participant;

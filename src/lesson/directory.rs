@@ -102,6 +102,14 @@ impl Directory {
         out
     }
 
+    /// Frees the id of an ended lesson at once.
+    pub fn forget_ended(&self, id: &LessonId) {
+        let mut entries = self.lock();
+        if matches!(entries.get(id), Some(Entry::Ended { .. })) {
+            entries.remove(id);
+        }
+    }
+
     /// How many lessons run.
     #[must_use]
     pub fn len(&self) -> usize {
