@@ -48,7 +48,7 @@ export function BoardPage(props: { board: Board }) {
     >
       {over && <FinalScreen client={client} />}
       {!over && state === 'connecting' && (
-        <StateScreen title={t('connectingTitle')} text={t('reconnectingText')} busy />
+        <StateScreen title={t('connectingTitle')} text={t('connectingText')} busy />
       )}
       {!over && !began && state === 'waiting' && <Waiting board={board} />}
       {!over && !began && state === 'reconnecting' && (

@@ -62,7 +62,7 @@ export function Controls(props: ControlsProps) {
                 onClick={() => board.toggleMic()}
               >
                 <MicIcon off={!micOpen} />
-                {t(micOpen ? 'mute' : 'openMic')}
+                {t(micOpen ? 'mute' : 'openOurMic')}
               </button>
             )}
             {camera.track && (

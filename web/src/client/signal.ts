@@ -7,10 +7,8 @@
  * number; when the socket breaks every open request fails with `connection_lost`, because the server
  * may or may not have done it and only the caller knows whether to ask again.
  */
-import type { ByeReason, ClientMessage, ServerMessage } from './protocol.gen';
+import { type ByeReason, type ClientMessage, PROTOCOL_VERSION, type ServerMessage } from './protocol.gen';
 import { Store } from './store';
-
-export const PROTOCOL_VERSION = 1;
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 8_000;
@@ -216,7 +214,8 @@ export class Signal {
   private refused(error: ErrorMessage): void {
     if (error.fatal) {
       const { code, message, hint } = error;
-      this.finish({ kind: 'refused', code, message, hint });
+      // Coming late to a lesson is no fault of anybody.
+      this.finish(code === 'lesson_ended' ? { kind: 'ended' } : { kind: 'refused', code, message, hint });
     } else if (error.request !== undefined) {
       this.settle(error.request)?.reject(new RequestError(error.code, error.message, error.hint));
     } else if (this.state.get().phase === 'connecting') {

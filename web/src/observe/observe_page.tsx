@@ -33,7 +33,7 @@ export function ObservePage(props: { client: LessonClient; sound: SoundOutput })
       {!over && !room && (
         <StateScreen
           title={t(state === 'waiting' ? 'boardWaiting' : 'connectingTitle')}
-          text={t(state === 'waiting' ? 'boardWaitingText' : 'reconnectingText')}
+          text={t(state === 'waiting' ? 'boardWaitingText' : 'connectingText')}
           busy
         />
       )}

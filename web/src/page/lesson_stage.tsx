@@ -7,7 +7,7 @@
  */
 import type { LessonClient } from '../client/lesson_client';
 import type { Participant } from '../client/protocol.gen';
-import { findLead } from '../client/room';
+import { findLead, type Room } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
 import { t } from '../i18n';
 import { MicIcon } from '../ui/icons';
@@ -23,16 +23,21 @@ export interface Cast {
   others: readonly Slot[];
 }
 
-/** Who stands where. The first two video slots are the lead's and content's home when empty. */
-export function cast(slots: readonly Slot[], leadId: string | undefined): Cast {
+/**
+ * Who stands where. The first two video slots are the lead's and content's home when empty. A feed
+ * may stay assigned while its sender sends nothing, so what the sender says of itself decides.
+ */
+export function cast(slots: readonly Slot[], room: Room | null): Cast {
+  const lead = room ? findLead(room) : undefined;
   const video = slots.filter((slot) => slot.media === 'video');
-  const ofLead = (slot: Slot) => slot.feed?.kind === 'camera' && slot.feed.participant === leadId;
+  const ofLead = (slot: Slot) => slot.feed?.kind === 'camera' && slot.feed.participant === lead?.id;
   const content = video.find((slot) => slot.feed?.kind === 'content') ?? empty(video[1]);
-  const lead = video.find(ofLead) ?? empty(video[0]);
-  const others = video.filter((slot) => slot.feed !== null && slot !== content && slot !== lead);
-  const showing: Showing =
-    content?.feed && content.feed.since !== null ? 'content' : lead?.feed ? 'lead' : 'none';
-  return { showing, lead, content, others };
+  const face = video.find(ofLead) ?? empty(video[0]);
+  const others = video.filter((slot) => slot.feed !== null && slot !== content && slot !== face);
+  const sharer = room?.roster.find((p) => p.id === content?.feed?.participant);
+  const contentOn = content?.feed != null && content.feed.since !== null && sharer?.state.content === true;
+  const faceOn = face?.feed != null && lead?.state.camera === true;
+  return { showing: contentOn ? 'content' : faceOn ? 'lead' : 'none', lead: face, content, others };
 }
 
 function empty(slot: Slot | undefined): Slot | undefined {
@@ -44,7 +49,7 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
   const slots = useStore(client.media.slots);
   const room = useStore(client.room);
   const lead = room ? findLead(room) : undefined;
-  const roles = cast(slots, lead?.id);
+  const roles = cast(slots, room);
   const { showing } = roles;
   const leadOnStage = showing === 'lead' || (away && showing === 'none' && roles.lead?.shown != null);
   const contentOn = showing === 'content';
@@ -71,7 +76,13 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
         class={`lead-place ${contentOn ? 'area-side' : leadOnStage ? 'area-main' : 'area-off'}`}
         key="lead"
       >
-        <SlotVideo client={client} slot={roles.lead} testId="lead-video" keepLast={away}>
+        <SlotVideo
+          client={client}
+          slot={roles.lead}
+          testId="lead-video"
+          keepLast={away}
+          hide={!away && lead?.state.camera === false}
+        >
           <p class="plate-name">{lead?.name ?? ''}</p>
           <p class="plate-line">{t(waiting)}</p>
         </SlotVideo>

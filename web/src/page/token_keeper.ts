@@ -1,12 +1,14 @@
 /**
  * Where a page's token lives: after `#` in the link (never sent to a server, never logged), then in
  * this tab's session storage so that a reload returns to the same seat. The address bar is cleaned
- * only after the token was really stored, so a board that may not store keeps its link.
+ * only after the token was really stored, so a board that may not store keeps its link. A page inside
+ * a frame keeps its link too: frames of one tab share the storage and would take each other's seat.
  */
 export function takeToken(page: string): string | null {
   const key = `zhuandi.token./${page}`;
   const fromLink = location.hash.replace(/^#/, '').trim();
   if (fromLink !== '') {
+    if (window.parent !== window) return fromLink;
     try {
       sessionStorage.setItem(key, fromLink);
       if (sessionStorage.getItem(key) === fromLink) {

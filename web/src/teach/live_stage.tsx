@@ -10,9 +10,9 @@ export function LiveStage(props: { teaching: Teaching; children: ComponentChildr
   const camera = useStore(teaching.camera.state);
   const content = teaching.content.value;
   const showing = content ? 'content' : camera.track ? 'lead' : 'none';
-  const word = content ? t('stageContent') : t('stageLead');
+  const caption = t('stageShowing', { what: content ? t('stageContent') : t('stageLead') });
   return (
-    <section class="live-stage" data-testid="stage" data-showing={showing} aria-label={t('stageShowing')}>
+    <section class="live-stage" data-testid="stage" data-showing={showing} aria-label={caption}>
       {content && (
         <TrackVideo key="content" track={content.video} class="stage-picture" testId="own-content" />
       )}
@@ -30,9 +30,7 @@ export function LiveStage(props: { teaching: Teaching; children: ComponentChildr
           <p>{t('stageNothingFix')}</p>
         </div>
       ) : (
-        <p class="stage-caption">
-          {t('stageShowing')}：{word}
-        </p>
+        <p class="stage-caption">{caption}</p>
       )}
       {props.children}
     </section>

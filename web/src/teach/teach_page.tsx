@@ -25,9 +25,7 @@ export function TeachPage(props: { teaching: Teaching }) {
     >
       {state === 'insecure' && <InsecureScreen />}
       {state === 'preflight' && <Preflight teaching={teaching} />}
-      {state === 'connecting' && (
-        <StateScreen title={t('connectingTitle')} text={t('reconnectingText')} busy />
-      )}
+      {state === 'connecting' && <StateScreen title={t('connectingTitle')} text={t('connectingText')} busy />}
       {live && <LivePage teaching={teaching} />}
       <FinalScreen client={teaching.client} />
     </main>

@@ -15,6 +15,8 @@ export interface SlotVideoProps {
   testId?: string;
   /** Keep showing the last frame although the feed has ended (the teacher is away). */
   keepLast?: boolean;
+  /** Shows the plate although a picture is there (its sender turned the camera off). */
+  hide?: boolean;
   /** What stands there instead of a picture. */
   children?: ComponentChildren;
 }
@@ -24,7 +26,9 @@ export function SlotVideo(props: SlotVideoProps) {
   const peer = useStore(client.media.peer);
   const receiver = slot ? peer?.receiver(slot.mid) : undefined;
   const covered =
-    !slot || (isCovered(slot) && !(props.keepLast && slot.feed === null && slot.shown !== null));
+    props.hide ||
+    !slot ||
+    (isCovered(slot) && !(props.keepLast && slot.feed === null && slot.shown !== null));
   const since = slot?.feed?.since ?? null;
   const watch =
     slot && receiver && isCovered(slot) && since !== null

@@ -1,0 +1,183 @@
+// Made-up people and pictures for looking at every state of every page without a server.
+import { LessonClient } from '../src/client/lesson_client';
+import type { Peer } from '../src/client/peer';
+import type { LessonInfo, LessonOverview, Participant } from '../src/client/protocol.gen';
+import type { Slot } from '../src/client/slots';
+
+export const NAMES = [
+  '东片小学 四(1)',
+  '西片小学 四年级',
+  '南片小学 四年级',
+  '北片小学 四年级',
+  '滨海小学 复式',
+  '河东教学点',
+];
+
+export function person(
+  id: string,
+  name: string,
+  role: Participant['role'],
+  change: Partial<Participant> = {},
+): Participant {
+  return {
+    id,
+    name,
+    role,
+    presence: 'online',
+    state: { mic: false, camera: true, content: false, sound: true, hidden: false },
+    muted: [],
+    sources: [
+      { id: 1, kind: 'mic', flowing: true },
+      { id: 2, kind: 'camera', flowing: true },
+    ],
+    ...change,
+  };
+}
+
+export const LEAD = person('lead', '王老师', 'lead', {
+  state: { mic: true, camera: true, content: false, sound: true, hidden: false },
+});
+
+export const CLASSES: Participant[] = NAMES.map((name, i) => person(`c${i}`, name, 'receiver'));
+
+export function lesson(state: LessonInfo['state']): LessonInfo {
+  return { id: 'demo', title: '四年级 音乐 · 单元一 合唱', state, runningSeconds: 763 };
+}
+
+/** A track with a picture of its own: a classroom, a face, a slide. */
+export function picture(
+  kind: 'face' | 'class' | 'slide',
+  seed: number,
+  width = 1280,
+  height = 720,
+): MediaStreamTrack {
+  const canvas = Object.assign(document.createElement('canvas'), { width, height });
+  const c = canvas.getContext('2d') as CanvasRenderingContext2D;
+  const paint = () => {
+    if (kind === 'slide') {
+      c.fillStyle = '#fdfcf7';
+      c.fillRect(0, 0, width, height);
+      c.fillStyle = '#22303a';
+      c.font = `600 ${height / 9}px sans-serif`;
+      c.fillText('单元一 合唱', width * 0.08, height * 0.22);
+      c.font = `${height / 15}px sans-serif`;
+      ['1. 听一听：两个声部有什么不同？', '2. 分组练唱，注意呼吸', '3. 一起合唱《让我们荡起双桨》'].forEach(
+        (line, i) => {
+          c.fillText(line, width * 0.1, height * (0.42 + i * 0.16));
+        },
+      );
+      return;
+    }
+    c.fillStyle = `hsl(${(seed * 57) % 360} 22% ${kind === 'face' ? 46 : 58}%)`;
+    c.fillRect(0, 0, width, height);
+    const heads = kind === 'face' ? 1 : 12;
+    for (let i = 0; i < heads; i++) {
+      const size = kind === 'face' ? height * 0.24 : height * 0.07;
+      const x = kind === 'face' ? width / 2 : width * (0.14 + (i % 6) * 0.145);
+      const y = kind === 'face' ? height * 0.42 : height * (0.45 + Math.floor(i / 6) * 0.27);
+      c.fillStyle = `hsl(${(seed * 57 + 170 + i * 9) % 360} 28% 34%)`;
+      c.beginPath();
+      c.ellipse(x, y + size * 2, size * 1.5, size * 1.4, 0, 0, 7);
+      c.fill();
+      c.fillStyle = 'hsl(28 45% 72%)';
+      c.beginPath();
+      c.arc(x, y, size, 0, 7);
+      c.fill();
+    }
+  };
+  paint();
+  setInterval(paint, 200);
+  return canvas.captureStream(10).getVideoTracks()[0] as MediaStreamTrack;
+}
+
+export function fakeClient(): LessonClient {
+  class Never extends EventTarget {
+    close() {}
+    send() {}
+  }
+  return new LessonClient({
+    url: 'ws://127.0.0.1:9/ws',
+    token: 'a.b.c',
+    language: 'zh-CN',
+    createSocket: () => new Never() as unknown as WebSocket,
+  });
+}
+
+export interface FedSlot {
+  track: MediaStreamTrack | null;
+  participant: string;
+  kind: 'camera' | 'content';
+  covered?: boolean;
+}
+
+/** Puts pictures into the client's video slots as if a peer had brought them. */
+export function feed(client: LessonClient, fed: readonly (FedSlot | null)[]): void {
+  const slots: Slot[] = fed.map((f, i) => ({
+    mid: String(i),
+    media: 'video',
+    feed: f ? { participant: f.participant, kind: f.kind, source: i + 1, since: f.covered ? null : 1 } : null,
+    shown: f && !f.covered ? i + 1 : null,
+  }));
+  const peer = {
+    connected: true,
+    setTrack: async () => undefined,
+    close: () => undefined,
+    table: { slots: { get: () => slots } },
+    receiver: (mid: string) => ({
+      track: fed[Number(mid)]?.track ?? null,
+      getSynchronizationSources: () => [],
+    }),
+  };
+  client.media.peer.set(peer as unknown as Peer);
+  client.media.slots.set(slots);
+  client.media.state.set('connected');
+}
+
+export function join(
+  client: LessonClient,
+  self: Participant,
+  state: LessonInfo['state'],
+  others: readonly Participant[],
+  rttMs = 23,
+): void {
+  client.signal.state.set({ phase: 'joined' });
+  client.room.set({
+    self: { id: self.id, role: self.role, name: self.name },
+    lesson: lesson(state),
+    lessonHeardAt: performance.now(),
+    roster: [self, ...others],
+    link: { downKbps: 1800, upKbps: 350, rttMs, lossDown: 0.002, lossUp: 0 },
+  });
+}
+
+export function overview(): LessonOverview[] {
+  const link = { downKbps: 1830, upKbps: 352, rttMs: 24, lossDown: 0.001, lossUp: 0 };
+  const entry = (participant: Participant, change: object = {}) => ({
+    participant,
+    link,
+    seconds: 760,
+    decodes: ['vp8' as const, 'h264' as const],
+    receives: [
+      { from: 'lead', kind: 'camera' as const, kbps: 520, layer: 1 },
+      { from: 'lead', kind: 'content' as const, kbps: 310, layer: 0 },
+    ],
+    ...change,
+  });
+  const rooms = CLASSES.map((c) => entry(c));
+  rooms[2] = entry(CLASSES[2] as Participant, {
+    link: { ...link, downKbps: 240, lossDown: 0.18, rttMs: 210 },
+  });
+  rooms[4] = entry({ ...(CLASSES[4] as Participant), state: { ...CLASSES[4]!.state, sound: false } });
+  rooms[5] = entry({ ...(CLASSES[5] as Participant), presence: 'away' }, { link: null, receives: [] });
+  return [
+    {
+      lesson: { id: 'sci', title: '科学 · 物质变化', state: 'live', runningSeconds: 490 },
+      participants: [entry(LEAD), ...CLASSES.slice(0, 3).map((c) => entry(c))],
+    },
+    { lesson: lesson('live'), participants: [entry(LEAD), ...rooms] },
+    {
+      lesson: { id: 'eng', title: '三年级 英语 · Unit 2', state: 'scheduled', runningSeconds: 0 },
+      participants: [],
+    },
+  ];
+}

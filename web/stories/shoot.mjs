@@ -1,0 +1,36 @@
+// Pictures of stories: node stories/shoot.mjs OUT [story…] [--lang=en]. Needs `npx vite` running.
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const require = createRequire(new URL('../../tests/e2e/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+const args = process.argv.slice(2);
+const lang = args.find((a) => a.startsWith('--lang='))?.slice(7) ?? 'zh-CN';
+const [out, ...wanted] = args.filter((a) => !a.startsWith('--'));
+mkdirSync(out, { recursive: true });
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--autoplay-policy=no-user-gesture-required',
+    '--use-fake-ui-for-media-stream',
+  ],
+});
+const base = process.env.STORIES ?? 'http://127.0.0.1:5173/stories/index.html';
+const first = await browser.newPage();
+first.on('pageerror', (e) => console.error(e.message));
+await first.goto(base);
+await first.waitForFunction(() => window.stories);
+const all = await first.evaluate(() => window.stories);
+for (const story of wanted.length ? all.filter((s) => wanted.some((w) => s.startsWith(w))) : all) {
+  const size = story.startsWith('class') ? { width: 1920, height: 1080 } : { width: 1366, height: 768 };
+  const page = await browser.newPage({ viewport: size });
+  page.on('pageerror', (error) => console.error(story, error.message));
+  page.on('console', (m) => m.type() === 'error' && console.error(story, m.text()));
+  await page.goto(`${base}?story=${story}&lang=${lang}`);
+  await page.waitForTimeout(900);
+  await page.screenshot({ path: `${out}/${story}.png` });
+  await page.close();
+}
+await browser.close();

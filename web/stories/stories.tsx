@@ -1,0 +1,203 @@
+// One state of one page, chosen by `?story=`. For eyes only: not part of the build.
+import '../src/ui/tokens.css';
+import '../src/ui/base.css';
+import '../src/page/stage.css';
+import '../src/class/board.css';
+import '../src/teach/teach.css';
+import '../src/teach/preflight.css';
+import '../src/observe/observe.css';
+import '../src/admin/admin.css';
+import { render } from 'preact';
+import { AdminPage } from '../src/admin/admin_page';
+import type { DeviceProblem } from '../src/capture/problems';
+import { Board } from '../src/class/board';
+import { BoardPage } from '../src/class/board_page';
+import type { LessonInfo, Participant } from '../src/client/protocol.gen';
+import { ObservePage } from '../src/observe/observe_page';
+import { TeachPage } from '../src/teach/teach_page';
+import { Teaching } from '../src/teach/teaching';
+import { SoundOutput } from '../src/ui/sound_output';
+import { CLASSES, type FedSlot, fakeClient, feed, join, LEAD, overview, picture } from './fixtures';
+
+const face: FedSlot = { track: picture('face', 3), participant: 'lead', kind: 'camera' };
+const slide: FedSlot = { track: picture('slide', 1), participant: 'lead', kind: 'content' };
+const withContent: Participant = { ...LEAD, state: { ...LEAD.state, content: true } };
+const us = CLASSES[0] as Participant;
+
+function board(state: LessonInfo['state'], lead: Participant | null, fed: (FedSlot | null)[] = [face, null]) {
+  const client = fakeClient();
+  const page = new Board(client);
+  page.camera.state.update((s) => ({ ...s, track: picture('class', 1, 640, 360) }));
+  join(client, us, state, lead ? [lead, ...CLASSES.slice(1)] : CLASSES.slice(1));
+  page.sound.on.set(true);
+  feed(client, fed);
+  return { client, page, node: <BoardPage board={page} /> };
+}
+
+function teach(live: boolean, change: (teaching: Teaching) => void = () => undefined, classes = CLASSES) {
+  const client = fakeClient();
+  const teaching = new Teaching(client, 'a.b.c');
+  const device = { deviceId: 'x', label: 'HD Pro Webcam C920', kind: 'videoinput' } as MediaDeviceInfo;
+  teaching.camera.state.update((s) => ({ ...s, track: picture('face', 3), devices: [device], chosen: 'x' }));
+  teaching.mic.state.update((s) => ({
+    ...s,
+    track: tone(),
+    devices: [{ ...device, label: '领夹麦克风 (USB Audio)' } as MediaDeviceInfo],
+    chosen: 'x',
+  }));
+  if (live) teaching.phase.value = 'teaching';
+  join(client, LEAD, live ? 'live' : 'scheduled', classes);
+  feed(
+    client,
+    classes.map((c, i) => ({
+      track: picture('class', i, 640, 360),
+      participant: c.id,
+      kind: 'camera',
+      covered: i === 3,
+    })),
+  );
+  change(teaching);
+  return <TeachPage teaching={teaching} />;
+}
+
+function tone(): MediaStreamTrack {
+  const context = new AudioContext();
+  const out = context.createMediaStreamDestination();
+  const oscillator = context.createOscillator();
+  const gain = context.createGain();
+  gain.gain.value = 0.2;
+  oscillator.connect(gain).connect(out);
+  oscillator.start();
+  return out.stream.getAudioTracks()[0] as MediaStreamTrack;
+}
+
+const mixed: Participant[] = CLASSES.map((c, i) => {
+  if (i === 1) return { ...c, state: { ...c.state, mic: true } };
+  if (i === 4) return { ...c, state: { ...c.state, sound: false } };
+  if (i === 5) return { ...c, presence: 'away' };
+  return c;
+});
+
+function trouble(camera: DeviceProblem, mic: DeviceProblem | null) {
+  return teach(false, (t) => {
+    t.camera.state.update((s) => ({ ...s, track: null, problem: camera, devices: [] }));
+    if (mic) t.mic.state.update((s) => ({ ...s, track: null, problem: mic, devices: [] }));
+  });
+}
+
+const stories: Record<string, () => preact.VNode> = {
+  'class-connecting': () => <BoardPage board={new Board(fakeClient())} />,
+  'class-waiting': () => board('scheduled', LEAD, []).node,
+  'class-live-lead': () => board('live', LEAD).node,
+  'class-live-content': () => board('live', withContent, [face, slide]).node,
+  'class-live-speaking': () => {
+    const b = board('live', withContent, [face, slide]);
+    b.page.mic.state.update((s) => ({ ...s, track: tone() }));
+    b.page.micOpen.value = true;
+    b.page.notice.value = '王老师打开了您的麦克风。';
+    return b.node;
+  },
+  'class-live-none': () =>
+    board('live', { ...LEAD, state: { ...LEAD.state, camera: false } }, [null, null]).node,
+  'class-covered': () => board('live', LEAD, [{ ...face, covered: true }, null]).node,
+  'class-away': () => board('live', { ...LEAD, presence: 'away' }).node,
+  'class-reconnecting': () => {
+    const b = board('live', LEAD);
+    b.client.signal.state.set({ phase: 'connecting', attempt: 3, before: true, error: null });
+    b.client.media.state.set('repairing');
+    return b.node;
+  },
+  'class-sound': () => {
+    const b = board('live', LEAD);
+    b.page.sound.on.set(false);
+    b.page.sound.blocked.set(true);
+    return b.node;
+  },
+  'class-blocked': () => {
+    const b = board('live', LEAD, []);
+    b.client.media.state.set('blocked');
+    return b.node;
+  },
+  'class-ended': () => over('ended'),
+  'class-replaced': () => over('replaced'),
+  'class-kicked': () => over('kicked'),
+  'class-left': () => over('left'),
+  'class-refused': () => {
+    const b = board('live', LEAD);
+    b.client.signal.state.set({
+      phase: 'over',
+      end: {
+        kind: 'refused',
+        code: 'token_expired',
+        message: '进入课堂的链接已过期。',
+        hint: '请向管理员要一个新的链接。',
+      },
+    });
+    return b.node;
+  },
+  'teach-preflight': () => teach(false),
+  'teach-preflight-empty': () => teach(false, () => undefined, []),
+  'teach-refused': () => trouble('permission-refused', 'permission-refused'),
+  'teach-in-use': () => trouble('device-in-use', null),
+  'teach-no-device': () => trouble('no-device', 'unplugged'),
+  'teach-unreachable': () =>
+    teach(false, (t) => {
+      t.client.signal.state.set({ phase: 'connecting', attempt: 4, before: false, error: null });
+      t.client.room.set(null);
+      t.client.media.state.set('none');
+    }),
+  'teach-udp': () => teach(false, (t) => t.client.media.state.set('blocked')),
+  'teach-live': () => teach(true, () => undefined, mixed),
+  'teach-live-empty': () => teach(true, () => undefined, []),
+  'teach-live-content': () =>
+    teach(
+      true,
+      (t) => {
+        t.content.value = { video: slide.track as MediaStreamTrack, audio: null };
+        t.micOn.value = false;
+        t.say('所有教室的麦克风都关了。');
+      },
+      mixed,
+    ),
+  'teach-live-no-camera': () =>
+    teach(true, (t) => t.camera.state.update((s) => ({ ...s, track: null })), mixed),
+  'teach-live-lost': () =>
+    teach(true, (t) =>
+      t.client.signal.state.set({ phase: 'connecting', attempt: 2, before: true, error: null }),
+    ),
+  observe: () => {
+    const client = fakeClient();
+    join(client, { ...us, id: 'o', name: '张教研员', role: 'observer' }, 'live', [withContent, ...mixed]);
+    feed(client, [face, slide]);
+    return <ObservePage client={client} sound={new SoundOutput()} />;
+  },
+  admin: () => {
+    const client = fakeClient();
+    client.signal.state.set({ phase: 'joined' });
+    client.overview.set(overview());
+    return <AdminPage client={client} />;
+  },
+  'admin-none': () => {
+    const client = fakeClient();
+    client.signal.state.set({ phase: 'joined' });
+    client.overview.set([]);
+    return <AdminPage client={client} />;
+  },
+};
+
+function over(kind: 'ended' | 'replaced' | 'kicked' | 'left') {
+  const b = board('live', LEAD);
+  b.client.signal.state.set({ phase: 'over', end: { kind } });
+  return b.node;
+}
+
+const root = document.getElementById('app');
+const story = new URLSearchParams(location.search).get('story') ?? '';
+const make = stories[story];
+if (root && make) render(make(), root);
+else if (root) {
+  root.innerHTML = Object.keys(stories)
+    .map((name) => `<p><a href="?story=${name}">${name}</a></p>`)
+    .join('');
+}
+Object.assign(window, { stories: Object.keys(stories) });
