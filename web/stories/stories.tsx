@@ -109,8 +109,7 @@ const stories: Record<string, () => preact.VNode> = {
   },
   'class-sound': () => {
     const b = board('live', LEAD);
-    b.page.sound.on.set(false);
-    b.page.sound.blocked.set(true);
+    setTimeout(() => b.page.sound.blocked.set(true), 300);
     return b.node;
   },
   'class-blocked': () => {

@@ -25,12 +25,14 @@ export class Board {
   readonly secure = typeof isSecureContext === 'undefined' || isSecureContext;
 
   private readonly cameraAllowed: boolean;
+  private readonly cameraWidth: number;
   private present = { mic: false, camera: false };
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly client: LessonClient) {
     const size = parseSize(new URLSearchParams(location.search).get('camera'), CLASSROOM_SIZE);
     this.cameraAllowed = size !== null;
+    this.cameraWidth = (size ?? CLASSROOM_SIZE).width;
     this.camera = new DeviceTrack('videoinput', cameraConstraints(size ?? CLASSROOM_SIZE));
     client.onNotice = (notice) => this.told(notice);
     this.camera.state.subscribe(({ track }) => {
@@ -67,7 +69,7 @@ export class Board {
     const newCamera = camera && !this.present.camera;
     const newMic = mic && !this.present.mic;
     this.present = { mic, camera };
-    this.client.setDevices(this.present);
+    this.client.setDevices({ mic, cameraWidth: camera ? this.cameraWidth : null });
     await askOnce({ mic: newMic, camera: newCamera });
     if (newCamera) void this.camera.start();
     if (newMic) void this.mic.start();

@@ -2,7 +2,7 @@
  * A page's whole connection to its lesson: signalling, room, media. Pages read the stores and call
  * the verbs; they never see a message.
  */
-import { type SendLine, sendLines } from './layers';
+import { type Devices, type SendLine, sendLines } from './layers';
 import { MediaLink } from './media_link';
 import type { LessonOverview, OwnState, ParticipantId, ServerMessage, SourceKind } from './protocol.gen';
 import { type Room, reduce } from './room';
@@ -32,7 +32,7 @@ export class LessonClient {
   onNotice: (notice: Notice) => void = () => undefined;
 
   private own: OwnState = { mic: false, camera: false, content: false, sound: false, hidden: false };
-  private devices: { mic: boolean; camera: boolean } | null = null;
+  private devices: Devices | null = null;
 
   constructor(options: LessonClientOptions) {
     const { url, token, language, createSocket, createPeerConnection } = options;
@@ -63,7 +63,7 @@ export class LessonClient {
   }
 
   /** Which devices this page has; the peer is made once this is known. */
-  setDevices(devices: { mic: boolean; camera: boolean }): void {
+  setDevices(devices: Devices): void {
     this.devices = devices;
     const lines = this.lines();
     if (lines) this.media.setLines(lines);
@@ -115,7 +115,9 @@ export class LessonClient {
     return this.media.slots.get().flatMap((slot) => {
       if (!slot.feed) return [];
       const { participant, kind, since } = slot.feed;
-      return [{ mid: slot.mid, participant, kind, since, covered: isCovered(slot) }];
+      // Sound is never covered: what is heard bears no name.
+      const covered = slot.media === 'video' && isCovered(slot);
+      return [{ mid: slot.mid, participant, kind, since, covered }];
     });
   }
 

@@ -48,6 +48,8 @@ export class MediaLink {
   private iceServers: readonly IceServer[] = [];
   private tracks: SendTracks = {};
   private failures = 0;
+  /** A new peer was asked for while nothing could be asked of the server. */
+  private renewWanted = false;
   private restartDeadline: number | null = null;
   private lastBytes = 0;
   private lastArrival = 0;
@@ -85,9 +87,9 @@ export class MediaLink {
   resume(): void {
     if (!this.lines) return;
     const peer = this.peer.get();
-    if (this.next && this.next.id === null) this.renew();
-    else if (!peer && !this.next) this.renew();
-    else if (peer && !peer.connected) this.repair();
+    if (this.next) return;
+    if (!peer || this.renewWanted) this.renew();
+    else if (!peer.connected) this.repair();
   }
 
   /** Makes a new peer; the present one stays until that one connects. */
@@ -97,7 +99,9 @@ export class MediaLink {
     this.next?.close();
     this.next = null;
     this.restartDeadline = null;
+    this.renewWanted = true;
     if (!this.lines || !this.options.joined()) return;
+    this.renewWanted = false;
     const peer = new Peer({
       lines: this.lines,
       slots: this.slotPlan,
@@ -151,6 +155,9 @@ export class MediaLink {
       // A broken socket is not the peer's fault: `resume` makes a new one after the next join.
       if (error instanceof RequestError && error.code === 'connection_lost') {
         clearTimeout(this.connectTimer);
+        this.next = null;
+        this.renewWanted = true;
+        peer.close();
         return;
       }
       this.failed(peer);

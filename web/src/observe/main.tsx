@@ -11,6 +11,6 @@ boot('observe', (client) => {
   const sound = new SoundOutput();
   playSlots(client, sound);
   // Observers send nothing: only receiving slots are offered.
-  client.setDevices({ mic: false, camera: false });
+  client.setDevices({ mic: false, cameraWidth: null });
   return <ObservePage client={client} sound={sound} />;
 });

@@ -13,7 +13,7 @@ export function DeviceSelect(props: { device: DeviceTrack; label: Key; testId: s
       <select
         data-testid={props.testId}
         disabled={named.length === 0}
-        value={state.chosen ?? ''}
+        value={named.length === 0 ? '' : (state.chosen ?? '')}
         onChange={(event) => void props.device.select(event.currentTarget.value)}
       >
         {named.length === 0 && <option value="">{state.busy ? t('checkWait') : t('noDevice')}</option>}

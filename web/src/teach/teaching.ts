@@ -9,7 +9,7 @@ import { computed, signal } from '@preact/signals';
 import { type Content, share, stop } from '../capture/content';
 import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
-import { cameraConstraints, LEAD_SIZE, MIC_CONSTRAINTS, parseSize } from '../capture/size';
+import { type CaptureSize, cameraConstraints, LEAD_SIZE, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import type { LessonClient } from '../client/lesson_client';
 import type { Participant } from '../client/protocol.gen';
 import { RequestError } from '../client/signal';
@@ -37,6 +37,7 @@ export class Teaching {
   readonly publishing = computed(() => this.phase.value !== 'preflight');
 
   private readonly lesson: string;
+  private readonly size: CaptureSize;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -44,7 +45,8 @@ export class Teaching {
     token: string,
   ) {
     const size = parseSize(new URLSearchParams(location.search).get('camera'), LEAD_SIZE);
-    this.camera = new DeviceTrack('videoinput', cameraConstraints(size ?? LEAD_SIZE));
+    this.size = size ?? LEAD_SIZE;
+    this.camera = new DeviceTrack('videoinput', cameraConstraints(this.size));
     this.cameraOn.value = size !== null;
     this.lesson = readToken(token)?.lesson ?? token;
     if (marked(MARK) === this.lesson) this.phase.value = 'teaching';
@@ -68,7 +70,7 @@ export class Teaching {
   async start(): Promise<void> {
     keepAwake();
     // The lead's m-lines are the same with and without devices: what is missing can come later.
-    this.client.setDevices({ mic: true, camera: true });
+    this.client.setDevices({ mic: true, cameraWidth: this.size.width });
     await askOnce(await DeviceTrack.present());
     await Promise.all([this.mic.start(), this.cameraOn.value ? this.camera.start() : null]);
   }
