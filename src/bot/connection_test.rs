@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use webrtc::media_stream::Track;
 use webrtc::media_stream::track_remote::TrackRemoteEvent;
 
 use super::*;

@@ -404,3 +404,7 @@ fn slot_of(media: &MediaLines<'_>) -> Option<(String, Slot)> {
     };
     Some((media.mid()?.to_owned(), slot))
 }
+
+#[cfg(test)]
+#[path = "probe_test.rs"]
+mod tests;

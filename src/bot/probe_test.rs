@@ -1,0 +1,151 @@
+//! The synthetic participants and the whole server against each other, on real sockets.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::app::App;
+use crate::bot::classroom::classroom;
+use crate::bot::teacher::teacher;
+use crate::config::Config;
+use crate::session::message::Role;
+
+const LESSON: &str = "probed";
+
+struct House {
+    app: App,
+    url: String,
+    clock: Instant,
+    _data: tempfile::TempDir,
+}
+
+impl House {
+    async fn open() -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let mut config = Config::default();
+        config.http.listen = "127.0.0.1:0".parse().expect("an address");
+        config.ops.listen = config.http.listen;
+        config.media.port = 0;
+        config.media.addresses = vec!["127.0.0.1".into()];
+        config.data.dir = data.path().to_owned();
+        let app = App::start(config).await.expect("a server");
+        let url = format!("ws://{}/ws", app.local_addr());
+        Self { app, url, clock: Instant::now(), _data: data }
+    }
+
+    fn token(&self, role: Role, sub: &str) -> String {
+        self.app.issue_token(LESSON, role, sub, Some(sub), Duration::from_secs(600)).expect("a token")
+    }
+
+    fn teacher(&self, sub: &str, content: bool) -> Probe {
+        let token = self.token(Role::Lead, sub);
+        Probe::start(teacher(&self.url, Arc::new(move || token.clone()), content, self.clock))
+    }
+
+    fn classroom(&self, sub: &str, picture: ClipName) -> Probe {
+        let token = self.token(Role::Receiver, sub);
+        Probe::start(classroom(&self.url, Arc::new(move || token.clone()), picture, self.clock))
+    }
+
+    fn board(&self, sub: &str) -> Probe {
+        Probe::start(Probe::receiver(&self.url, self.token(Role::Receiver, sub)))
+    }
+}
+
+fn id(sub: &str) -> ParticipantId {
+    ParticipantId::new(sub).expect("an id")
+}
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What the slot that carries this source shows.
+fn shown(report: &Report, of: &str, kind: SourceKind) -> Option<(ClipName, u8)> {
+    report.slots[&report.slot_of(&id(of), kind)?].seen.showing
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_sees_everybody_under_the_right_name() {
+    let house = House::open().await;
+    let lead = house.teacher("teacher", true);
+    let east = house.classroom("east", ClipName::ClassroomEast);
+    let west = house.classroom("west", ClipName::ClassroomWest);
+    let board = house.board("board");
+    for probe in [&lead, &east, &west, &board] {
+        probe.expect(&id("teacher"), SourceKind::Camera, ClipName::Teacher);
+        probe.expect(&id("teacher"), SourceKind::Content, ClipName::Content);
+        probe.expect(&id("east"), SourceKind::Camera, ClipName::ClassroomEast);
+        probe.expect(&id("west"), SourceKind::Camera, ClipName::ClassroomWest);
+    }
+    for probe in [&east, &west, &board] {
+        let all = probe.until(PATIENCE, |r| {
+            let camera = shown(r, "teacher", SourceKind::Camera)?;
+            let content = shown(r, "teacher", SourceKind::Content)?;
+            let voice = r.slots.values().any(|s| s.seen.voices.get(&crate::bot::clip::VoiceName::Teacher) > Some(&20));
+            voice.then_some((camera, content))
+        });
+        let (camera, content) = all.await.unwrap_or_else(|r| panic!("{r:#?}"));
+        assert_eq!(camera.0, ClipName::Teacher);
+        assert_eq!(content, (ClipName::Content, 0));
+    }
+    let wall = lead.until(PATIENCE, |r| {
+        Some((shown(r, "east", SourceKind::Camera)?.0, shown(r, "west", SourceKind::Camera)?.0))
+    });
+    assert_eq!(wall.await.expect("the wall"), (ClipName::ClassroomEast, ClipName::ClassroomWest));
+    for probe in [lead, east, west, board] {
+        let report = probe.report();
+        assert_eq!(report.faults(), Vec::<String>::new());
+        assert_eq!((report.peers, report.errors.len()), (1, 0));
+        assert_eq!(probe.leave().await, Ended::Stopped);
+    }
+    house.app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn layers_switch_without_a_broken_picture() {
+    let house = House::open().await;
+    let lead = house.teacher("teacher", false);
+    let board = house.board("board");
+    let mid = board
+        .until(PATIENCE, |r| {
+            shown(r, "teacher", SourceKind::Camera)?;
+            r.slot_of(&id("teacher"), SourceKind::Camera)
+        })
+        .await
+        .expect("the teacher");
+    for i in 0..12_u8 {
+        let layer = [0, 2, 1][usize::from(i % 3)];
+        board.select_layer(&mid, layer);
+        board
+            .until(PATIENCE, |r| (r.slots[&mid].seen.showing == Some((ClipName::Teacher, layer))).then_some(()))
+            .await
+            .unwrap_or_else(|r| panic!("layer {layer} does not come: {:#?}", r.slots[&mid]));
+    }
+    let report = board.report();
+    assert_eq!(report.faults(), Vec::<String>::new());
+    assert!(report.slots[&mid].seen.switches >= 11);
+    drop((lead, board));
+    house.app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_participant_of_the_same_name_replaces_the_older_and_is_seen() {
+    let house = House::open().await;
+    let lead = house.teacher("teacher", false);
+    let board = house.board("board");
+    board.until(PATIENCE, |r| shown(r, "teacher", SourceKind::Camera)).await.expect("the teacher");
+    let again = house.teacher("teacher", false);
+    let ended = lead.until(PATIENCE, |r| r.ended.clone()).await.expect("the older one is sent away");
+    assert_eq!(ended, Ended::Bye(ByeReason::Replaced));
+    let source = board.report().slot_of(&id("teacher"), SourceKind::Camera).expect("announced");
+    let frames = board.report().slots[&source].seen.frames;
+    board
+        .until(PATIENCE, |r| {
+            let mid = r.slot_of(&id("teacher"), SourceKind::Camera)?;
+            (r.slots[&mid].seen.frames > frames + 50).then_some(())
+        })
+        .await
+        .expect("her picture goes on");
+    assert_eq!(board.report().faults(), Vec::<String>::new());
+    assert_eq!(board.report().joins, 1, "the board did not join again");
+    drop((again, board));
+    house.app.shutdown().await;
+}
