@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchChromium } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import { boardFrames, boards, boardShows, statsOf, teach, TEACHER_ID } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
@@ -25,15 +25,14 @@ after(async () => {
 });
 
 test(`${BOARDS} boards join at once`, async (t) => {
-  const context = await newContext(browser);
+  const teacher = await teach(server, browser, LESSON, { camera: "640x360@10" });
+  const { page, frames: [first] } = await boards(server, browser, LESSON, ["先到的教室"], { camera: "off" });
   // Counted from the start of each board's page, by itself: asking twenty frames takes its time.
-  await context.addInitScript((id) => {
+  await page.context().addInitScript((id) => {
     if (location.pathname !== "/class") return;
     void observe.firstShown({ testId: "lead-video", id, kind: "camera", limit: 30_000 })
       .then((at) => { window.firstPictureAfter = at && at - performance.timeOrigin; });
   }, TEACHER_ID);
-  const teacher = await teach(server, context, LESSON, { camera: "640x360@10" });
-  const { page, frames: [first] } = await boards(server, context, LESSON, ["先到的教室"], { camera: "off" });
   await boardShows(first, "lead", TEACHER_ID);
   await sleep(5000);
 

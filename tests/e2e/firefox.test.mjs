@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchChromium } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import { launchFirefox, newFirefoxPage } from "./harness/firefox.mjs";
 import { boards, boardShows, CLASSROOMS, joinsOf, statsOf, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
@@ -23,9 +23,8 @@ after(async () => {
 });
 
 test("Firefox sees, hears and is seen", async (t) => {
-  const context = await newContext(chromium);
-  const teacher = await teach(server, context, LESSON, { camera: "640x360@15" });
-  const { frames: [board] } = await boards(server, context, LESSON, CLASSROOMS.slice(0, 1));
+  const teacher = await teach(server, chromium, LESSON, { camera: "640x360@15" });
+  const { frames: [board] } = await boards(server, chromium, LESSON, CLASSROOMS.slice(0, 1));
   await boardShows(board, "lead", TEACHER_ID);
 
   const page = await newFirefoxPage(firefox);

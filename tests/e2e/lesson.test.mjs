@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import {
   boards, boardShows, CLASSROOMS, errorsOf, joinsOf, stageShows, stateIs, statsOf, teach, TEACHER_CAMERA, TEACHER_ID, wallOf,
@@ -16,13 +16,12 @@ import { sleep, until } from "./harness/wait.mjs";
 const LESSON = "e2e-lesson";
 const SECONDS = 20;
 
-let server, browser, context, teacher, page, frames;
+let server, browser, teacher, page, frames;
 before(async () => {
   server = await startServer();
   browser = await launchChromium();
-  context = await newContext(browser, { viewport: { width: 1366, height: 768 } });
-  teacher = await teach(server, context, LESSON);
-  ({ page, frames } = await boards(server, context, LESSON));
+  teacher = await teach(server, browser, LESSON);
+  ({ page, frames } = await boards(server, browser, LESSON));
 });
 after(async () => {
   await browser?.close();
@@ -65,7 +64,7 @@ test("six boards see and hear the teacher", async (t) => {
   record(t, "delay p50, worst board", Math.max(...delays), "ms");
   record(t, "delay p50, median board", delays.toSorted((a, b) => a - b)[3], "ms");
   record(t, "delay p50 of the control", controlSeen.delay50, "ms");
-  await control.close();
+  await control.context().close();
 });
 
 test("the teacher sees six moving pictures under the right names", async (t) => {
@@ -137,7 +136,7 @@ test("the lesson ends for everybody", async (t) => {
 });
 
 async function startControl() {
-  const control = await context.newPage();
+  const control = await newWindow(browser);
   const address = `${server.url}/control-of-a-test?fake=${TEACHER_ID}`;
   await control.route(address, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><body></body>" }));
   await control.goto(address);

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { startBlank } from "./harness/blank.mjs";
 import { record } from "./harness/figures.mjs";
 import { boards, boardShows, CLASSROOMS, stageShows, teach, TEACHER_ID } from "./harness/lesson.mjs";
@@ -30,12 +30,11 @@ after(async () => {
 });
 
 test(`flash and beep come together after ${SWITCHES} switches`, async (t) => {
-  const context = await newContext(browser);
-  const control = await context.newPage();
+  const control = await newWindow(browser);
   await control.goto(`${blank.url}?fake=${TEACHER_ID}`);
   await control.evaluate(() => observe.control({ width: 960, height: 540, rate: 15 }));
-  const teacher = await teach(server, context, LESSON);
-  const { frames: [board] } = await boards(server, context, LESSON, CLASSROOMS.slice(0, 1));
+  const teacher = await teach(server, browser, LESSON);
+  const { frames: [board] } = await boards(server, browser, LESSON, CLASSROOMS.slice(0, 1));
   await boardShows(board, "lead", TEACHER_ID);
   await board.evaluate(async () => {
     const { mid } = await (async () => {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchChromium } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import { addBoard, BOARD_CAMERA, boards, CLASSROOMS, stageShows, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
@@ -27,9 +27,8 @@ after(async () => {
 });
 
 test("names and pictures agree while slots change hands", async (t) => {
-  const context = await newContext(browser, { viewport: { width: 1366, height: 768 } });
-  const teacher = await teach(server, context, LESSON, { camera: "320x180@5" });
-  const { page } = await boards(server, context, LESSON, NAMES.slice(0, PRESENT));
+  const teacher = await teach(server, browser, LESSON, { camera: "320x180@5" });
+  const { page } = await boards(server, browser, LESSON, NAMES.slice(0, PRESENT));
   await wallComplete(teacher, NAMES.slice(0, PRESENT));
 
   // The check itself can fail: told the wrong names, it must object.
@@ -56,10 +55,9 @@ test("names and pictures agree while slots change hands", async (t) => {
 });
 
 test("the board's two pictures never change places", async (t) => {
-  const context = await newContext(browser);
   const lesson = `${LESSON}-board`;
-  const teacher = await teach(server, context, lesson, { camera: "320x180@10" });
-  const { frames: [board] } = await boards(server, context, lesson, NAMES.slice(0, 1));
+  const teacher = await teach(server, browser, lesson, { camera: "320x180@10" });
+  const { frames: [board] } = await boards(server, browser, lesson, NAMES.slice(0, 1));
   await board.evaluate(() => {
     window.misplaced = [];
     window.compared = 0;

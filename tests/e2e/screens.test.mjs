@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, newContext } from "./harness/chromium.mjs";
+import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { figurePath } from "./harness/figures.mjs";
 import { boards, boardShows, CLASSROOMS, enter, stateIs, TEACHER_ID } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
@@ -26,11 +26,9 @@ after(async () => {
 for (const lang of ["zh-CN", "en"]) {
   test(`every page in ${lang}`, async (t) => {
     const lesson = `${LESSON}-${lang.toLowerCase()}`;
-    const context = await newContext(browser, { viewport: TEACHER_SIZE, locale: lang });
-    t.after(() => context.close());
     const at = async (role, name, size, query = {}) => {
-      const page = await context.newPage();
-      await page.setViewportSize(size);
+      const page = await newWindow(browser, { viewport: size, locale: lang });
+      t.after(() => page.context().close());
       await page.goto(await server.link(role, { lesson, name, query: { lang, ...query } }));
       return page;
     };
@@ -46,7 +44,7 @@ for (const lang of ["zh-CN", "en"]) {
     await keep(teacher, `teach-preflight-${lang}`, 14);
     await enter(teacher);
 
-    await boards(server, context, lesson, CLASSROOMS.slice(1));
+    await boards(server, browser, lesson, CLASSROOMS.slice(1));
     await boardShows(board, "lead", TEACHER_ID);
     await stateIs(board, "live");
     await until("the wall is full", async () => (await teacher.getByTestId("wall-tile").count()) >= CLASSROOMS.length);

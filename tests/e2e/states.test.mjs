@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { KIOSK, launchChromium, newContext } from "./harness/chromium.mjs";
+import { KIOSK, launchChromium, newContext, newWindow } from "./harness/chromium.mjs";
 import {
   boards, boardShows, CLASSROOMS, enter, joinsOf, stateIs, stateOf, teach, TEACHER_ID,
 } from "./harness/lesson.mjs";
@@ -98,10 +98,10 @@ test("a second window of the same seat replaces the first, which stays away", as
 
 test("a board waits, sees the teacher go away and come back, and returns after its own reload", async () => {
   const lesson = "e2e-states";
-  const board = await context.newPage();
+  const board = await newWindow(browser);
   await board.goto(await server.link("receiver", { lesson, name: CLASSROOMS[0], query: { fake: 1 } }));
   await stateIs(board, "waiting");
-  const teacher = await teach(server, context, lesson, { camera: "320x180@10" });
+  const teacher = await teach(server, browser, lesson, { camera: "320x180@10" });
   await stateIs(board, "live");
   await boardShows(board, "lead", TEACHER_ID);
 
@@ -125,8 +125,8 @@ test("where the browser wants a tap for sound, the whole screen is the button", 
   const strict = await launchChromium({ args: ["--autoplay-policy=document-user-activation-required"] });
   t.after(() => strict.close());
   const lesson = "e2e-tap";
-  const teacher = await teach(server, context, lesson, { camera: "320x180@10" });
-  const board = await (await newContext(strict, { viewport: { width: 1920, height: 1080 } })).newPage();
+  const teacher = await teach(server, browser, lesson, { camera: "320x180@10" });
+  const board = await newWindow(strict, { viewport: { width: 1920, height: 1080 } });
   await board.goto(await server.link("receiver", { lesson, name: CLASSROOMS[0], query: { fake: 1 } }));
   // Whatever the driver asks a page counts as a gesture: so ask nothing until the page has tried.
   await sleep(6000);
@@ -150,8 +150,8 @@ test("when the server comes back, pages return by themselves", async () => {
   // The same ports and secret; the process is new.
   const first = await startServer();
   const lesson = "e2e-restart";
-  const teacher = await teach(first, context, lesson, { camera: "320x180@10" });
-  const { page, frames: [board] } = await boards(first, context, lesson, CLASSROOMS.slice(0, 1));
+  const teacher = await teach(first, browser, lesson, { camera: "320x180@10" });
+  const { page, frames: [board] } = await boards(first, browser, lesson, CLASSROOMS.slice(0, 1));
   await boardShows(board, "lead", TEACHER_ID);
   await first.kill();
   await stateIs(board, "reconnecting");

@@ -40,3 +40,8 @@ export async function newContext(browser, { observed = true, ...options } = {}) 
   if (observed) for (const path of PAGE_SCRIPTS) await context.addInitScript({ path });
   return context;
 }
+
+/** A page in a context, and so a window, of its own: tabs behind another get one frame a second. */
+export async function newWindow(browser, options) {
+  return (await newContext(browser, options)).newPage();
+}

@@ -2,6 +2,7 @@
 //
 // Page objects hold no measuring of their own; that is done in the page by page/observe.js.
 
+import { newWindow } from "./chromium.mjs";
 import { until } from "./wait.mjs";
 
 /** The teacher's camera in tests: three layers still, and two cores can encode and show it. */
@@ -13,8 +14,8 @@ export const TEACHER_ID = 20;
 const TEACHER = "王老师";
 
 /** Opens the teaching page and begins the lesson. */
-export async function teach(server, context, lesson, { id = TEACHER_ID, name = TEACHER, camera = TEACHER_CAMERA } = {}) {
-  const page = await context.newPage();
+export async function teach(server, browser, lesson, { id = TEACHER_ID, name = TEACHER, camera = TEACHER_CAMERA } = {}) {
+  const page = await newWindow(browser, { viewport: { width: 1366, height: 768 } });
   collectErrors(page);
   await page.goto(await server.link("lead", { lesson, name, query: { fake: id, camera } }));
   await enter(page);
@@ -43,8 +44,8 @@ export const stateOf = (frame) => frame.locator("main[data-state]").first().getA
  * One page with a board in each of `names.length` frames, tiled. Returns the page and its board
  * frames, in order of the names.
  */
-export async function boards(server, context, lesson, names = CLASSROOMS, { camera = BOARD_CAMERA, firstId = 1 } = {}) {
-  const page = await context.newPage();
+export async function boards(server, browser, lesson, names = CLASSROOMS, { camera = BOARD_CAMERA, firstId = 1 } = {}) {
+  const page = await newWindow(browser);
   collectErrors(page);
   const links = [];
   for (const [index, name] of names.entries()) {
