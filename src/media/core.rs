@@ -107,7 +107,7 @@ impl Core {
         }
         if now >= self.next_figures {
             self.next_figures = now + figures::INTERVAL;
-            self.publish_figures(now);
+            self.publish_figures();
         }
     }
 

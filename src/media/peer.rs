@@ -57,6 +57,7 @@ pub struct Peer {
     pub rtt: Option<Duration>,
     pub next_report: Instant,
     pub next_feedback: Instant,
+    pub next_layers: Instant,
     pub closing: Option<CloseReason>,
 }
 
@@ -141,6 +142,7 @@ impl Peer {
             rtt: None,
             next_report: now + Duration::from_millis(500 + id.0 * 37 % 500),
             next_feedback: now,
+            next_layers: now,
             closing: None,
         }
     }

@@ -116,11 +116,11 @@ impl Slot {
 
     /// The layer it should have and does not have yet: a key frame of it is needed.
     #[must_use]
-    pub fn wants_key_frame(&self, source: &Source, now: Instant) -> Option<u8> {
+    pub fn wants_key_frame(&self, source: &Source) -> Option<u8> {
         if self.kind == MediaKind::Audio {
             return None;
         }
-        let wanted = source.best_layer(self.max_layer.0, now)?;
+        let wanted = source.best_layer(self.max_layer.0)?;
         (self.layer() != Some(wanted)).then_some(wanted)
     }
 
@@ -134,7 +134,7 @@ impl Slot {
         at: Micros,
         to: &mut Sending<'_>,
     ) -> Option<Option<u32>> {
-        let wanted = self.wants_key_frame(source, now).filter(|_| self.layer().is_none())?;
+        let wanted = self.wants_key_frame(source).filter(|_| self.layer().is_none())?;
         let ring = &source.layers[usize::from(wanted)].as_ref()?.ring;
         let (key, highest) = (ring.key_start()?, ring.highest()?);
         let fresh = ring.get(key.ext).is_some_and(|(e, _)| now - e.arrived <= REPLAY_AGE);
@@ -177,7 +177,6 @@ impl Slot {
         layer: u8,
         ext: u64,
         sender: &SenderClock,
-        now: Instant,
         at: Micros,
         to: &mut Sending<'_>,
     ) -> Option<u32> {
@@ -186,7 +185,7 @@ impl Slot {
             let begins = match self.kind {
                 MediaKind::Audio => true,
                 MediaKind::Video => {
-                    entry.payload.key_start && self.wants_key_frame(source, now) == Some(layer)
+                    entry.payload.key_start && self.wants_key_frame(source) == Some(layer)
                 }
             };
             if begins && !entry.is_padding() {

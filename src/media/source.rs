@@ -15,7 +15,7 @@ use crate::media::transport::rtcp::ReceptionBlock;
 
 /// Most layers of a source.
 pub const MAX_LAYERS: usize = 3;
-/// A layer without packets for this long is not offered to subscribers.
+/// A layer that is this far behind the source's newest packet has been switched off by its sender.
 const LAYER_QUIET: Duration = Duration::from_millis(800);
 /// A source without packets for this long has stalled.
 const SOURCE_QUIET: Duration = Duration::from_secs(3);
@@ -79,15 +79,26 @@ impl Source {
         }
     }
 
-    /// The layer that fits a subscriber best now: the highest that flows and is not above `max`,
-    /// else the lowest that flows.
+    /// The layer that fits a subscriber best: the highest that flows and is not above `max`, else
+    /// the lowest that flows. A slow source (a still slide) flows as long as no other layer of it
+    /// is faster.
     #[must_use]
-    pub fn best_layer(&self, max: u8, now: Instant) -> Option<u8> {
-        let flows = |l: &u8| {
-            self.layers[usize::from(*l)].as_ref().is_some_and(|l| l.flows(now))
-        };
+    pub fn best_layer(&self, max: u8) -> Option<u8> {
+        let newest = self.last_packet()?;
+        let flows = |l: &u8| self.layer_flows(*l, newest);
         let all = 0..MAX_LAYERS as u8;
         all.clone().filter(|l| *l <= max).rev().find(flows).or_else(|| all.clone().find(flows))
+    }
+
+    fn layer_flows(&self, layer: u8, newest: Instant) -> bool {
+        let layer = self.layers[usize::from(layer)].as_ref();
+        layer.is_some_and(|l| l.last_packet.is_some_and(|at| newest - at < LAYER_QUIET))
+    }
+
+    /// The highest layer that flows.
+    #[must_use]
+    pub fn top_layer(&self) -> Option<u8> {
+        self.best_layer(MAX_LAYERS as u8)
     }
 
     /// Whether this packet begins the key frame that is waited for.
@@ -166,11 +177,6 @@ impl Layer {
             last_packet: None,
             reports: ReportState::default(),
         }
-    }
-
-    #[must_use]
-    pub fn flows(&self, now: Instant) -> bool {
-        self.last_packet.is_some_and(|at| now - at < LAYER_QUIET)
     }
 
     /// Takes a packet (first transmission or repair). `None`: not new. Otherwise whether the gap

@@ -1,6 +1,6 @@
 //! Once a second: what each hub and the shard did.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ids::HubId;
 use crate::media::command::{Event, LayerIndex};
@@ -11,17 +11,17 @@ use crate::media::stats::{HubStats, PeerStats, SlotStats, SourceStats};
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Core {
-    pub(super) fn publish_figures(&mut self, now: Instant) {
+    pub(super) fn publish_figures(&mut self) {
         self.stats.peers = self.peers.len() as u64;
         self.stats.hubs = self.hubs.len() as u64;
         let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
         for hub in hubs {
-            let stats = self.hub_figures(hub, now);
+            let stats = self.hub_figures(hub);
             self.emit(hub, Event::Stats(Box::new(stats)));
         }
     }
 
-    fn hub_figures(&mut self, id: HubId, now: Instant) -> HubStats {
+    fn hub_figures(&mut self, id: HubId) -> HubStats {
         let mut stats = HubStats { hub: Some(id), ..HubStats::default() };
         let keys = self.hubs.get(&id).map(|h| h.peers.clone()).unwrap_or_default();
         for key in keys {
@@ -41,9 +41,6 @@ impl Core {
                 let lost: u64 = layers().map(|l| l.missing.lost).sum();
                 loss_up.0 += gaps.saturating_sub(before.gaps);
                 loss_up.1 += packets.saturating_sub(before.packets);
-                let top = (0..source.layers.len() as u8).rev().find(|l| {
-                    source.layers[usize::from(*l)].as_ref().is_some_and(|l| l.flows(now))
-                });
                 stats.sources.push(SourceStats {
                     source: source.id,
                     flowing: source.flowing,
@@ -52,7 +49,7 @@ impl Core {
                     lost,
                     key_frame_requests: source.key_requests,
                     level: source.loudest,
-                    top_layer: top.map(LayerIndex),
+                    top_layer: source.top_layer().map(LayerIndex),
                 });
                 source.figures = crate::media::source::Figures { bytes, packets, gaps };
                 source.loudest = None;

@@ -35,7 +35,7 @@ impl Core {
                     continue;
                 };
                 for f in batch {
-                    let first = slot.forward(source, f.layer, f.ext, clock, now, at, &mut to);
+                    let first = slot.forward(source, f.layer, f.ext, clock, at, &mut to);
                     if let Some(timestamp) = first {
                         announced.push((*subscriber, key, timestamp));
                     }
@@ -95,7 +95,7 @@ impl Core {
         };
         let wants = |s: &Subscriber| {
             let peer = self.peers.get(s.peer).filter(|p| p.connected())?;
-            peer.slots.get(usize::from(s.slot))?.wants_key_frame(source, now)
+            peer.slots.get(usize::from(s.slot))?.wants_key_frame(source)
         };
         let wanted = source.subscribers.iter().find_map(wants);
         if wanted.is_some() {

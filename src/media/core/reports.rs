@@ -11,6 +11,8 @@ use crate::media::transport::rtcp::Compound;
 
 /// Transport-wide feedback: often enough for probes of 15 ms to be seen apart.
 const FEEDBACK: Duration = Duration::from_millis(50);
+/// How often the layers that flow are compared with those that are wanted.
+const LAYERS: Duration = Duration::from_millis(250);
 /// RFC 3550's 5 s is too slow for lips and for round-trip times.
 const REPORT: Duration = Duration::from_secs(1);
 
@@ -29,11 +31,26 @@ impl Core {
             self.progress(key, progress, now);
         }
         let mut compound = Compound::default();
+        self.look_at_layers(key, now);
         self.repair(key, now, &mut compound);
         self.feedback(key, now, &mut compound);
         self.reports(key, now, &mut compound);
         self.send_rtcp(key, compound);
         self.arm(key, now);
+    }
+
+    /// A layer that its sender switched off leaves its takers waiting for another one's key frame.
+    fn look_at_layers(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key).filter(|p| now >= p.next_layers) else {
+            return;
+        };
+        peer.next_layers = now + LAYERS;
+        let sources = peer.sources.clone();
+        for source in sources {
+            if self.sources.get(source).is_some_and(|s| s.kind.is_video() && s.flowing) {
+                self.ask_for_key_frame(source, now);
+            }
+        }
     }
 
     /// NACKs and held-back key-frame requests to a sender; notices sources that went silent.
