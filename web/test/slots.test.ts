@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { isAtOrAfter, isCovered, SlotTable } from '../src/client/slots';
+
+function table(): SlotTable {
+  const slots = new SlotTable();
+  slots.setSlots([
+    { mid: '7', kind: 'video' },
+    { mid: '8', kind: 'video' },
+  ]);
+  return slots;
+}
+
+const of = (slots: SlotTable, mid: string) => {
+  const slot = slots.slots.get().find((s) => s.mid === mid);
+  if (!slot) throw new Error(`no slot ${mid}`);
+  return slot;
+};
+
+test('timestamps compare on the circle', () => {
+  expect(isAtOrAfter(5, 5)).toBe(true);
+  expect(isAtOrAfter(6, 5)).toBe(true);
+  expect(isAtOrAfter(4, 5)).toBe(false);
+  expect(isAtOrAfter(3, 0xffff_fff0)).toBe(true);
+  expect(isAtOrAfter(0xffff_fff0, 3)).toBe(false);
+});
+
+test('a slot is covered from the change until a frame of the new source', () => {
+  const slots = table();
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.apply([{ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: null } }]);
+  slots.frameShown('7', 90_000);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.apply([{ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 100_000 } }]);
+  slots.frameShown('7', 99_999);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.frameShown('7', 100_000);
+  expect(isCovered(of(slots, '7'))).toBe(false);
+});
+
+test('another source covers again at once, and frames of the old one do not uncover', () => {
+  const slots = table();
+  slots.apply([{ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 10 } }]);
+  slots.frameShown('7', 10);
+  slots.apply([{ mid: '7', feed: { participant: 'b', kind: 'camera', source: 2, since: 500 } }]);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.frameShown('7', 499);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.frameShown('7', 501);
+  expect(isCovered(of(slots, '7'))).toBe(false);
+});
+
+test('changes touch only their slot; an ended feed covers and remembers what was shown', () => {
+  const slots = table();
+  slots.apply([
+    { mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 10 } },
+    { mid: '8', feed: { participant: 'b', kind: 'camera', source: 2, since: 10 } },
+  ]);
+  slots.frameShown('7', 10);
+  slots.frameShown('8', 10);
+  slots.apply([{ mid: '7', feed: null }]);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  expect(of(slots, '7').shown).toBe(1);
+  expect(isCovered(of(slots, '8'))).toBe(false);
+});

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import type { Participant } from '../src/client/protocol.gen';
+import type { Room } from '../src/client/room';
+import type { Slot } from '../src/client/slots';
+import { cast } from '../src/page/lesson_stage';
+import { participant } from './fakes';
+
+function room(lead: Partial<Participant['state']> = {}): Room {
+  const state = { mic: true, camera: true, content: true, sound: true, hidden: false, ...lead };
+  return {
+    self: { id: 'me', role: 'receiver', name: 'me' },
+    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0 },
+    lessonHeardAt: 0,
+    roster: [participant('lead', { role: 'lead', state }), participant('a')],
+    link: null,
+  };
+}
+
+const slot = (
+  mid: string,
+  participantId: string | null,
+  kind: 'camera' | 'content' = 'camera',
+  since: number | null = 1,
+): Slot => ({
+  mid,
+  media: 'video',
+  feed: participantId === null ? null : { participant: participantId, kind, source: Number(mid), since },
+  shown: null,
+});
+
+test('content is large as soon as it flows, and not before', () => {
+  const slots = [slot('1', 'lead'), slot('2', 'lead', 'content'), slot('3', 'a')];
+  expect(cast(slots, room())).toMatchObject({
+    showing: 'content',
+    lead: { mid: '1' },
+    content: { mid: '2' },
+  });
+  expect(cast(slots, room()).others.map((s) => s.mid)).toEqual(['3']);
+  expect(cast([slot('1', 'lead'), slot('2', 'lead', 'content', null)], room()).showing).toBe('lead');
+});
+
+test('what the lead stopped sending leaves the stage although its slot is still assigned', () => {
+  const slots = [slot('1', 'lead'), slot('2', 'lead', 'content')];
+  expect(cast(slots, room({ content: false })).showing).toBe('lead');
+  expect(cast(slots, room({ content: false, camera: false })).showing).toBe('none');
+});
+
+test('a classroom in the lead’s slot is never taken for the lead', () => {
+  const roles = cast([slot('1', 'a'), slot('2', null)], room());
+  expect(roles.showing).toBe('none');
+  expect(roles.lead).toBeUndefined();
+  expect(roles.others.map((s) => s.mid)).toEqual(['1']);
+});
