@@ -4,6 +4,7 @@
 //! whose doc comments are the help texts (`metrics!`); labels never hold a person or a lesson.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -36,6 +37,7 @@ pub fn start(config: &LogConfig) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .try_init();
 }

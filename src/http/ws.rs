@@ -68,11 +68,18 @@ async fn serve(socket: WebSocket, state: HttpState) {
     let mut writer = sink.with(|text: String| {
         futures_util::future::ready(Ok::<_, axum::Error>(Message::Text(Utf8Bytes::from(text))))
     });
-    let closing = run(state.sessions.clone(), reader, &mut writer).await;
+    tokio::pin!(reader);
+    let closing = run(state.sessions.clone(), reader.as_mut(), &mut writer).await;
     let mut sink = writer.into_inner();
     let frame = CloseFrame { code: closing.0, reason: Utf8Bytes::from_static("") };
-    // A socket that is gone already cannot be told.
-    let _ = timeout(CLOSE_TIME, sink.send(Message::Close(Some(frame)))).await;
+    let goodbye = async {
+        // A socket that is gone already cannot be told.
+        let _ = sink.send(Message::Close(Some(frame))).await;
+        // What the page still sends is taken: closing over unread bytes makes TCP reset the
+        // connection, and the page would lose the reason with it.
+        while reader.next().await.is_some() {}
+    };
+    let _ = timeout(CLOSE_TIME, goodbye).await;
 }
 
 /// Whether a browser's page comes from this server. Clients that are no browsers send no origin;

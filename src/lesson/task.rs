@@ -139,9 +139,11 @@ impl Task {
                 directory.closed(&self.lesson.id, Outcome::Ended(self.lesson.info(now)));
                 break;
             }
-            // Asked under the directory's lock, so that nobody joins a lesson that is going away.
-            if self.lesson.is_abandoned(now) && self.requests.is_empty() {
+            if self.lesson.is_abandoned(now) {
                 directory.closed(&self.lesson.id, Outcome::Abandoned);
+                // Whoever found it a moment ago is told that it is gone, and the next one opens a
+                // new lesson with this id.
+                self.lesson.state = LessonState::Ended;
                 break;
             }
         }

@@ -1,0 +1,18 @@
+//! Integration tests: a real server on free ports, real sockets, no sleeps.
+//!
+//! Every test starts its own server (`harness::Server`) and speaks to it as a stranger's client
+//! would: WebSocket texts, raw HTTP, TLS. One binary, because linking is most of a test's cost.
+
+mod harness;
+
+mod api;
+mod assets;
+mod directions;
+mod join;
+mod limits;
+mod media;
+mod ops;
+mod people;
+mod rights;
+mod shutdown;
+mod tls;
