@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{App, issue_token};
-use crate::bot;
 use crate::bot::demo;
 use crate::config::Config;
 use crate::session::message::Role;

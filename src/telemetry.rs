@@ -18,7 +18,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".into() }
+        Self { filter: "info,rtc=error,webrtc=error".into() }
     }
 }
 
