@@ -117,11 +117,22 @@ test('a connected peer outlives a broken socket', async () => {
   FakeSocket.last.onclose?.();
   await vi.advanceTimersByTimeAsync(1_000);
   FakeSocket.last.welcome();
-  await settle();
+  FakeSocket.last.say({ type: 'slots', peer: 1, slots: [{ mid: '3', feed: null }] });
+  await vi.advanceTimersByTimeAsync(5_000);
   expect(client.media.made).toBe(1);
   expect(FakeSocket.last.ofType('offer')).toEqual([]);
   expect(client.media.state.get()).toBe('connected');
   expect(client.signal.joins).toBe(2);
+});
+
+test('a server that forgot the peer gets a new one at once', async () => {
+  const client = await connected();
+  FakeSocket.last.onclose?.();
+  await vi.advanceTimersByTimeAsync(1_000);
+  FakeSocket.last.welcome();
+  await vi.advanceTimersByTimeAsync(1_600);
+  expect(FakeSocket.last.ofType('offer')).toHaveLength(1);
+  expect(client.media.made).toBe(2);
 });
 
 test('an offer lost with the socket is made again after the next join', async () => {

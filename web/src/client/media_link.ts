@@ -19,6 +19,8 @@ const RESTART_MS = 6_000;
 const SILENT_MS = 2_000;
 const WATCH_EVERY_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
+/** A server that kept the peer repeats its slots right after the welcome. */
+const KEPT_MS = 500;
 
 export type MediaState = 'none' | 'connecting' | 'connected' | 'repairing' | 'blocked';
 
@@ -55,6 +57,7 @@ export class MediaLink {
   private lastArrival = 0;
   private connectTimer: ReturnType<typeof setTimeout> | undefined;
   private pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  private keptTimer: ReturnType<typeof setTimeout> | undefined;
   private watchTimer: ReturnType<typeof setInterval> | undefined;
   private stopSlots: (() => void) | undefined;
 
@@ -90,12 +93,18 @@ export class MediaLink {
     if (this.next) return;
     if (!peer || this.renewWanted) this.renew();
     else if (!peer.connected) this.repair();
+    else {
+      // A server that was started anew knows nothing of this peer; don't wait for ICE to find out.
+      clearTimeout(this.keptTimer);
+      this.keptTimer = setTimeout(() => this.renew(), KEPT_MS);
+    }
   }
 
   /** Makes a new peer; the present one stays until that one connects. */
   renew(): void {
     clearTimeout(this.pauseTimer);
     clearTimeout(this.connectTimer);
+    clearTimeout(this.keptTimer);
     this.next?.close();
     this.next = null;
     this.restartDeadline = null;
@@ -121,6 +130,7 @@ export class MediaLink {
   }
 
   applySlots(peerId: number, changes: readonly SlotFeed[]): void {
+    if (this.peer.get()?.id === peerId) clearTimeout(this.keptTimer);
     for (const peer of [this.peer.get(), this.next]) {
       if (peer?.id === peerId) peer.table.apply(changes);
     }
@@ -133,6 +143,7 @@ export class MediaLink {
   close(): void {
     clearTimeout(this.connectTimer);
     clearTimeout(this.pauseTimer);
+    clearTimeout(this.keptTimer);
     clearInterval(this.watchTimer);
     this.watchTimer = undefined;
     this.stopSlots?.();
