@@ -9,7 +9,7 @@ import { launchChromium } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import { boardFrames, boards, boardShows, statsOf, teach, TEACHER_ID } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
-import { sleep, until } from "./harness/wait.mjs";
+import { sleep } from "./harness/wait.mjs";
 
 const LESSON = "e2e-bell";
 const BOARDS = 20;
@@ -25,13 +25,13 @@ after(async () => {
 });
 
 test(`${BOARDS} boards join at once`, async (t) => {
-  const teacher = await teach(server, browser, LESSON, { camera: "640x360@10" });
-  const { page, frames: [first] } = await boards(server, browser, LESSON, ["先到的教室"], { camera: "off" });
-  // Counted from the start of each board's page, by itself: asking twenty frames takes its time.
+  const teacher = await teach(server, browser, LESSON, { camera: "480x270@10" });
+  const { page, frames: [first] } = await boards(server, browser, LESSON, ["先到的教室"], { camera: "off", columns: 6 });
+  // Each board's page looks by itself, from its start: asking twenty frames takes its time.
   await page.context().addInitScript((id) => {
     if (location.pathname !== "/class") return;
-    void observe.firstShown({ testId: "lead-video", id, kind: "camera", limit: 30_000 })
-      .then((at) => { window.firstPictureAfter = at && at - performance.timeOrigin; });
+    window.firstPicture = observe.firstShown({ testId: "lead-video", id, kind: "camera", limit: 45_000 })
+      .then((at) => at && at - performance.timeOrigin);
   }, TEACHER_ID);
   await boardShows(first, "lead", TEACHER_ID);
   await sleep(5000);
@@ -49,15 +49,12 @@ test(`${BOARDS} boards join at once`, async (t) => {
   }, links);
   await sleep(1100);
   const frames = (await boardFrames(page, BOARDS + 1)).slice(1);
-  const waits = await Promise.all(frames.map(async (frame) => {
-    await boardShows(frame, "lead", TEACHER_ID, 30_000);
-    return until("first picture noted", () => frame.evaluate(() => window.firstPictureAfter));
-  }));
+  const waits = await Promise.all(frames.map((frame) => frame.evaluate(() => window.firstPicture)));
+  assert.ok(waits.every(Boolean), `${waits.filter(Boolean).length} of ${BOARDS} boards show her`);
   const after = asked(await statsOf(teacher));
   record(t, `key frames asked of the teacher while ${BOARDS} boards joined, per layer`, after - before, "", "<= 2");
   waits.sort((a, b) => a - b);
   record(t, `first picture of ${BOARDS} boards after opening the page, p95`, waits[Math.ceil(BOARDS * 0.95) - 1], "ms");
-  assert.ok(waits.every((wait) => wait > 0));
 });
 
 /** Key-frame requests in the layer that was asked most. */

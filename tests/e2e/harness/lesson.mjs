@@ -44,7 +44,7 @@ export const stateOf = (frame) => frame.locator("main[data-state]").first().getA
  * One page with a board in each of `names.length` frames, tiled. Returns the page and its board
  * frames, in order of the names.
  */
-export async function boards(server, browser, lesson, names = CLASSROOMS, { camera = BOARD_CAMERA, firstId = 1 } = {}) {
+export async function boards(server, browser, lesson, names = CLASSROOMS, { camera = BOARD_CAMERA, firstId = 1, columns = 3 } = {}) {
   const page = await newWindow(browser);
   collectErrors(page);
   const links = [];
@@ -53,14 +53,16 @@ export async function boards(server, browser, lesson, names = CLASSROOMS, { came
   }
   // Same origin as the pages, so that they share one secure context; the server knows no such page.
   const address = `${server.url}/boards-of-a-test`;
-  await page.route(address, (route) => route.fulfill({ contentType: "text/html", body: FRAMES }));
+  await page.route(address, (route) => route.fulfill({ contentType: "text/html", body: frames(columns) }));
   await page.goto(address);
   for (const [index, link] of links.entries()) await addBoard(page, link, index);
   return { page, frames: await boardFrames(page, names.length) };
 }
 
-const FRAMES = `<!doctype html><meta charset="utf-8"><title>boards</title>
-  <style>body{margin:0;display:grid;grid-template-columns:repeat(3,1fr)}iframe{border:0;width:100%;height:48vh}</style>`;
+// As many rows as columns less one; all of them in view, or browsers save themselves the frames.
+const frames = (columns) => `<!doctype html><meta charset="utf-8"><title>boards</title>
+  <style>body{margin:0;display:grid;grid-template-columns:repeat(${columns},1fr)}
+  iframe{border:0;width:100%;height:${Math.floor(98 / (columns - 1))}vh}</style>`;
 
 /** Adds one more board to a page of boards. */
 export async function addBoard(page, link, index) {
@@ -81,16 +83,30 @@ export async function boardFrames(page, count) {
 export const boardVideo = (frame, which) => frame.getByTestId(`${which}-video`);
 
 /** Waits until a board's stage shows "content", "lead" or "none". */
-export const stageShows = (frame, what) => until(`stage shows ${what}`, async () =>
-  (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what);
+export async function stageShows(frame, what, limit = 15_000) {
+  await until(`stage shows ${what}`, async () =>
+    (await frame.getByTestId("stage").getAttribute("data-showing", { timeout: 1000 })) === what, limit)
+    .catch(withState(frame));
+}
 
 /** Waits until a picture of `id` is on the board; returns what its strip says. */
 export async function boardShows(frame, which, id, limit = 15_000) {
-  return until(`board ${frame.name?.() ?? ""} shows ${which} of ${id}`, async () => {
+  return until(`board shows ${which} of ${id}`, async () => {
     const seen = await boardVideo(frame, which).evaluate((video) => barcode.read(video), undefined, { timeout: 1000 });
     return seen?.id === id && seen;
-  }, limit);
+  }, limit).catch(withState(frame));
 }
+
+// A failed wait alone tells little: what does the page think, and what does it receive?
+const withState = (frame) => async (error) => {
+  const state = await frame.evaluate(async () => ({
+    state: document.querySelector("main")?.dataset.state,
+    feeds: window.zhuandi?.feeds(),
+    video: zhuandi.pc() && (await observe.stats(zhuandi.pc())).video.filter(({ packets }) => packets > 0),
+    roster: zhuandi.room()?.roster.map(({ name, presence, sources }) => ({ name, presence, sources })),
+  })).catch((reason) => reason.message);
+  throw new Error(`${error.message}\n${JSON.stringify(state)}`);
+};
 
 /** What each tile of the teacher's wall shows: {name, participant, covered, id}. */
 export const wallOf = (page) => page.getByTestId("wall-tile").evaluateAll((tiles) => tiles.map((tile) => ({

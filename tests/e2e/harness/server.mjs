@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -42,8 +42,8 @@ export async function startServer({ env = {} } = {}) {
   const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
 
   const server = {
-    url: `http://127.0.0.1:${http}`,
-    ops: `http://127.0.0.1:${ops}`,
+    url: `http://${environment.ZHUANDI_HTTP__LISTEN}`,
+    ops: `http://${environment.ZHUANDI_OPS__LISTEN}`,
     pid: child.pid,
     log: () => output,
     token,
@@ -92,6 +92,12 @@ export async function startServer({ env = {} } = {}) {
     throw new Error(`${error.message}\n${output}`);
   }
   return server;
+}
+
+/** This machine's address in its network, or the loopback one if it has no network. */
+export function ownAddress() {
+  const all = Object.values(networkInterfaces()).flat();
+  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
 }
 
 /** Two TCP ports and a UDP port. Free now, and nobody else on a test machine asks for them in the next moment. */
