@@ -115,10 +115,14 @@ impl Core {
     fn guarded(&mut self, key: usize, now: Instant, work: impl FnOnce(&mut Self)) {
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
         if result.is_err() {
-            self.stats.panics += 1;
-            tracing::error!(peer = ?self.peers.get(key).map(|p| p.id), "a peer's code panicked");
-            self.close_peer(key, CloseReason::Panicked, now);
+            self.end_panicked(key, now);
         }
+    }
+
+    fn end_panicked(&mut self, key: usize, now: Instant) {
+        self.stats.panics += 1;
+        tracing::error!(peer = ?self.peers.get(key).map(|p| p.id), "a peer's code panicked");
+        self.close_peer(key, CloseReason::Panicked, now);
     }
 
     fn emit(&self, hub: HubId, event: Event) {

@@ -88,7 +88,7 @@ impl Media {
             let core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
             let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("shard-{n}"));
-            threads.push(thread.spawn(move || shard.run()).map_err(MediaError::Thread)?);
+            threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);
             handles.push(handle);
         }
         let addresses = if config.addresses.is_empty() {
@@ -115,6 +115,16 @@ impl Media {
         for thread in self.threads {
             let _ = thread.join();
         }
+    }
+}
+
+/// A peer's panic ends that peer inside the shard; one that gets out here has left tables in an
+/// unknown state. A server without media is no use to anybody: its supervisor starts a new one.
+fn run_or_die(shard: shard::Shard) {
+    let run = std::panic::AssertUnwindSafe(|| shard.run());
+    if std::panic::catch_unwind(run).is_err() {
+        tracing::error!("the media thread panicked; the process ends");
+        std::process::abort();
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Slot {
     pub fraction_lost: u8,
     /// At the last statistics.
     pub figures: SlotFigures,
+    #[cfg(test)]
+    pub panic_next: bool,
 }
 
 /// Sums since the beginning.
@@ -92,6 +94,8 @@ impl Slot {
             report_now: false,
             fraction_lost: 0,
             figures: SlotFigures::default(),
+            #[cfg(test)]
+            panic_next: false,
         }
     }
 
@@ -180,6 +184,8 @@ impl Slot {
         at: Micros,
         to: &mut Sending<'_>,
     ) -> Option<u32> {
+        #[cfg(test)]
+        assert!(!self.panic_next, "a test asked for it");
         let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
         if self.layer() != Some(layer) {
             let begins = match self.kind {

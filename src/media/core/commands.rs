@@ -27,9 +27,11 @@ impl Core {
             }
             Command::Route { peer, routes } => {
                 if let Some(key) = self.peer_keys.get(&peer).copied() {
-                    for route in routes {
-                        self.route(key, route, now);
-                    }
+                    self.guarded(key, now, |core| {
+                        for route in routes {
+                            core.route(key, route, now);
+                        }
+                    });
                 }
             }
             Command::Gate { source, open } => {

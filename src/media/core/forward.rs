@@ -1,5 +1,6 @@
 //! Packets to slots, subscriber by subscriber.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::media::core::Core;
@@ -18,6 +19,7 @@ impl Core {
         fresh.sort_by_key(|f| f.source);
         let at = self.micros(now);
         let mut announced: Vec<(Subscriber, usize, u32)> = Vec::new();
+        let mut panicked: Vec<usize> = Vec::new();
         for batch in fresh.chunk_by(|a, b| a.source == b.source) {
             let key = batch[0].source;
             let Some(source) = self.sources.get(key) else {
@@ -34,11 +36,16 @@ impl Core {
                 else {
                     continue;
                 };
-                for f in batch {
-                    let first = slot.forward(source, f.layer, f.ext, clock, at, &mut to);
-                    if let Some(timestamp) = first {
-                        announced.push((*subscriber, key, timestamp));
+                let drive = catch_unwind(AssertUnwindSafe(|| {
+                    for f in batch {
+                        let first = slot.forward(source, f.layer, f.ext, clock, at, &mut to);
+                        if let Some(timestamp) = first {
+                            announced.push((*subscriber, key, timestamp));
+                        }
                     }
+                }));
+                if drive.is_err() {
+                    panicked.push(subscriber.peer);
                 }
             }
             let begins = batch.iter().any(|f| source.begins_wanted_key_frame(f.layer, f.ext));
@@ -52,6 +59,9 @@ impl Core {
             self.announce(subscriber, source, timestamp);
             // The slot's sender report is due at once, for lip sync.
             self.timers.arm(subscriber.peer, now);
+        }
+        for peer in panicked {
+            self.end_panicked(peer, now);
         }
         fresh.clear();
         self.fresh = fresh;

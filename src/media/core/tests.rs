@@ -383,3 +383,26 @@ fn a_layer_that_its_sender_switches_off_is_replaced() {
     w.teach(lead, MS(2_500));
     assert_eq!(pictures(&w, boards[0], 2).last().unwrap().0.layer, 2);
 }
+
+#[test]
+fn a_panic_in_one_peer_ends_that_peer_alone() {
+    let (mut w, lead, boards) = lesson(1, 3);
+    w.teach(lead, MS(200));
+    let peer = w.peer(boards[1]);
+    let key = w.core.peer_keys[&peer];
+    w.core.peers[key].slots[2].panic_next = true;
+    w.teach(lead, MS(400));
+    let ended: Vec<_> = w
+        .events()
+        .into_iter()
+        .filter_map(|e| match e {
+            Event::PeerClosed { peer, reason } => Some((peer, reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, [(peer, CloseReason::Panicked)]);
+    assert_eq!(w.core.stats.panics, 1);
+    for board in [boards[0], boards[2]] {
+        assert_eq!(w.received(board, 0).len(), 30, "the others heard everything");
+    }
+}
