@@ -44,7 +44,7 @@ export const stateOf = (frame) => frame.locator("main[data-state]").first().getA
  * One page with a board in each of `names.length` frames, tiled. Returns the page and its board
  * frames, in order of the names.
  */
-export async function boards(server, browser, lesson, names = CLASSROOMS, { camera = BOARD_CAMERA, firstId = 1, columns = 3 } = {}) {
+export async function boards(server, browser, lesson, names = CLASSROOMS, { camera = BOARD_CAMERA, firstId = 1 } = {}) {
   const page = await newWindow(browser);
   collectErrors(page);
   const links = [];
@@ -53,16 +53,15 @@ export async function boards(server, browser, lesson, names = CLASSROOMS, { came
   }
   // Same origin as the pages, so that they share one secure context; the server knows no such page.
   const address = `${server.url}/boards-of-a-test`;
-  await page.route(address, (route) => route.fulfill({ contentType: "text/html", body: frames(columns) }));
+  await page.route(address, (route) => route.fulfill({ contentType: "text/html", body: FRAMES }));
   await page.goto(address);
   for (const [index, link] of links.entries()) await addBoard(page, link, index);
   return { page, frames: await boardFrames(page, names.length) };
 }
 
-// As many rows as columns less one; all of them in view, or browsers save themselves the frames.
-const frames = (columns) => `<!doctype html><meta charset="utf-8"><title>boards</title>
-  <style>body{margin:0;display:grid;grid-template-columns:repeat(${columns},1fr)}
-  iframe{border:0;width:100%;height:${Math.floor(98 / (columns - 1))}vh}</style>`;
+// All of them in view, or browsers save themselves the frames.
+const FRAMES = `<!doctype html><meta charset="utf-8"><title>boards</title>
+  <style>body{margin:0;display:grid;grid-template-columns:repeat(3,1fr)}iframe{border:0;width:100%;height:48vh}</style>`;
 
 /** Adds one more board to a page of boards. */
 export async function addBoard(page, link, index) {
