@@ -19,6 +19,8 @@ pub mod directory;
 mod feeds;
 #[allow(clippy::module_inception)]
 mod lesson;
+#[cfg(test)]
+mod lesson_test;
 mod media;
 pub mod outbox;
 mod people;

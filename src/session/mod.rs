@@ -32,6 +32,8 @@ mod handlers;
 mod join;
 pub mod limits;
 pub mod message;
+#[cfg(test)]
+mod session_test;
 pub mod typescript;
 
 /// A write that makes no progress for this long ends the session.

@@ -30,6 +30,9 @@ export type SourceKind = "mic" | "camera" | "content" | "content_audio";
 
 export type MediaKind = "audio" | "video";
 
+/**
+ * Codecs that are forwarded.
+ */
 export type Codec = "opus" | "vp8" | "h264";
 
 /**
