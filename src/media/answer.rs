@@ -36,10 +36,11 @@ impl AnswerTemplate {
         let line = |c: &IceCredentials| credentials(c);
         let version = self.version + 1;
         Self {
-            sdp: self
-                .sdp
-                .replace(&line(&self.local), &line(fresh))
-                .replacen(&origin(self.version), &origin(version), 1),
+            sdp: self.sdp.replace(&line(&self.local), &line(fresh)).replacen(
+                &origin(self.version),
+                &origin(version),
+                1,
+            ),
             mids: self.mids.clone(),
             local: fresh.clone(),
             version,
@@ -154,10 +155,8 @@ fn codec_lines(sdp: &mut String, media: &OfferMedia, codec: Codec, main: u8, rtx
     let feedback = |name: &str| offered.is_some_and(|c| c.feedback.iter().any(|f| f == name));
     match codec {
         Codec::Opus => {
-            let _ = write!(
-                sdp,
-                "a=rtpmap:{main} opus/48000/2\r\na=fmtp:{main} minptime=10;useinbandfec=1\r\n"
-            );
+            let _ =
+                write!(sdp, "a=rtpmap:{main} opus/48000/2\r\na=fmtp:{main} minptime=10;useinbandfec=1\r\n");
         }
         Codec::Vp8 => {
             let _ = write!(sdp, "a=rtpmap:{main} VP8/90000\r\n");

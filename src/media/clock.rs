@@ -39,9 +39,7 @@ pub struct SenderClock {
 impl SenderClock {
     /// A sender report with time stamp `ntp` arrived at `now`.
     pub fn report(&mut self, now: Micros, ntp: u64) {
-        while self.samples.len() >= SAMPLES
-            || self.samples.front().is_some_and(|(at, _)| now - at > WINDOW)
-        {
+        while self.samples.len() >= SAMPLES || self.samples.front().is_some_and(|(at, _)| now - at > WINDOW) {
             self.samples.pop_front();
         }
         self.samples.push_back((now, now - ntp_to_micros(ntp)));

@@ -92,11 +92,7 @@ impl Vp8 {
     pub fn read_picture_id(&self, p: &[u8]) -> Option<u16> {
         let (at, wide) = self.picture_id?;
         let at = usize::from(at);
-        Some(if wide {
-            u16::from_be_bytes([p[at], p[at + 1]]) & 0x7fff
-        } else {
-            u16::from(p[at] & 0x7f)
-        })
+        Some(if wide { u16::from_be_bytes([p[at], p[at + 1]]) & 0x7fff } else { u16::from(p[at] & 0x7f) })
     }
 
     #[must_use]
@@ -152,9 +148,9 @@ fn h264_key_start(p: &[u8]) -> bool {
             }
             false
         }
-        FU_A => p.get(1).is_some_and(|fu| {
-            fu & 0x80 != 0 && fu & 0x1f == IDR && p.get(2).is_some_and(|s| s & 0x80 != 0)
-        }),
+        FU_A => p
+            .get(1)
+            .is_some_and(|fu| fu & 0x80 != 0 && fu & 0x1f == IDR && p.get(2).is_some_and(|s| s & 0x80 != 0)),
         _ => false,
     }
 }

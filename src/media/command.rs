@@ -73,15 +73,29 @@ pub enum CloseReason {
 #[derive(Debug)]
 pub enum Event {
     /// ICE and DTLS are done; media flows from here on.
-    PeerConnected { peer: PeerId },
-    PeerClosed { peer: PeerId, reason: CloseReason },
+    PeerConnected {
+        peer: PeerId,
+    },
+    PeerClosed {
+        peer: PeerId,
+        reason: CloseReason,
+    },
     /// A source's first packet, or its first after `SourceStalled`.
-    SourceFlowing { source: SourceId },
+    SourceFlowing {
+        source: SourceId,
+    },
     /// A source that flowed has sent nothing for 3 s.
-    SourceStalled { source: SourceId },
+    SourceStalled {
+        source: SourceId,
+    },
     /// The first packet of `source` has left on this slot; frames whose RTP timestamp is at or
     /// after `rtp_timestamp` show the new source, older ones the previous source.
-    SlotFlowing { peer: PeerId, slot: SlotIndex, source: SourceId, rtp_timestamp: u32 },
+    SlotFlowing {
+        peer: PeerId,
+        slot: SlotIndex,
+        source: SourceId,
+        rtp_timestamp: u32,
+    },
     /// Once a second.
     Stats(Box<HubStats>),
 }

@@ -162,10 +162,9 @@ impl Core {
         };
         self.source_keys.remove(&source.id);
         for sub in &source.subscribers {
-            if let Some(peer) = self.peers.get_mut(sub.peer) {
-                if let Some(slot) = peer.slots.get_mut(usize::from(sub.slot)) {
-                    slot.attach(None);
-                }
+            let peer = self.peers.get_mut(sub.peer);
+            if let Some(slot) = peer.and_then(|p| p.slots.get_mut(usize::from(sub.slot))) {
+                slot.attach(None);
             }
         }
         self.fresh.retain(|f| f.source != key);

@@ -80,9 +80,10 @@ mod tests {
         for (n, t) in [(65_534u16, 10), (65_535, 20), (1, 30), (0, 31), (4, 40)] {
             a.arrived(n, t);
         }
-        assert_eq!(a.times.iter().map(Option::is_some).collect::<Vec<_>>(), [
-            true, true, true, true, false, false, true
-        ]);
+        assert_eq!(
+            a.times.iter().map(Option::is_some).collect::<Vec<_>>(),
+            [true, true, true, true, false, false, true]
+        );
         let mut c = Compound::default();
         a.report(1, 2, &mut c);
         assert!(!c.is_empty() && a.is_empty());

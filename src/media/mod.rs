@@ -91,13 +91,8 @@ impl Media {
             threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);
             handles.push(handle);
         }
-        let addresses = if config.addresses.is_empty() {
-            own_addresses()
-        } else {
-            config.addresses.clone()
-        };
-        let negotiator =
-            Negotiator { dtls, addresses: addresses.into(), ports: ports.clone() };
+        let addresses = if config.addresses.is_empty() { own_addresses() } else { config.addresses.clone() };
+        let negotiator = Negotiator { dtls, addresses: addresses.into(), ports: ports.clone() };
         Ok(Self { handle: MediaHandle::new(handles), negotiator, ports, threads })
     }
 
@@ -141,11 +136,8 @@ fn own_addresses() -> Vec<IpAddr> {
             s.connect(SocketAddr::new(remote, 9))?;
             s.local_addr()
         });
-        if let Ok(address) = address {
-            if !address.ip().is_unspecified() && !address.ip().is_loopback() {
-                found.push(address.ip());
-            }
-        }
+        let ip = address.map(|a| a.ip()).ok();
+        found.extend(ip.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()));
     }
     // A browser on this very machine always gets through on loopback.
     found.push(Ipv4Addr::LOCALHOST.into());

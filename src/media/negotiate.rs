@@ -149,14 +149,14 @@ pub struct ExtensionIds {
     pub orientation: Option<u8>,
 }
 
-pub(crate) const EXTENSIONS: [(&str, fn(&mut ExtensionIds) -> &mut Option<u8>); 6] = [
+/// Where the id of an extension is kept.
+type Field = fn(&mut ExtensionIds) -> &mut Option<u8>;
+
+pub(crate) const EXTENSIONS: [(&str, Field); 6] = [
     ("urn:ietf:params:rtp-hdrext:sdes:mid", |e| &mut e.mid),
     ("urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", |e| &mut e.rid),
     ("urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", |e| &mut e.repaired_rid),
-    (
-        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-        |e| &mut e.transport_cc,
-    ),
+    ("http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", |e| &mut e.transport_cc),
     ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", |e| &mut e.audio_level),
     ("urn:3gpp:video-orientation", |e| &mut e.orientation),
 ];
@@ -275,8 +275,7 @@ impl Negotiator {
                 }
             }
         }
-        let video: Vec<&SlotSetup> =
-            setup.slots.iter().filter(|s| s.kind == MediaKind::Video).collect();
+        let video: Vec<&SlotSetup> = setup.slots.iter().filter(|s| s.kind == MediaKind::Video).collect();
         let can = |c: &Codec| video.iter().all(|s| s.codecs[c.index()].is_some());
         let decodes = [Codec::Vp8, Codec::H264].into_iter().filter(can).collect();
         let answer = render(self, shard, &offer, &setup, &lines);
@@ -364,10 +363,7 @@ fn find(media: &OfferMedia, codec: Codec) -> Option<SlotCodec> {
     let chosen = media.codecs.iter().filter(fit).min_by_key(profile)?;
     let apt = chosen.payload_type.to_string();
     let rtx = media.codecs.iter().find(|c| c.name == "rtx" && c.parameter("apt") == Some(&apt));
-    Some(SlotCodec {
-        payload_type: chosen.payload_type,
-        rtx_payload_type: rtx.map(|c| c.payload_type),
-    })
+    Some(SlotCodec { payload_type: chosen.payload_type, rtx_payload_type: rtx.map(|c| c.payload_type) })
 }
 
 /// Layers by size. Our pages use q < h < f; l < m < h is the other common naming; otherwise the

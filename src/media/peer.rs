@@ -175,8 +175,7 @@ impl Peer {
         out: &mut Output,
     ) -> (bool, Option<String>) {
         let new = request.local_ufrag() == self.ice.local.ufrag;
-        let Some(credentials) = (if new { Some(&self.ice) } else { self.ice_before.as_ref() })
-        else {
+        let Some(credentials) = (if new { Some(&self.ice) } else { self.ice_before.as_ref() }) else {
             return (false, None);
         };
         let (local, remote) = (&credentials.local, &credentials.remote);
@@ -240,8 +239,7 @@ impl Peer {
             }
         };
         let stream = &mut self.streams[at];
-        let Ok((index, length)) = opener.open_rtp(p, header.length, &mut stream.index, crypto)
-        else {
+        let Ok((index, length)) = opener.open_rtp(p, header.length, &mut stream.index, crypto) else {
             if fresh {
                 self.streams.pop();
             }
@@ -310,12 +308,7 @@ impl Peer {
 }
 
 /// What an SSRC carries, by what its packet says of itself. Only names that were negotiated count.
-fn identify(
-    setups: &[SourceSetup],
-    ids: &ExtensionIds,
-    header: &RtpHeader,
-    p: &[u8],
-) -> Option<StreamPlace> {
+fn identify(setups: &[SourceSetup], ids: &ExtensionIds, header: &RtpHeader, p: &[u8]) -> Option<StreamPlace> {
     let text = |id: Option<u8>| std::str::from_utf8(header.extension(p, id?)?).ok();
     let (rid, repaired) = (text(ids.rid), text(ids.repaired_rid));
     let mid = text(ids.mid);

@@ -103,9 +103,7 @@ impl Rewriter {
         /// 1 ms of video, less than any frame.
         const STEP: u32 = 90;
         let timestamp = match self.last_timestamp {
-            Some(last) if (timestamp.wrapping_sub(last) as i32) < STEP as i32 => {
-                last.wrapping_add(STEP)
-            }
+            Some(last) if (timestamp.wrapping_sub(last) as i32) < STEP as i32 => last.wrapping_add(STEP),
             _ => timestamp,
         };
         let (picture_id, tl0) = vp8.map_or((0, 0), |(v, p)| {

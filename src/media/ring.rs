@@ -66,13 +66,7 @@ impl Ring {
     /// `cells` packets of at most `cell` bytes.
     #[must_use]
     pub fn new(cells: usize, cell: usize) -> Self {
-        Self {
-            cell,
-            data: vec![0; cells * cell],
-            entries: vec![None; cells],
-            highest: None,
-            key: None,
-        }
+        Self { cell, data: vec![0; cells * cell], entries: vec![None; cells], highest: None, key: None }
     }
 
     #[must_use]
@@ -150,8 +144,7 @@ mod tests {
     fn put(ring: &mut Ring, ext: u64, timestamp: u32, key: bool) -> bool {
         let kind = Payload { key_start: key, vp8: None };
         let payload = [ext as u8; 3];
-        let new =
-            NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: &payload };
+        let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: &payload };
         ring.insert(new, Instant::now())
     }
 

@@ -12,9 +12,9 @@ use crate::media::command::{LayerIndex, SlotIndex};
 use crate::media::history::{History, Sent};
 use crate::media::negotiate::{MediaKind, SlotSetup};
 use crate::media::output::{Class, Output, Path};
+use crate::media::rewrite::Rewriter;
 use crate::media::ring::Entry;
 use crate::media::rtp::Outgoing;
-use crate::media::rewrite::Rewriter;
 use crate::media::source::Source;
 use crate::media::transport::srtp::Sealer;
 
@@ -149,11 +149,8 @@ impl Slot {
         let mut announced = None;
         let mut pictures: Vec<u32> = Vec::new();
         for ext in key.ext..=highest {
-            if let Some((e, _)) = ring.get(ext) {
-                if pictures.last() != Some(&e.timestamp) {
-                    pictures.push(e.timestamp);
-                }
-            }
+            let timestamp = ring.get(ext).map(|(e, _)| e.timestamp);
+            pictures.extend(timestamp.filter(|t| pictures.last() != Some(t)));
         }
         let live = pictures.last().copied().unwrap_or(key.timestamp);
         for ext in key.ext..=highest {
@@ -190,9 +187,7 @@ impl Slot {
         if self.layer() != Some(layer) {
             let begins = match self.kind {
                 MediaKind::Audio => true,
-                MediaKind::Video => {
-                    entry.payload.key_start && self.wants_key_frame(source) == Some(layer)
-                }
+                MediaKind::Video => entry.payload.key_start && self.wants_key_frame(source) == Some(layer),
             };
             if begins && !entry.is_padding() {
                 self.begin(source, layer, entry, payload, sender, at);

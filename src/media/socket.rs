@@ -45,8 +45,7 @@ impl MediaSocket {
     /// Receives one batch. Returns how many calls of `take` were made; 0 when nothing waits.
     pub fn receive(&mut self, mut take: impl FnMut(&mut [u8], Path)) -> io::Result<usize> {
         let mut metas = [RecvMeta::default(); BATCH];
-        let mut slices: Vec<IoSliceMut<'_>> =
-            self.buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
+        let mut slices: Vec<IoSliceMut<'_>> = self.buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
         let received = self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas);
         let count = match received {
             Ok(count) => count,

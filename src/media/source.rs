@@ -221,9 +221,7 @@ impl Layer {
             highest: highest as u32,
             jitter: r.jitter as u32,
             last_report: r.sender_report.map_or(0, |(lsr, _)| lsr),
-            delay: r.sender_report.map_or(0, |(_, at)| {
-                ((now - at).as_micros() * 65_536 / 1_000_000) as u32
-            }),
+            delay: r.sender_report.map_or(0, |(_, at)| ((now - at).as_micros() * 65_536 / 1_000_000) as u32),
         })
     }
 }

@@ -35,9 +35,7 @@ impl Core {
                 }
             }
             Command::Gate { source, open } => {
-                if let Some(source) =
-                    self.source_keys.get(&source).and_then(|k| self.sources.get_mut(*k))
-                {
+                if let Some(source) = self.source_keys.get(&source).and_then(|k| self.sources.get_mut(*k)) {
                     source.open = open;
                 }
             }
@@ -65,8 +63,7 @@ impl Core {
         let key = self.peers.vacant_key();
         let mut sources = Vec::with_capacity(setup.sources.len());
         for s in &setup.sources {
-            let source =
-                self.sources.insert(Source::new(s.source, hub, key, s.kind, s.codec));
+            let source = self.sources.insert(Source::new(s.source, hub, key, s.kind, s.codec));
             self.source_keys.insert(s.source, source);
             sources.push(source);
         }
@@ -125,14 +122,11 @@ impl Core {
     }
 
     pub(super) fn announce(&self, subscriber: Subscriber, source: usize, rtp_timestamp: u32) {
-        let (Some(peer), Some(source)) =
-            (self.peers.get(subscriber.peer), self.sources.get(source))
-        else {
+        let (Some(peer), Some(source)) = (self.peers.get(subscriber.peer), self.sources.get(source)) else {
             return;
         };
         let slot = crate::media::command::SlotIndex(subscriber.slot);
-        let event =
-            Event::SlotFlowing { peer: peer.id, slot, source: source.id, rtp_timestamp };
+        let event = Event::SlotFlowing { peer: peer.id, slot, source: source.id, rtp_timestamp };
         self.emit(peer.hub, event);
     }
 }

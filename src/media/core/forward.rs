@@ -31,9 +31,7 @@ impl Core {
                     continue;
                 };
                 let clock = &owner.clock;
-                let Some((slot, mut to)) =
-                    peer.sending(usize::from(subscriber.slot), &mut self.out)
-                else {
+                let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out) else {
                     continue;
                 };
                 let drive = catch_unwind(AssertUnwindSafe(|| {
@@ -90,8 +88,7 @@ impl Core {
         let Some(peer) = self.peers.get(key) else {
             return;
         };
-        let fed: Vec<(usize, u8)> =
-            peer.slots.iter().filter_map(|s| Some((s.feed?, s.index.0))).collect();
+        let fed: Vec<(usize, u8)> = peer.slots.iter().filter_map(|s| Some((s.feed?, s.index.0))).collect();
         for (source, slot) in fed {
             self.replay(source, Subscriber { peer: key, slot }, now);
             self.ask_for_key_frame(source, now);

@@ -160,8 +160,7 @@ impl Core {
         }
         let kind = codec.inspect(payload);
         let marker = header.marker;
-        let packet =
-            NewPacket { ext, timestamp: header.timestamp, marker, extension, kind, payload };
+        let packet = NewPacket { ext, timestamp: header.timestamp, marker, extension, kind, payload };
         let Some(broken) = layer_state.take(packet, now, at) else {
             return;
         };

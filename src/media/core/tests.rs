@@ -115,10 +115,8 @@ fn pictures_are_never_shown_under_a_wrong_name() {
         w.clients[*lead].tag = n as u8 + 1;
     }
     let board = w.join_connected(&Offer::board());
-    let by_source: HashMap<_, u8> = leads
-        .iter()
-        .map(|l| (w.source(*l, SourceKind::Camera), w.clients[*l].tag))
-        .collect();
+    let by_source: HashMap<_, u8> =
+        leads.iter().map(|l| (w.source(*l, SourceKind::Camera), w.clients[*l].tag)).collect();
     // What the page believes: from which time stamp on whose picture it is.
     let mut believed: Vec<(u32, u8)> = Vec::new();
     for n in 0..60 {
@@ -203,8 +201,7 @@ fn lost_packets_are_asked_for_and_found_again() {
     compound.nack(1, lost.ssrc, &[lost.sequence]);
     w.clients[boards[0]].send_rtcp(compound);
     w.exchange();
-    let rtx: Vec<_> =
-        w.clients[boards[0]].received.iter().filter(|p| p.ssrc == lost.ssrc + 1).collect();
+    let rtx: Vec<_> = w.clients[boards[0]].received.iter().filter(|p| p.ssrc == lost.ssrc + 1).collect();
     assert_eq!(rtx.len(), 1);
     assert_eq!(rtx[0].payload[..2], lost.sequence.to_be_bytes());
     assert_eq!(rtx[0].payload[2..], lost.payload);
@@ -267,9 +264,8 @@ fn media_follows_authenticated_checks_and_nothing_else() {
     assert!(w.wire.iter().rev().take(20).any(|(to, p)| *to == moved && p[0] >= 128));
     let before = w.wire.len();
     w.teach(lead, MS(100));
-    let media_elsewhere = w.wire[before..]
-        .iter()
-        .any(|(to, p)| p[0] >= 128 && *to != moved && *to != w.clients[lead].address);
+    let media_elsewhere =
+        w.wire[before..].iter().any(|(to, p)| p[0] >= 128 && *to != moved && *to != w.clients[lead].address);
     assert!(!media_elsewhere);
 }
 
@@ -295,9 +291,7 @@ fn consent_that_is_not_renewed_ends_the_peer_and_nothing_stays() {
     w.run(MS(29_000));
     assert_eq!(w.core.peers.len(), 2);
     w.run(MS(2_500));
-    let gone = |e: &Event| {
-        matches!(e, Event::PeerClosed { reason: CloseReason::ConsentLost, .. })
-    };
+    let gone = |e: &Event| matches!(e, Event::PeerClosed { reason: CloseReason::ConsentLost, .. });
     assert!(w.events().iter().any(gone));
     assert_eq!(w.core.peers.len(), 1);
     let peer = w.peer(lead);

@@ -51,9 +51,8 @@ impl DtlsContext {
     /// A fresh ECDSA P-256 certificate and the configurations that use it.
     pub fn new(provider: Arc<dyn CryptoProvider>) -> Result<Self, DtlsSetupError> {
         let wrap = |e: &dyn std::fmt::Display| DtlsSetupError(e.to_string());
-        let certificate =
-            Certificate::generate_self_signed(vec!["zhuandi".to_owned()], provider.crypto())
-                .map_err(|e| wrap(&e))?;
+        let certificate = Certificate::generate_self_signed(vec!["zhuandi".to_owned()], provider.crypto())
+            .map_err(|e| wrap(&e))?;
         let fingerprint = sha256(&certificate.certificate[0], provider.as_ref())
             .ok_or_else(|| DtlsSetupError("no SHA-256".into()))?;
         let config = |profiles: Vec<SrtpProtectionProfile>| {
@@ -75,8 +74,7 @@ impl DtlsContext {
                 SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
             ])
             .map_err(|e| wrap(&e))?,
-            aes_cm: config(vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80])
-                .map_err(|e| wrap(&e))?,
+            aes_cm: config(vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80]).map_err(|e| wrap(&e))?,
             provider,
             fingerprint,
         })
@@ -118,8 +116,14 @@ pub struct Dtls {
 
 enum State {
     /// Datagrams of the first ClientHello, until it is complete.
-    Hello { hello: HelloReader, datagrams: Vec<BytesMut> },
-    Running { endpoint: Endpoint, connected: bool },
+    Hello {
+        hello: HelloReader,
+        datagrams: Vec<BytesMut>,
+    },
+    Running {
+        endpoint: Endpoint,
+        connected: bool,
+    },
     Ended,
 }
 
@@ -197,10 +201,8 @@ impl Dtls {
         let Some(state) = endpoint.get_connection_state(DUMMY) else {
             return Progress::Failed;
         };
-        let presented = state
-            .peer_certificates
-            .first()
-            .and_then(|der| sha256(der, self.context.provider.as_ref()));
+        let presented =
+            state.peer_certificates.first().and_then(|der| sha256(der, self.context.provider.as_ref()));
         if presented != Some(self.expected) {
             self.state = State::Ended;
             return Progress::WrongFingerprint;
@@ -335,9 +337,7 @@ fn offers_gcm(hello: &[u8]) -> Option<bool> {
         let data = hello.get(at + 4..at + 4 + length)?;
         if kind == USE_SRTP {
             let list = data.get(2..2 + usize::from(u16_at(data, 0)?))?;
-            return Some(
-                list.chunks_exact(2).any(|p| GCM.contains(&u16::from_be_bytes([p[0], p[1]]))),
-            );
+            return Some(list.chunks_exact(2).any(|p| GCM.contains(&u16::from_be_bytes([p[0], p[1]]))));
         }
         at += 4 + length;
     }
@@ -401,7 +401,8 @@ mod tests {
 
     #[test]
     fn garbage_is_not_a_hello() {
-        for bytes in [&b""[..], &[22; 5], &[22; 40], &[23; 60], &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+        for bytes in [&b""[..], &[22; 5], &[22; 40], &[23; 60], &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
+        {
             assert!(HelloReader::default().feed(bytes).is_none(), "{bytes:?}");
         }
         let mut huge = fragment(&hello_body(&[7]), 0, 10);

@@ -38,12 +38,10 @@ impl IceCredentials {
     /// 144 bits of password.
     #[must_use]
     pub fn generate() -> Self {
-        const ALPHABET: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut rng = rand::rng();
-        let mut text = |n: usize| -> String {
-            (0..n).map(|_| char::from(ALPHABET[rng.random_range(0..64)])).collect()
-        };
+        let mut text =
+            |n: usize| -> String { (0..n).map(|_| char::from(ALPHABET[rng.random_range(0..64)])).collect() };
         Self { ufrag: text(8), pwd: text(24) }
     }
 }
@@ -139,24 +137,15 @@ impl BindingRequest {
     /// 487: we are lite and so always controlled (RFC 8445 §7.3.1.1).
     #[must_use]
     pub fn role_conflict(&self, local: &IceCredentials, crypto: &dyn Crypto) -> Vec<u8> {
-        let error =
-            ErrorCodeAttribute { code: CODE_ROLE_CONFLICT, reason: b"Role Conflict".to_vec() };
+        let error = ErrorCodeAttribute { code: CODE_ROLE_CONFLICT, reason: b"Role Conflict".to_vec() };
         self.reply(&[Box::new(BINDING_ERROR), Box::new(error)], local, crypto)
     }
 
-    fn reply(
-        &self,
-        head: &[Box<dyn Setter + '_>],
-        local: &IceCredentials,
-        crypto: &dyn Crypto,
-    ) -> Vec<u8> {
+    fn reply(&self, head: &[Box<dyn Setter + '_>], local: &IceCredentials, crypto: &dyn Crypto) -> Vec<u8> {
         let mut out = Message::new();
         let id: Box<dyn Setter> = Box::new(TransactionId(self.message.transaction_id.0));
         let tail: [Box<dyn Setter + '_>; 2] = [
-            Box::new(MessageIntegrity::new_short_term_integrity_with_provider(
-                local.pwd.clone(),
-                crypto,
-            )),
+            Box::new(MessageIntegrity::new_short_term_integrity_with_provider(local.pwd.clone(), crypto)),
             Box::new(FINGERPRINT),
         ];
         let built = id
@@ -207,11 +196,7 @@ mod tests {
 
     fn check(datagram: &[u8]) -> Option<Check> {
         let provider = crypto_provider().unwrap();
-        BindingRequest::parse(datagram)?.authenticate(
-            &credentials("L"),
-            &credentials("R"),
-            provider.crypto(),
-        )
+        BindingRequest::parse(datagram)?.authenticate(&credentials("L"), &credentials("R"), provider.crypto())
     }
 
     #[test]
@@ -219,10 +204,7 @@ mod tests {
         let pwd = credentials("L").pwd;
         let controlling = ATTR_ICE_CONTROLLING;
         assert_eq!(check(&request(&[controlling], &pwd, &[])), Some(Check::Probe));
-        assert_eq!(
-            check(&request(&[controlling, ATTR_USE_CANDIDATE], &pwd, &[])),
-            Some(Check::Nominate)
-        );
+        assert_eq!(check(&request(&[controlling, ATTR_USE_CANDIDATE], &pwd, &[])), Some(Check::Nominate));
         assert_eq!(check(&request(&[ATTR_ICE_CONTROLLED], &pwd, &[])), Some(Check::RoleConflict));
     }
 

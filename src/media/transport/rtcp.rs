@@ -14,8 +14,8 @@ use rtc_rtcp::source_description::{
     SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem,
 };
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
-    PacketStatusChunk, RecvDelta, StatusChunkTypeTcc, StatusVectorChunk, SymbolSizeTypeTcc,
-    SymbolTypeTcc, TransportLayerCc,
+    PacketStatusChunk, RecvDelta, StatusChunkTypeTcc, StatusVectorChunk, SymbolSizeTypeTcc, SymbolTypeTcc,
+    TransportLayerCc,
 };
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::{
     TransportLayerNack, nack_pairs_from_sequence_numbers,
@@ -28,11 +28,26 @@ pub const CNAME: &str = "zhuandi";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     /// `ntp`: 64-bit NTP format; `rtp`: the stream's clock at that instant.
-    SenderReport { ssrc: u32, ntp: u64, rtp: u32 },
+    SenderReport {
+        ssrc: u32,
+        ntp: u64,
+        rtp: u32,
+    },
     /// About a stream of ours. `last_report` and `delay`: RFC 3550 §6.4.1 LSR and DLSR.
-    Reception { ssrc: u32, fraction_lost: u8, total_lost: u32, last_report: u32, delay: u32 },
-    Nack { ssrc: u32, sequence_numbers: Vec<u16> },
-    KeyFrameWanted { ssrc: u32 },
+    Reception {
+        ssrc: u32,
+        fraction_lost: u8,
+        total_lost: u32,
+        last_report: u32,
+        delay: u32,
+    },
+    Nack {
+        ssrc: u32,
+        sequence_numbers: Vec<u16>,
+    },
+    KeyFrameWanted {
+        ssrc: u32,
+    },
 }
 
 /// Reads a decrypted compound packet; a malformed one says nothing.

@@ -94,8 +94,8 @@ impl Offer {
         if text.len() > MAX_SDP {
             return Err(SdpError::TooLarge);
         }
-        let sdp = SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes()))
-            .map_err(|_| SdpError::Syntax)?;
+        let sdp =
+            SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|_| SdpError::Syntax)?;
         if !(1..=MAX_MEDIA).contains(&sdp.media_descriptions.len()) {
             return Err(SdpError::MediaCount);
         }
@@ -105,8 +105,7 @@ impl Offer {
         });
         let bundle: Vec<&str> = group.ok_or(SdpError::NoBundle)?.split_whitespace().collect();
         let session = |key: &str| sdp.attribute(key).map(String::as_str);
-        let media: Vec<OfferMedia> =
-            sdp.media_descriptions.iter().map(|m| read_media(m, &bundle)).collect();
+        let media: Vec<OfferMedia> = sdp.media_descriptions.iter().map(|m| read_media(m, &bundle)).collect();
         // Transport attributes stand in the session part or in the first bundled m-line.
         let first = sdp
             .media_descriptions
@@ -142,8 +141,7 @@ fn read_fingerprint(text: &str) -> Option<Fingerprint> {
     if !algorithm.eq_ignore_ascii_case("sha-256") {
         return None;
     }
-    let bytes: Option<Vec<u8>> =
-        hex.trim().split(':').map(|b| u8::from_str_radix(b, 16).ok()).collect();
+    let bytes: Option<Vec<u8>> = hex.trim().split(':').map(|b| u8::from_str_radix(b, 16).ok()).collect();
     bytes?.try_into().ok()
 }
 

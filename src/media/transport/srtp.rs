@@ -102,8 +102,7 @@ pub fn keyed(keys: &KeyingMaterial, crypto: &dyn Crypto) -> Option<(Sealer, Open
     let sealer = Sealer {
         profile,
         gcm: Gcm::new(profile, &keys.ours, crypto),
-        context: Context::new(&keys.ours.0, &keys.ours.1, profile.library(), None, None, crypto)
-            .ok()?,
+        context: Context::new(&keys.ours.0, &keys.ours.1, profile.library(), None, None, crypto).ok()?,
     };
     let opener = Opener {
         profile,
@@ -114,11 +113,7 @@ pub fn keyed(keys: &KeyingMaterial, crypto: &dyn Crypto) -> Option<(Sealer, Open
     Some((sealer, opener))
 }
 
-fn receiving_context(
-    profile: Profile,
-    keys: &(Vec<u8>, Vec<u8>),
-    crypto: &dyn Crypto,
-) -> Option<Context> {
+fn receiving_context(profile: Profile, keys: &(Vec<u8>, Vec<u8>), crypto: &dyn Crypto) -> Option<Context> {
     Context::new(
         &keys.0,
         &keys.1,
@@ -256,12 +251,10 @@ impl Opener {
         if state.highest.is_none() {
             // The library remembers every SSRC it is shown, authentic or not; so a stranger's
             // first packet is tried on a context that is thrown away.
-            let mut trial =
-                receiving_context(self.profile, &self.keys, crypto).ok_or(Unauthentic)?;
+            let mut trial = receiving_context(self.profile, &self.keys, crypto).ok_or(Unauthentic)?;
             trial.decrypt_rtp_with_header(packet, &parsed).map_err(|_| Unauthentic)?;
         }
-        let plain =
-            self.context.decrypt_rtp_with_header(packet, &parsed).map_err(|_| Unauthentic)?;
+        let plain = self.context.decrypt_rtp_with_header(packet, &parsed).map_err(|_| Unauthentic)?;
         packet[..plain.len()].copy_from_slice(&plain);
         Ok(plain.len())
     }
@@ -366,8 +359,7 @@ mod tests {
             assert_eq!(&plain[12..], b"hello");
             let mut theirs = sealer.context.encrypt_rtp(&packet(1001, b"again")).unwrap().to_vec();
             let mut state = ReceiveIndex::default();
-            let opened =
-                opener.open_rtp(&mut theirs, 12, &mut state, provider.crypto()).expect("ours");
+            let opened = opener.open_rtp(&mut theirs, 12, &mut state, provider.crypto()).expect("ours");
             assert_eq!(opened, (1001, 17));
             assert_eq!(&theirs[12..17], b"again");
         }
@@ -379,9 +371,8 @@ mod tests {
         for profile in [Profile::Gcm128, Profile::AesCm] {
             let (mut sealer, mut opener) = pair(profile);
             let mut state = ReceiveIndex::default();
-            let mut open = |mut p: Vec<u8>| {
-                opener.open_rtp(&mut p, 12, &mut state, provider.crypto()).map(|(i, _)| i)
-            };
+            let mut open =
+                |mut p: Vec<u8>| opener.open_rtp(&mut p, 12, &mut state, provider.crypto()).map(|(i, _)| i);
             let mut copies = Vec::new();
             for index in 65_500u64..65_600 {
                 let mut p = packet(index as u16, b"x");

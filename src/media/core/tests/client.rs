@@ -13,7 +13,7 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 use rtc_srtp::context::Context;
 use rtc_srtp::protection_profile::ProtectionProfile;
-use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_USERNAME, ATTR_USE_CANDIDATE};
+use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_USE_CANDIDATE, ATTR_USERNAME};
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter};
@@ -296,8 +296,7 @@ impl Client {
         let slow = matches!(profile, ProtectionProfile::Aes128CmHmacSha1_80);
         assert_eq!(slow, self.offer.old_cipher);
         let (k, s) = (profile.key_len(), profile.salt_len());
-        let all =
-            state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 2 * (k + s)).unwrap();
+        let all = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 2 * (k + s)).unwrap();
         let all = all.as_ref();
         let context = |n: usize| {
             let key = &all[n * k..(n + 1) * k];

@@ -86,8 +86,7 @@ impl World {
         let accepted: Accepted =
             self.negotiator.accept(0, &client.offer_sdp(), &request).expect("a good offer");
         client.accept(&accepted);
-        let command =
-            Command::AddPeer { hub: self.hub, peer: accepted.peer, setup: accepted.setup };
+        let command = Command::AddPeer { hub: self.hub, peer: accepted.peer, setup: accepted.setup };
         self.core.handle_command(command, self.now);
         client.address = self.new_address();
         self.by_address.insert(client.address, self.clients.len());
