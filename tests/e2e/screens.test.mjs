@@ -80,7 +80,7 @@ async function keep(page, name, smallest) {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const element = node.parentElement;
-      if (!node.data.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+      if (!/[\p{L}\p{N}]/u.test(node.data) || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
       if (element.getBoundingClientRect().width === 0) continue;
       const size = parseFloat(getComputedStyle(element).fontSize);
       if (size < limit) small.push(`${size}px: ${node.data.trim().slice(0, 30)}`);
