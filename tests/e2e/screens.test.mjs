@@ -44,7 +44,7 @@ for (const lang of ["zh-CN", "en"]) {
     await keep(teacher, `teach-preflight-${lang}`, 14);
     await enter(teacher);
 
-    await boards(server, browser, lesson, CLASSROOMS.slice(1));
+    await boards(server, browser, lesson, CLASSROOMS.slice(1), { firstId: 2 });
     await boardShows(board, "lead", TEACHER_ID);
     await stateIs(board, "live");
     await until("the wall is full", async () => (await teacher.getByTestId("wall-tile").count()) >= CLASSROOMS.length);
