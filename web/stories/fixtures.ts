@@ -167,7 +167,7 @@ export function overview(): LessonOverview[] {
   rooms[2] = entry(CLASSES[2] as Participant, {
     link: { ...link, downKbps: 240, lossDown: 0.18, rttMs: 210 },
   });
-  rooms[4] = entry({ ...(CLASSES[4] as Participant), state: { ...CLASSES[4]!.state, sound: false } });
+  rooms[4] = entry({ ...(CLASSES[4] as Participant), state: { ...LEAD.state, mic: false, sound: false } });
   rooms[5] = entry({ ...(CLASSES[5] as Participant), presence: 'away' }, { link: null, receives: [] });
   return [
     {
