@@ -101,10 +101,10 @@ impl Peer {
         let mut out = Difference::default();
         for slot in self.slots.iter().map(|s| s.slot) {
             let mut wanted = new.iter().find(|a| a.slot == slot).copied();
-            if let (Some(a), Some((source, layer))) = (&mut wanted, self.wishes.get(&slot)) {
-                if a.source == *source {
-                    a.max_layer = *layer;
-                }
+            if let (Some(a), Some((source, layer))) = (&mut wanted, self.wishes.get(&slot))
+                && a.source == *source
+            {
+                a.max_layer = *layer;
             }
             let had = self.feeds.get(&slot).map(|fed| fed.assignment);
             if had == wanted {

@@ -212,11 +212,14 @@ mod tests {
         seats[own].peers[0].before = plan.iter().map(|a| (a.slot, a.wanted)).collect();
     }
 
+    /// Name, seats, whose plan, expected (slot, source, layer).
+    type Case = (&'static str, Vec<SeatView>, u64, &'static [(u8, u64, u8)]);
+
     #[test]
     fn what_each_role_gets() {
         let all = [Mic, Camera, Content, ContentAudio];
         let lead_camera = |kinds: &[SourceKind]| seat(1, Role::Lead, kinds);
-        let table: &[(&str, Vec<SeatView>, u64, &[(u8, u64, u8)])] = &[
+        let table: &[Case] = &[
             ("nobody else", vec![seat(2, Role::Receiver, &[Mic, Camera])], 2, &[]),
             (
                 "a receiver sees the lead in the top layer",

@@ -7,6 +7,7 @@ mod harness;
 
 mod api;
 mod assets;
+mod bell;
 mod directions;
 mod join;
 mod limits;

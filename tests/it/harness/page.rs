@@ -1,5 +1,7 @@
 //! A page as the server sees it: a WebSocket and the messages on it.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -26,7 +28,11 @@ impl Page {
 
     /// With an `Origin`, as browsers send it. A refusal is the HTTP status.
     pub async fn connect_from(app: &App, origin: Option<&str>) -> Result<Self, u16> {
-        let mut request = format!("ws://{}/ws", app.http_addr).into_client_request().unwrap();
+        Self::connect_to(app.http_addr, origin).await
+    }
+
+    pub async fn connect_to(to: SocketAddr, origin: Option<&str>) -> Result<Self, u16> {
+        let mut request = format!("ws://{to}/ws").into_client_request().unwrap();
         if let Some(origin) = origin {
             request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
         }
