@@ -35,6 +35,11 @@ use crate::session::message::{
     ByeReason, ClientMessage, Feed, LessonInfo, LinkStats, Participant, ServerMessage,
 };
 
+/// The number that every slot of this server begins with.
+const FIRST_SEQUENCE: u16 = 1000;
+/// How often a probe in need asks for a key frame.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a probe knows.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -194,8 +199,7 @@ impl Probe {
             let (Some(track), Some(ssrc)) = (slot.track.clone(), slot.ssrc) else { return false };
             (track, ssrc)
         };
-        let pli = PictureLossIndication { sender_ssrc: 0, media_ssrc: ssrc };
-        track.write_rtcp(vec![Box::new(pli)]).await.is_ok()
+        track.write_rtcp(vec![Box::new(pli(ssrc))]).await.is_ok()
     }
 
     /// Leaves and waits until it has left.
@@ -203,6 +207,10 @@ impl Probe {
         self.stop.send_replace(true);
         self.task.await.unwrap_or(Ended::Stopped)
     }
+}
+
+fn pli(media_ssrc: u32) -> PictureLossIndication {
+    PictureLossIndication { sender_ssrc: 0, media_ssrc }
 }
 
 struct Inner {
@@ -239,10 +247,11 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn handle_packet(&self, ssrc: u32, packet: &rtc::rtp::Packet) {
+    /// `true` when the stream needs a key frame.
+    fn handle_packet(&self, ssrc: u32, packet: &rtc::rtp::Packet) -> bool {
         let mut known = self.lock();
         let Known { slots, expected, report, .. } = &mut *known;
-        let Some(slot) = slots.values_mut().find(|s| s.ssrc == Some(ssrc)) else { return };
+        let Some(slot) = slots.values_mut().find(|s| s.ssrc == Some(ssrc)) else { return false };
         let header = &packet.header;
         let codec = slot.codecs.get(&header.payload_type).copied().unwrap_or(match slot.kind {
             MediaKind::Audio => Codec::Opus,
@@ -252,7 +261,7 @@ impl Inner {
             slot.codec = Some(codec);
             slot.check = None;
         }
-        let check = slot.check.get_or_insert_with(|| StreamCheck::new(codec));
+        let check = slot.check.get_or_insert_with(|| StreamCheck::new(codec, Some(FIRST_SEQUENCE)));
         let now = Instant::now();
         let frames =
             check.handle_packet(header.sequence_number, header.timestamp, header.marker, packet.payload.clone(), now);
@@ -266,10 +275,12 @@ impl Inner {
                 check.fault(wrong);
             }
         }
+        let torn = slot.check.as_ref().is_some_and(StreamCheck::needs_key_frame);
         drop(known);
         if !frames.is_empty() {
             self.changed.send_replace(());
         }
+        torn
     }
 }
 
@@ -378,9 +389,14 @@ impl Observer for Inner {
             {
                 slot.track = Some(track.clone());
             }
+            let mut asked: Option<Instant> = None;
             while let Some(event) = track.poll().await {
-                if let (TrackRemoteEvent::OnRtpPacket(packet), Some(me)) = (event, me.upgrade()) {
-                    me.handle_packet(packet.header.ssrc, &packet);
+                let (TrackRemoteEvent::OnRtpPacket(packet), Some(me)) = (event, me.upgrade()) else { continue };
+                let torn = me.handle_packet(packet.header.ssrc, &packet);
+                if torn && asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
+                    // What a browser's decoder does when it cannot go on.
+                    asked = Some(Instant::now());
+                    let _ = track.write_rtcp(vec![Box::new(pli(packet.header.ssrc))]).await;
                 }
             }
         });

@@ -41,6 +41,9 @@ pub struct Seen {
     pub showing: Option<(ClipName, u8)>,
     /// The last frame's place in its clip (the first of several when frames are coded alike).
     pub place: Option<Place>,
+    /// Packets that had left before the receiver was ready for them: the crate drops what comes
+    /// between the server's last DTLS message and its own timer (up to 200 ms).
+    pub missed_start: u64,
     pub first_packet: Option<Instant>,
     pub first_frame: Option<Instant>,
     pub last_frame: Option<Instant>,
@@ -58,6 +61,7 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct StreamCheck {
     codec: Codec,
+    start: Option<u16>,
     seen: Seen,
     /// Extended number of the next packet in order.
     next: Option<u64>,
@@ -78,10 +82,13 @@ struct Waiting {
 }
 
 impl StreamCheck {
+    /// `start`: the sequence number that the sender is known to begin with. When the first packet
+    /// has another one, the beginning was missed, which is no fault of the stream.
     #[must_use]
-    pub fn new(codec: Codec) -> Self {
+    pub fn new(codec: Codec, start: Option<u16>) -> Self {
         Self {
             codec,
+            start,
             seen: Seen::default(),
             next: None,
             waiting: BTreeMap::new(),
@@ -97,6 +104,12 @@ impl StreamCheck {
         &self.seen
     }
 
+    /// Nothing can be decoded until a key frame comes.
+    #[must_use]
+    pub fn needs_key_frame(&self) -> bool {
+        self.torn && self.codec != Codec::Opus
+    }
+
     /// Takes a packet; gives the frames that are complete now (voice packets count as frames).
     pub fn handle_packet(
         &mut self,
@@ -109,8 +122,13 @@ impl StreamCheck {
         self.seen.packets += 1;
         self.seen.bytes += payload.len() as u64;
         self.seen.first_packet.get_or_insert(now);
-        // Start in the second cycle, so that packets before the first one have a number as well.
-        let next = *self.next.get_or_insert(u64::from(sequence) + 0x1_0000);
+        // Count from the second cycle, so that packets before the first one have a number as well.
+        let next = *self.next.get_or_insert_with(|| {
+            let missed = sequence.wrapping_sub(self.start.unwrap_or(sequence));
+            self.seen.missed_start = missed.into();
+            self.torn = missed > 0;
+            u64::from(sequence) + 0x1_0000
+        });
         let number = extend(sequence, next);
         if number < next || self.waiting.contains_key(&number) {
             self.seen.duplicates += 1;
@@ -214,7 +232,7 @@ impl StreamCheck {
                     words(before.places)
                 ));
             }
-        } else if !frame.key && self.last.is_none() && !self.torn {
+        } else if !frame.key && !self.torn {
             self.fault("the stream does not begin with a key frame".to_owned());
         }
         if frame.key {
@@ -324,7 +342,11 @@ mod tests {
     }
 
     fn check(packets: &[Packet]) -> Seen {
-        let mut check = StreamCheck::new(Codec::Vp8);
+        check_from(None, packets)
+    }
+
+    fn check_from(start: Option<u16>, packets: &[Packet]) -> Seen {
+        let mut check = StreamCheck::new(Codec::Vp8, start);
         let begin = Instant::now();
         for (i, p) in packets.iter().enumerate() {
             let now = begin + Duration::from_millis(4 * i as u64);
@@ -355,6 +377,17 @@ mod tests {
         packets.extend(sender.send(&layer(2).frames[60..70]));
         let seen = check(&packets);
         assert!(seen.faults[0].contains("without its predecessor"), "{:?}", seen.faults);
+    }
+
+    #[test]
+    fn a_missed_start_is_forgiven_and_a_wrong_one_is_not() {
+        let mut sender = Sender::new();
+        let packets = sender.send(&layer(1).frames[3..120]);
+        let first = packets[0].header.sequence_number;
+        let seen = check_from(Some(first.wrapping_sub(7)), &packets);
+        assert_eq!((seen.missed_start, seen.fault_count), (7, 0), "{:?}", seen.faults);
+        let seen = check_from(Some(first), &packets);
+        assert!(seen.faults[0].contains("does not begin with a key frame"), "{:?}", seen.faults);
     }
 
     #[test]
