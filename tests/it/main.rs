@@ -3,6 +3,9 @@
 //! Every test starts its own server (`harness::Server`) and speaks to it as a stranger's client
 //! would: WebSocket texts, raw HTTP, TLS. One binary, because linking is most of a test's cost.
 
+// A panic in a test is its report; clippy sees that by itself only inside of `#[test]`.
+#![allow(clippy::unwrap_used)]
+
 mod harness;
 
 mod api;
