@@ -41,6 +41,11 @@ const CLASSROOMS: [(&str, &str, ClipName); 2] = [
 /// # Errors
 /// When tokens cannot be issued.
 pub async fn run(app: &App, lesson: &str, title: &str) -> anyhow::Result<()> {
+    direct(app, lesson, title, RETURN).await
+}
+
+/// [`run`] with another pause before the synthetic teacher's return.
+async fn direct(app: &App, lesson: &str, title: &str, pause: Duration) -> anyhow::Result<()> {
     let url = websocket_url(app)?;
     // One clock for all, so that the clips stay in step.
     let clock = Instant::now();
@@ -48,7 +53,7 @@ pub async fn run(app: &App, lesson: &str, title: &str) -> anyhow::Result<()> {
     let mut teacher: Option<Actor> = None;
     let mut classrooms = cast.classrooms()?;
     // Since when nobody but the synthetic teacher leads; long ago at the start.
-    let mut unled_since = Some(Instant::now().checked_sub(RETURN).unwrap_or(clock));
+    let mut unled_since = Some(Instant::now().checked_sub(pause).unwrap_or(clock));
     let mut printed = false;
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,7 +61,7 @@ pub async fn run(app: &App, lesson: &str, title: &str) -> anyhow::Result<()> {
         looks.tick().await;
         let led = cast.is_led_by_a_human().await;
         unled_since = if led { None } else { unled_since.or_else(|| Some(Instant::now())) };
-        let alone = unled_since.is_some_and(|since| since.elapsed() >= RETURN);
+        let alone = unled_since.is_some_and(|since| since.elapsed() >= pause);
         if led && let Some(aside) = teacher.take() {
             tracing::info!("a human teacher is here: the synthetic one steps aside");
             aside.leave().await;
@@ -180,3 +185,7 @@ fn print_links(app: &App, lesson: &str) -> anyhow::Result<()> {
     let _ = std::io::stdout().lock().write_all(out.as_bytes());
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "demo_test.rs"]
+mod tests;

@@ -24,3 +24,5 @@ pub mod probe;
 pub mod signal;
 pub mod stream_check;
 pub mod teacher;
+#[cfg(test)]
+mod test_house;

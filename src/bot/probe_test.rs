@@ -1,61 +1,7 @@
 //! The synthetic participants and the whole server against each other, on real sockets.
 
-use std::time::{Duration, Instant};
-
 use super::*;
-use crate::app::App;
-use crate::bot::classroom::classroom;
-use crate::bot::teacher::teacher;
-use crate::config::Config;
-use crate::session::message::Role;
-
-const LESSON: &str = "probed";
-
-struct House {
-    app: App,
-    url: String,
-    clock: Instant,
-    _data: tempfile::TempDir,
-}
-
-impl House {
-    async fn open() -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let mut config = Config::default();
-        config.http.listen = "127.0.0.1:0".parse().expect("an address");
-        config.ops.listen = config.http.listen;
-        config.media.port = 0;
-        config.media.addresses = vec!["127.0.0.1".into()];
-        config.data.dir = data.path().to_owned();
-        let app = App::start(config).await.expect("a server");
-        let url = format!("ws://{}/ws", app.local_addr());
-        Self { app, url, clock: Instant::now(), _data: data }
-    }
-
-    fn token(&self, role: Role, sub: &str) -> String {
-        self.app.issue_token(LESSON, role, sub, Some(sub), Duration::from_secs(600)).expect("a token")
-    }
-
-    fn teacher(&self, sub: &str, content: bool) -> Probe {
-        let token = self.token(Role::Lead, sub);
-        Probe::start(teacher(&self.url, Arc::new(move || token.clone()), content, self.clock))
-    }
-
-    fn classroom(&self, sub: &str, picture: ClipName) -> Probe {
-        let token = self.token(Role::Receiver, sub);
-        Probe::start(classroom(&self.url, Arc::new(move || token.clone()), picture, self.clock))
-    }
-
-    fn board(&self, sub: &str) -> Probe {
-        Probe::start(Probe::receiver(&self.url, self.token(Role::Receiver, sub)))
-    }
-}
-
-fn id(sub: &str) -> ParticipantId {
-    ParticipantId::new(sub).expect("an id")
-}
-
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::bot::test_house::{House, PATIENCE, id};
 
 /// What the slot that carries this source shows.
 fn shown(report: &Report, of: &str, kind: SourceKind) -> Option<(ClipName, u8)> {
