@@ -247,10 +247,10 @@ mod tests {
                 }
                 _ => {
                     let ext = *at - rand(5).min(3);
-                    if sent.insert((layer, ext)) {
-                        if let Some(p) = r.place(layer, ext, 0) {
-                            assert!(seen.insert(p.sequence), "{} twice", p.sequence);
-                        }
+                    if sent.insert((layer, ext))
+                        && let Some(p) = r.place(layer, ext, 0)
+                    {
+                        assert!(seen.insert(p.sequence), "{} twice", p.sequence);
                     }
                 }
             }

@@ -377,12 +377,12 @@ impl Client {
         let layers = self.offer.sources.iter().find(|s| s.0 == SourceKind::Camera).unwrap().1;
         self.frame += 1;
         let key = std::mem::take(&mut self.key_next);
-        for layer in 0..layers.min(self.layers_on) {
+        for (layer, name) in RIDS.into_iter().enumerate().take(layers.min(self.layers_on)) {
             let of = layer as u8 + 1;
             let timestamp = self.timestamp(1 + layer, 90_000, at);
             for packet in 0..of {
                 let payload = self.picture(layer as u8, packet, of, key);
-                let rid = (layers > 1).then_some(RIDS[layer]);
+                let rid = (layers > 1).then_some(name);
                 self.send(1 + layer, 96, timestamp, packet + 1 == of, &payload, Some("1"), rid);
             }
         }
