@@ -10,7 +10,12 @@ use crate::bot::participant::Settings;
 
 /// A receiver at `url` (`ws://…/ws`) whose camera shows `picture`.
 #[must_use]
-pub fn classroom(url: &str, token: Arc<dyn Fn() -> String + Send + Sync>, picture: ClipName, clock: Instant) -> Settings {
+pub fn classroom(
+    url: &str,
+    token: Arc<dyn Fn() -> String + Send + Sync>,
+    picture: ClipName,
+    clock: Instant,
+) -> Settings {
     Settings {
         url: url.to_owned(),
         token,

@@ -351,7 +351,13 @@ mod tests {
         for codec in [Codec::Vp8, Codec::H264] {
             for clip in CLIPS.iter().filter(|c| c.codec == codec) {
                 for (i, frame) in clip.frames.iter().enumerate() {
-                    let here = Place { name: clip.name, layer: clip.layer, frame: i, of: clip.frames.len(), key: frame.key };
+                    let here = Place {
+                        name: clip.name,
+                        layer: clip.layer,
+                        frame: i,
+                        of: clip.frames.len(),
+                        key: frame.key,
+                    };
                     assert!(identify(codec, &frame.data).contains(&here), "{here:?}");
                     // A key frame alone tells clip, layer and moment.
                     if frame.key {

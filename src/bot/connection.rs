@@ -23,8 +23,8 @@ use rtc::peer_connection::configuration::media_engine::{
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
-    RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionCapability, RtpCodecKind,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use rtc::sansio::Protocol;
@@ -33,8 +33,8 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler,
-    RTCPeerConnectionState, RTCSessionDescription, Registry,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionState,
+    RTCSessionDescription, Registry,
 };
 
 use crate::bot::packets::Packetiser;
@@ -103,7 +103,12 @@ impl Outgoing {
     ///
     /// # Errors
     /// When the connection has ended.
-    pub async fn write(&mut self, frame: &Bytes, ticks: u32, level: Option<u8>) -> Result<usize, ConnectionError> {
+    pub async fn write(
+        &mut self,
+        frame: &Bytes,
+        ticks: u32,
+        level: Option<u8>,
+    ) -> Result<usize, ConnectionError> {
         let mut extra = Vec::new();
         if let (Some(id), Some(level)) = (self.level_id, level) {
             // RFC 6464: the top bit says "speech".
@@ -155,7 +160,9 @@ impl Connection {
             let transceiver = peer.add_transceiver_from_track(track.clone(), Some(init)).await?;
             if kind.is_video() {
                 // Without this the crate offers nothing but the codec that the layers are declared with.
-                let video = codecs(plan.codec, plan.sends.is_empty()).into_iter().filter(|c| c.rtp_codec.channels == 0);
+                let video = codecs(plan.codec, plan.sends.is_empty())
+                    .into_iter()
+                    .filter(|c| c.rtp_codec.channels == 0);
                 transceiver.set_codec_preferences(video.collect()).await?;
             }
             transceivers.push(transceiver);
@@ -190,7 +197,8 @@ impl Connection {
         self.peer.set_remote_description(description).await?;
         let mut streams = Vec::new();
         for send in &self.sending {
-            let media = MediaLines::of(answer, &send.mid).ok_or_else(|| ConnectionError::Answer(send.mid.clone()))?;
+            let media =
+                MediaLines::of(answer, &send.mid).ok_or_else(|| ConnectionError::Answer(send.mid.clone()))?;
             let Some((payload_type, codec)) = media.first_codec().filter(|_| media.receives()) else {
                 tracing::info!(mid = send.mid, kind = ?send.kind, "the answer refuses this source");
                 continue;
@@ -258,7 +266,9 @@ async fn build(
 /// The codecs that are offered, the wanted one first. Payload types are Chromium's usual ones.
 fn codecs(first: Codec, with_rtx: bool) -> Vec<RTCRtpCodecParameters> {
     let codec = |mime: &str, clock_rate, channels, fmtp: &str, payload_type| {
-        let feedback = if channels > 0 { vec![] } else {
+        let feedback = if channels > 0 {
+            vec![]
+        } else {
             vec![RTCPFeedback { typ: "ccm".into(), parameter: "fir".into() }]
         };
         RTCRtpCodecParameters {
@@ -292,7 +302,8 @@ fn codecs(first: Codec, with_rtx: bool) -> Vec<RTCRtpCodecParameters> {
 const H264_FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
 fn local_track(kind: SourceKind, layers: usize, video: Codec) -> (Arc<TrackLocalStaticRTP>, Vec<u32>) {
-    let (rtp_kind, codec) = if kind.is_audio() { (RtpCodecKind::Audio, Codec::Opus) } else { (RtpCodecKind::Video, video) };
+    let (rtp_kind, codec) =
+        if kind.is_audio() { (RtpCodecKind::Audio, Codec::Opus) } else { (RtpCodecKind::Video, video) };
     let declared = codecs(video, false)
         .into_iter()
         .map(|c| c.rtp_codec)
@@ -432,7 +443,10 @@ impl<'a> MediaLines<'a> {
     /// The first media codec of the m-line: payload type and codec.
     pub(super) fn first_codec(&self) -> Option<(u8, Codec)> {
         self.0[0].split(' ').skip(3).find_map(|format| {
-            let rtpmap = self.0.iter().find_map(|l| l.strip_prefix("a=rtpmap:")?.strip_prefix(format)?.strip_prefix(' '))?;
+            let rtpmap = self
+                .0
+                .iter()
+                .find_map(|l| l.strip_prefix("a=rtpmap:")?.strip_prefix(format)?.strip_prefix(' '))?;
             Some((format.parse().ok()?, codec_of(rtpmap.split('/').next()?)?))
         })
     }

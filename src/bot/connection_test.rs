@@ -44,7 +44,9 @@ async fn the_offer_names_rids_and_slots() {
 async fn answer(offer: &str) -> (Arc<dyn PeerConnection>, mpsc::UnboundedReceiver<Happening>, String) {
     let (sender, happenings) = mpsc::unbounded_channel();
     let peer = build(&plan(), sender).await.expect("a peer");
-    peer.set_remote_description(RTCSessionDescription::offer(offer.to_owned()).expect("parses")).await.expect("taken");
+    peer.set_remote_description(RTCSessionDescription::offer(offer.to_owned()).expect("parses"))
+        .await
+        .expect("taken");
     let answer = peer.create_answer(None).await.expect("an answer");
     peer.set_local_description(answer).await.expect("set");
     // The offering side gets our candidates in the answer, as it does from the server.
@@ -74,9 +76,16 @@ async fn all_arrive(codec: Codec) {
     assert!(sdp.contains("SAVPF 96 102"), "both codecs are offered and answered: {sdp}");
     let sdp = if codec == Codec::H264 { sdp.replace("SAVPF 96 102", "SAVPF 102 96") } else { sdp };
     let mut streams = connection.accept(&sdp).await.expect("accepted");
-    assert_eq!(streams.iter().map(|s| (s.kind, s.layer)).collect::<Vec<_>>(), [
-        (SourceKind::Mic, 0), (SourceKind::Camera, 0), (SourceKind::Camera, 1), (SourceKind::Camera, 2), (SourceKind::Content, 0),
-    ]);
+    assert_eq!(
+        streams.iter().map(|s| (s.kind, s.layer)).collect::<Vec<_>>(),
+        [
+            (SourceKind::Mic, 0),
+            (SourceKind::Camera, 0),
+            (SourceKind::Camera, 1),
+            (SourceKind::Camera, 2),
+            (SourceKind::Content, 0),
+        ]
+    );
     let mut ssrcs: HashSet<u32> = HashSet::new();
     timeout(Duration::from_secs(10), async {
         while let Some(happening) = connection.next().await {
@@ -128,8 +137,11 @@ async fn all_arrive(codec: Codec) {
         }
     });
 
-    let mut players: Vec<VideoPlayer> = video(ClipName::Teacher, codec).into_iter()
-        .chain(video(ClipName::Content, codec)).map(VideoPlayer::new).collect();
+    let mut players: Vec<VideoPlayer> = video(ClipName::Teacher, codec)
+        .into_iter()
+        .chain(video(ClipName::Content, codec))
+        .map(VideoPlayer::new)
+        .collect();
     let mut talker = AudioPlayer::new(voice(VoiceName::Teacher));
     let mut layers: HashMap<u8, u32> = HashMap::new();
     let mut requests = HashSet::new();

@@ -123,18 +123,27 @@ impl Cast<'_> {
     }
 
     /// A token that outlives any demonstration.
-    fn token(&self, role: Role, name: &str, sub: &str) -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+    fn token(
+        &self,
+        role: Role,
+        name: &str,
+        sub: &str,
+    ) -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
         let life = Duration::from_hours(24 * 365);
-        let token = self.app.issue_token(self.lesson, role, name, Some(sub), life).context("a demonstration token")?;
+        let token = self
+            .app
+            .issue_token(self.lesson, role, name, Some(sub), life)
+            .context("a demonstration token")?;
         Ok(Arc::new(move || token.clone()))
     }
 
     async fn is_led_by_a_human(&self) -> bool {
         let lessons = self.app.lessons().await;
-        let people = lessons.iter().filter(|l| l.lesson.id.as_str() == self.lesson).flat_map(|l| &l.participants);
-        people.map(|p| &p.participant).any(|p| {
-            p.role == Role::Lead && p.presence == Presence::Online && p.id.as_str() != TEACHER_SUB
-        })
+        let people =
+            lessons.iter().filter(|l| l.lesson.id.as_str() == self.lesson).flat_map(|l| &l.participants);
+        people
+            .map(|p| &p.participant)
+            .any(|p| p.role == Role::Lead && p.presence == Presence::Online && p.id.as_str() != TEACHER_SUB)
     }
 }
 
@@ -175,7 +184,8 @@ fn print_links(app: &App, lesson: &str) -> anyhow::Result<()> {
         ("observe", Role::Observer, "观摩老师", "观摩     observer "),
         ("admin", Role::Admin, "管理员", "管理员   admin    "),
     ];
-    let mut out = String::from("\n示范课已开始 · A demonstration lesson is live. 打开链接 · Open a link:\n\n");
+    let mut out =
+        String::from("\n示范课已开始 · A demonstration lesson is live. 打开链接 · Open a link:\n\n");
     for (page, role, name, label) in roles {
         let token = app.issue_token(lesson, role, name, Some(&format!("demo-{page}")), LINK_LIFE)?;
         out.push_str(&format!("  {label} {}/{page}#{token}\n", app.base_url()));

@@ -37,11 +37,14 @@ async fn the_synthetic_teacher_steps_aside_and_comes_back() {
     beside(&house, async {
         let board = watching(&house, "board");
         board.until(PATIENCE, taught).await.expect("a lesson");
-        let both = |r: &Report| CLASSROOMS.iter().all(|(sub, ..)| r.roster.contains_key(&id(sub))).then_some(());
+        let both =
+            |r: &Report| CLASSROOMS.iter().all(|(sub, ..)| r.roster.contains_key(&id(sub))).then_some(());
         board.until(PATIENCE, both).await.expect("two classrooms");
 
         let human = house.teacher("human", false);
-        let aside = |r: &Report| (!r.roster.contains_key(&id(TEACHER_SUB)) && r.roster.contains_key(&id("human"))).then_some(());
+        let aside = |r: &Report| {
+            (!r.roster.contains_key(&id(TEACHER_SUB)) && r.roster.contains_key(&id("human"))).then_some(())
+        };
         board.until(PATIENCE, aside).await.expect("she makes room");
         board
             .until(PATIENCE, |r| {
@@ -52,7 +55,10 @@ async fn the_synthetic_teacher_steps_aside_and_comes_back() {
             .expect("the human teaches");
 
         human.leave().await;
-        board.until(PATIENCE, |r| r.roster.contains_key(&id(TEACHER_SUB)).then_some(())).await.expect("she is back");
+        board
+            .until(PATIENCE, |r| r.roster.contains_key(&id(TEACHER_SUB)).then_some(()))
+            .await
+            .expect("she is back");
         board.until(PATIENCE, taught).await.expect("and teaches");
         let report = board.report();
         assert_eq!((report.joins, report.faults()), (1, vec![]));
@@ -77,7 +83,13 @@ async fn an_ended_demonstration_begins_anew() {
         let second = loop {
             // Refused until the lesson is there again.
             let second = watching(&house, "second");
-            if second.until(PATIENCE, |r| r.joins.gt(&0).then_some(true).or_else(|| r.ended.as_ref().map(|_| false))).await.expect("an answer") {
+            if second
+                .until(PATIENCE, |r| {
+                    r.joins.gt(&0).then_some(true).or_else(|| r.ended.as_ref().map(|_| false))
+                })
+                .await
+                .expect("an answer")
+            {
                 break second;
             }
             assert!(started.elapsed() < PATIENCE, "the lesson does not begin anew");

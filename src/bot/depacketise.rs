@@ -177,7 +177,9 @@ mod tests {
                     }
                     let got = builder.take(codec, 0);
                     assert_eq!(got.key, frame.key);
-                    assert!(got.places.iter().any(|p| (p.name, p.layer, p.frame) == (clip.name, clip.layer, i)));
+                    assert!(
+                        got.places.iter().any(|p| (p.name, p.layer, p.frame) == (clip.name, clip.layer, i))
+                    );
                     if codec == Codec::Vp8 {
                         let id = got.picture_id.expect("has one");
                         assert!(last_id.is_none_or(|l| (l + 1) & 0x7fff == id));
@@ -194,7 +196,10 @@ mod tests {
         assert_eq!(d(&[0x10, 0]).map(|d| (d.start, d.length)), Some((true, 1)));
         assert_eq!(d(&[0x90, 0x80, 0x05, 0]).and_then(|d| d.picture_id), Some(5));
         assert_eq!(d(&[0x90, 0x80, 0x81, 0x02, 0]).and_then(|d| d.picture_id), Some(0x102));
-        assert_eq!(d(&[0x80, 0xe0, 0x81, 0x02, 9, 0, 0]).map(|d| (d.tl0, d.length, d.start)), Some((Some(9), 6, false)));
+        assert_eq!(
+            d(&[0x80, 0xe0, 0x81, 0x02, 9, 0, 0]).map(|d| (d.tl0, d.length, d.start)),
+            Some((Some(9), 6, false))
+        );
         assert_eq!(d(&[0x90, 0x80, 0x81]), None);
         assert_eq!(d(&[]), None);
     }

@@ -5,10 +5,10 @@
 //! through the `rtc-rtp` packetiser (STAP-A for parameter sets, FU-A), packetization-mode 1.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use rtc::rtp::Packet;
 use rtc::rtp::codec::h264::H264Payloader;
 use rtc::rtp::header::Header;
 use rtc::rtp::packetizer::Payloader;
-use rtc::rtp::Packet;
 
 use crate::media::negotiate::Codec;
 

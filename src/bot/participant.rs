@@ -380,8 +380,14 @@ impl<'a> Seat<'a> {
         };
         let request = self.signal.next_request();
         let tracks = connection.intents.clone();
-        self.next =
-            Some(Peer { connection, request, id: None, streams: vec![], offered: Instant::now(), connected: false });
+        self.next = Some(Peer {
+            connection,
+            request,
+            id: None,
+            streams: vec![],
+            offered: Instant::now(),
+            connected: false,
+        });
         self.signal.send(&ClientMessage::Offer { request, sdp, tracks }).await?;
         Ok(Ok(()))
     }
@@ -389,8 +395,8 @@ impl<'a> Seat<'a> {
     async fn play(&mut self, now: Duration) -> Result<(), ConnectionError> {
         let Some(live) = self.live.as_mut().filter(|l| l.connected) else { return Ok(()) };
         for Stream { outgoing, player } in &mut live.streams {
-            let silent = self.closed.contains(&outgoing.kind)
-                || outgoing.kind == SourceKind::Mic && !self.state.mic;
+            let silent =
+                self.closed.contains(&outgoing.kind) || outgoing.kind == SourceKind::Mic && !self.state.mic;
             match player {
                 Player::Audio(player) => {
                     for due in player.poll_packets(now).into_iter().filter(|_| !silent) {
@@ -436,7 +442,9 @@ impl<'a> Seat<'a> {
 
 /// Browsers refresh all layers of a source when one is asked for; so do we.
 fn refresh(streams: &mut [Stream], ssrc: u32) {
-    let Some(kind) = streams.iter().find(|s| s.outgoing.ssrc == ssrc).map(|s| s.outgoing.kind) else { return };
+    let Some(kind) = streams.iter().find(|s| s.outgoing.ssrc == ssrc).map(|s| s.outgoing.kind) else {
+        return;
+    };
     for stream in streams.iter_mut().filter(|s| s.outgoing.kind == kind) {
         if let Player::Video(player) = &mut stream.player {
             player.handle_key_frame_request();

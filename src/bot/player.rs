@@ -81,7 +81,9 @@ impl VideoPlayer {
     /// When the next frame is due, since the clock's start.
     #[must_use]
     pub fn poll_timeout(&self) -> Duration {
-        self.next.map_or(Duration::ZERO, |n| Duration::from_nanos(n * 1_000_000_000 / u64::from(self.clip.rate) + 1))
+        self.next.map_or(Duration::ZERO, |n| {
+            Duration::from_nanos(n * 1_000_000_000 / u64::from(self.clip.rate) + 1)
+        })
     }
 
     /// The group of `last`, all its frames just before the time of `last`.

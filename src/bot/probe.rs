@@ -91,13 +91,17 @@ impl Report {
     /// The mid of a slot that shows this clip now.
     #[must_use]
     pub fn showing(&self, name: ClipName) -> Option<String> {
-        self.slots.iter().find(|(_, s)| s.seen.showing.is_some_and(|(n, _)| n == name)).map(|(mid, _)| mid.clone())
+        self.slots
+            .iter()
+            .find(|(_, s)| s.seen.showing.is_some_and(|(n, _)| n == name))
+            .map(|(mid, _)| mid.clone())
     }
 
     /// The mid of the slot that is announced to carry this source.
     #[must_use]
     pub fn slot_of(&self, participant: &ParticipantId, kind: SourceKind) -> Option<String> {
-        let carries = |s: &SlotReport| s.feed.as_ref().is_some_and(|f| f.participant == *participant && f.kind == kind);
+        let carries =
+            |s: &SlotReport| s.feed.as_ref().is_some_and(|f| f.participant == *participant && f.kind == kind);
         self.slots.iter().find(|(_, s)| carries(s)).map(|(mid, _)| mid.clone())
     }
 }
@@ -263,8 +267,13 @@ impl Inner {
         }
         let check = slot.check.get_or_insert_with(|| StreamCheck::new(codec, Some(FIRST_SEQUENCE)));
         let now = Instant::now();
-        let frames =
-            check.handle_packet(header.sequence_number, header.timestamp, header.marker, packet.payload.clone(), now);
+        let frames = check.handle_packet(
+            header.sequence_number,
+            header.timestamp,
+            header.marker,
+            packet.payload.clone(),
+            now,
+        );
         if slot.kind == MediaKind::Video && !frames.is_empty() {
             report.first_picture_after.get_or_insert_with(|| self.began.elapsed());
         }
@@ -391,7 +400,9 @@ impl Observer for Inner {
             }
             let mut asked: Option<Instant> = None;
             while let Some(event) = track.poll().await {
-                let (TrackRemoteEvent::OnRtpPacket(packet), Some(me)) = (event, me.upgrade()) else { continue };
+                let (TrackRemoteEvent::OnRtpPacket(packet), Some(me)) = (event, me.upgrade()) else {
+                    continue;
+                };
                 let torn = me.handle_packet(packet.header.ssrc, &packet);
                 if torn && asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
                     // What a browser's decoder does when it cannot go on.

@@ -25,7 +25,10 @@ async fn everybody_sees_everybody_under_the_right_name() {
         let all = probe.until(PATIENCE, |r| {
             let camera = shown(r, "teacher", SourceKind::Camera)?;
             let content = shown(r, "teacher", SourceKind::Content)?;
-            let voice = r.slots.values().any(|s| s.seen.voices.get(&crate::bot::clip::VoiceName::Teacher) > Some(&20));
+            let voice = r
+                .slots
+                .values()
+                .any(|s| s.seen.voices.get(&crate::bot::clip::VoiceName::Teacher) > Some(&20));
             voice.then_some((camera, content))
         });
         let (camera, content) = all.await.unwrap_or_else(|r| panic!("{r:#?}"));
@@ -61,7 +64,9 @@ async fn layers_switch_without_a_broken_picture() {
         let layer = [0, 2, 1][usize::from(i % 3)];
         board.select_layer(&mid, layer);
         board
-            .until(PATIENCE, |r| (r.slots[&mid].seen.showing == Some((ClipName::Teacher, layer))).then_some(()))
+            .until(PATIENCE, |r| {
+                (r.slots[&mid].seen.showing == Some((ClipName::Teacher, layer))).then_some(())
+            })
             .await
             .unwrap_or_else(|r| panic!("layer {layer} does not come: {:#?}", r.slots[&mid]));
     }

@@ -43,13 +43,20 @@ impl Signal {
     pub async fn join(url: &str, token: &str) -> Result<(Self, ServerMessage), SignalError> {
         let config = tungstenite::protocol::WebSocketConfig::default().max_message_size(Some(LARGEST));
         let connecting = tokio_tungstenite::connect_async_with_config(url, Some(config), true);
-        let (socket, _) = timeout(PATIENCE, connecting).await.map_err(|_| SignalError::Silent)?.map_err(Box::new)?;
+        let (socket, _) =
+            timeout(PATIENCE, connecting).await.map_err(|_| SignalError::Silent)?.map_err(Box::new)?;
         let mut this = Self { socket, last_request: 0 };
-        let join = ClientMessage::Join { version: PROTOCOL_VERSION, token: token.to_owned(), language: "en".to_owned() };
+        let join = ClientMessage::Join {
+            version: PROTOCOL_VERSION,
+            token: token.to_owned(),
+            language: "en".to_owned(),
+        };
         this.send(&join).await?;
         let first = timeout(PATIENCE, this.next()).await.map_err(|_| SignalError::Silent)??;
         match first {
-            ServerMessage::Error { code, message, fatal, .. } => Err(SignalError::Refused { code, message, fatal }),
+            ServerMessage::Error { code, message, fatal, .. } => {
+                Err(SignalError::Refused { code, message, fatal })
+            }
             other => Ok((this, other)),
         }
     }

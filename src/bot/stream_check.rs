@@ -308,7 +308,9 @@ fn extend(sequence: u16, near: u64) -> u64 {
 
 fn words(places: &[Place]) -> String {
     match places.first() {
-        Some(p) => format!("{:?} layer {} frame {}{}", p.name, p.layer, p.frame, if p.key { " (key)" } else { "" }),
+        Some(p) => {
+            format!("{:?} layer {} frame {}{}", p.name, p.layer, p.frame, if p.key { " (key)" } else { "" })
+        }
         None => "a foreign frame".to_owned(),
     }
 }
@@ -350,7 +352,13 @@ mod tests {
         let begin = Instant::now();
         for (i, p) in packets.iter().enumerate() {
             let now = begin + Duration::from_millis(4 * i as u64);
-            check.handle_packet(p.header.sequence_number, p.header.timestamp, p.header.marker, p.payload.clone(), now);
+            check.handle_packet(
+                p.header.sequence_number,
+                p.header.timestamp,
+                p.header.marker,
+                p.payload.clone(),
+                now,
+            );
         }
         check.seen().clone()
     }

@@ -9,7 +9,12 @@ use crate::bot::participant::Settings;
 
 /// A lead at `url` (`ws://…/ws`) who taps 上课 by herself. `content`: with courseware.
 #[must_use]
-pub fn teacher(url: &str, token: Arc<dyn Fn() -> String + Send + Sync>, content: bool, clock: Instant) -> Settings {
+pub fn teacher(
+    url: &str,
+    token: Arc<dyn Fn() -> String + Send + Sync>,
+    content: bool,
+    clock: Instant,
+) -> Settings {
     Settings {
         url: url.to_owned(),
         token,
