@@ -4,7 +4,7 @@
 //! Order: data directory → tokens → media (its ports) → lessons → listeners. Stopping goes the
 //! other way round: no new connections, every page is told, media ends, threads join.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ use crate::http::tls::{self, Authority};
 use crate::http::{HttpConfig, HttpState, TlsMode, ca, ops, router};
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::{Directory, LessonError, Surroundings};
-use crate::media::Media;
+use crate::media::{self, Media};
 use crate::session::message::{LessonOverview, Role};
 use crate::session::{SessionCounters, SessionParts};
 
@@ -260,7 +260,7 @@ fn certificate_names(config: &Config) -> Vec<String> {
     if !listen.is_unspecified() {
         names.push(listen.to_string());
     }
-    names.extend(own_addresses().into_iter().map(|a| a.to_string()));
+    names.extend(media::own_addresses().into_iter().map(|a| a.to_string()));
     if let Ok(name) = std::fs::read_to_string("/etc/hostname") {
         let name = name.trim();
         if !name.is_empty() && name.is_ascii() {
@@ -270,16 +270,4 @@ fn certificate_names(config: &Config) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-/// The addresses that the system would use towards others, one per family. Connecting a UDP socket
-/// only asks the routing table; the documentation addresses (RFC 5737, RFC 3849) are nobody's.
-fn own_addresses() -> Vec<IpAddr> {
-    let towards = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
-    let found = towards.into_iter().filter_map(|(from, to)| {
-        let socket = UdpSocket::bind(from).ok()?;
-        socket.connect(to).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    });
-    found.filter(|address| !address.is_unspecified()).collect()
 }

@@ -123,8 +123,10 @@ fn run_or_die(shard: shard::Shard) {
     }
 }
 
-/// The addresses that routing would choose towards others; no packet is sent to learn them.
-fn own_addresses() -> Vec<IpAddr> {
+/// The addresses that routing would choose towards others, and loopback; no packet is sent to
+/// learn them.
+#[must_use]
+pub fn own_addresses() -> Vec<IpAddr> {
     // Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket only asks the routes.
     let probes: [(IpAddr, IpAddr); 2] = [
         (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
