@@ -43,6 +43,7 @@ pub struct App {
     /// UDP ports, by shard.
     pub media_ports: Vec<u16>,
     sessions: Arc<SessionParts>,
+    pages: axum::Router,
     media: Media,
     stop: watch::Sender<bool>,
     alive: mpsc::Receiver<()>,
@@ -88,6 +89,7 @@ impl App {
         let http_addr = plain.local_addr()?;
         let mut listeners = Vec::new();
         let mut tls_addr = None;
+        let inside_pages = pages.clone();
         let on_plain = match secure(http, &config)? {
             None => pages,
             Some((acceptor, certificate)) => {
@@ -121,6 +123,7 @@ impl App {
             ops_addr,
             media_ports,
             sessions,
+            pages: inside_pages,
             media,
             stop,
             alive: alive_out,
@@ -160,6 +163,16 @@ impl App {
         let id = LessonId::new(id)?;
         self.sessions.directory.create(&id, title.to_owned())?;
         Ok(())
+    }
+
+    /// Opens one more plain listener, on loopback, for clients inside this process: they need no
+    /// certificate, whatever the public listener speaks. It ends with the server.
+    pub async fn listen_inside(&self) -> anyhow::Result<SocketAddr> {
+        let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = listener.local_addr()?;
+        let limits = Arc::new(Connections::new(256, 256));
+        tokio::spawn(serve(listener, None, self.pages.clone(), limits, self.stop.subscribe()));
+        Ok(address)
     }
 
     /// The lessons that run now, with their people.

@@ -3,8 +3,8 @@
 //!
 //! The synthetic teacher steps aside for a human one: while somebody else leads the lesson she is
 //! away, and 10 s after the last human lead has gone she comes back. When somebody ends the lesson,
-//! it begins anew after the same pause. Participants speak the public protocol over the server's
-//! own listener; only the tokens and the list of who is there come from the server directly.
+//! it begins anew after the same pause. Participants speak the public protocol over a WebSocket
+//! like anybody; only the tokens and the list of who is there come from the server directly.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub async fn run(app: &App, lesson: &str, title: &str) -> anyhow::Result<()> {
 
 /// [`run`] with another pause before the synthetic teacher's return.
 async fn direct(app: &App, lesson: &str, title: &str, pause: Duration) -> anyhow::Result<()> {
-    let url = websocket_url(app)?;
+    let url = websocket_url(app).await?;
     // One clock for all, so that the clips stay in step.
     let clock = Instant::now();
     let cast = Cast { app, lesson, url, clock };
@@ -90,13 +90,10 @@ async fn direct(app: &App, lesson: &str, title: &str, pause: Duration) -> anyhow
     }
 }
 
-/// Where the synthetic participants connect to.
-fn websocket_url(app: &App) -> anyhow::Result<String> {
-    anyhow::ensure!(
-        app.tls_addr.is_none(),
-        "the demonstration's synthetic participants need the plain listener: run `demo` with http.tls = \"off\""
-    );
-    Ok(format!("ws://{}/ws", app.local_addr()))
+/// Where the synthetic participants connect to: the public listener, unless it speaks TLS.
+async fn websocket_url(app: &App) -> anyhow::Result<String> {
+    let address = if app.tls_addr.is_none() { app.local_addr() } else { app.listen_inside().await? };
+    Ok(format!("ws://{address}/ws"))
 }
 
 struct Cast<'a> {

@@ -101,3 +101,20 @@ async fn an_ended_demonstration_begins_anew() {
     .await;
     house.app.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_tls_demonstrates_as_well() {
+    let house = House::open_with(|config| {
+        config.http.tls = crate::http::TlsMode::SelfSigned;
+        config.http.tls_listen = config.http.listen;
+    })
+    .await;
+    assert!(house.app.tls_addr.is_some());
+    let url = websocket_url(&house.app).await.expect("a listener");
+    beside(&house, async {
+        let board = Probe::start(Probe::receiver(&url, house.token(Role::Receiver, "board")));
+        board.until(PATIENCE, taught).await.expect("a lesson");
+    })
+    .await;
+    house.app.shutdown().await;
+}

@@ -23,6 +23,10 @@ pub struct House {
 
 impl House {
     pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let mut config = Config::default();
         config.http.listen = "127.0.0.1:0".parse().expect("an address");
@@ -30,6 +34,7 @@ impl House {
         config.media.port = 0;
         config.media.addresses = vec!["127.0.0.1".into()];
         config.data.dir = data.path().to_owned();
+        change(&mut config);
         let app = App::start(config).await.expect("a server");
         let url = format!("ws://{}/ws", app.local_addr());
         Self { app, url, clock: Instant::now(), _data: data }
