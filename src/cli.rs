@@ -1,4 +1,4 @@
-//! The command line: `serve`, `demo`, `token`.
+//! The command line: `serve`, `demo`, `token`, `load`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{App, issue_token};
-use crate::bot::demo;
+use crate::bot::{demo, load};
 use crate::config::Config;
 use crate::session::message::Role;
 use crate::telemetry;
@@ -29,6 +29,8 @@ enum Command {
     Serve(ConfigArgs),
     /// Run the server with a lesson that is taught by a synthetic teacher.
     Demo(ConfigArgs),
+    /// Join a lesson with many light classrooms, and tell how that went.
+    Load(LoadArgs),
     /// Print a token for a lesson's link; it stands alone on the last line.
     Token(TokenArgs),
 }
@@ -61,6 +63,35 @@ struct TokenArgs {
     /// Participant id; a newer connection of the same one replaces the older.
     #[arg(long)]
     sub: Option<String>,
+}
+
+#[derive(Args)]
+struct LoadArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where the server listens: http://host:port or ws://host:port.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// Lesson id; the tokens are made with this configuration's secret.
+    #[arg(long, default_value = "load")]
+    lesson: String,
+    #[arg(long, default_value_t = 30)]
+    classrooms: u32,
+    /// Joins per second.
+    #[arg(long, default_value_t = 30.0)]
+    joins: f64,
+    /// Seconds from the first join to the end.
+    #[arg(long, default_value_t = 30)]
+    duration: u64,
+    /// Lead the lesson with a light publisher of so many kbit/s.
+    #[arg(long, value_name = "KBPS")]
+    teach: Option<u32>,
+    /// The server's process id, for its CPU per forwarded packet and its memory.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// The report as JSON on standard output.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -107,6 +138,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             app.shutdown().await;
             ended
         }
+        Command::Load(args) => run_load(args).await,
         Command::Token(args) => {
             let config = args.config.load()?;
             std::fs::create_dir_all(&config.data.dir)?;
@@ -117,6 +149,36 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
+    let config = args.config.load()?;
+    telemetry::start(&config.log);
+    let tokens = config.auth.tokens(&config.data.dir)?;
+    let host = args.url.trim_end_matches('/').replacen("http", "ws", 1);
+    let plan = load::Plan {
+        url: format!("{host}/ws"),
+        classrooms: args.classrooms,
+        joins: args.joins,
+        duration: Duration::from_secs(args.duration),
+        teach: args.teach,
+        pid: args.pid,
+    };
+    let ttl = plan.duration + Duration::from_secs(600);
+    let lesson = args.lesson.clone();
+    let issue = move |role, sub: &str| issue_token(&tokens, &lesson, role, sub, Some(sub), ttl);
+    let report = load::run(&plan, std::sync::Arc::new(issue), |now| {
+        eprint!("\r{:>4.0} s  {} connected  {} packets ", now.at.as_secs_f64(), now.connected, now.packets);
+    })
+    .await?;
+    eprintln!();
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.text());
+    }
+    anyhow::ensure!(report.failed == 0, "{} classrooms could not join", report.failed);
+    Ok(())
 }
 
 async fn start(args: &ConfigArgs) -> anyhow::Result<App> {

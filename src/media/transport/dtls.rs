@@ -83,13 +83,98 @@ impl DtlsContext {
     /// For the answer: upper-case hex with colons.
     #[must_use]
     pub fn fingerprint_text(&self) -> String {
-        let hex: Vec<String> = self.fingerprint.iter().map(|b| format!("{b:02X}")).collect();
-        hex.join(":")
+        hex(&self.fingerprint)
     }
 }
 
 fn sha256(der: &[u8], provider: &dyn CryptoProvider) -> Option<Fingerprint> {
     provider.crypto().hash(HashAlgorithm::Sha256, der).ok()?.try_into().ok()
+}
+
+/// The client's side of the same handshake, for synthetic participants: GCM alone.
+pub struct DtlsClient {
+    endpoint: Endpoint,
+    config: Arc<HandshakeConfig>,
+}
+
+impl DtlsClient {
+    /// What all clients of a process can share: a certificate and its fingerprint text.
+    pub fn shared(provider: Arc<dyn CryptoProvider>) -> Result<(DtlsClientConfig, String), DtlsSetupError> {
+        let wrap = |e: &dyn std::fmt::Display| DtlsSetupError(e.to_string());
+        let names = vec!["zhuandi-load".to_owned()];
+        let certificate =
+            Certificate::generate_self_signed(names, provider.crypto()).map_err(|e| wrap(&e))?;
+        let fingerprint = sha256(&certificate.certificate[0], provider.as_ref())
+            .ok_or_else(|| DtlsSetupError("no SHA-256".into()))?;
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(provider)
+            .with_certificates(vec![certificate])
+            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+            // Load is sent to servers of one's own; the signalling has named them.
+            .with_insecure_skip_verify(true)
+            .with_extended_master_secret(ExtendedMasterSecretType::Require)
+            .with_flight_interval(Duration::from_millis(500))
+            .build(true, None)
+            .map_err(|e| wrap(&e))?;
+        Ok((DtlsClientConfig(Arc::new(config)), hex(&fingerprint)))
+    }
+
+    #[must_use]
+    pub fn new(config: &DtlsClientConfig) -> Self {
+        Self { endpoint: Endpoint::new(DUMMY, TransportProtocol::UDP, None), config: config.0.clone() }
+    }
+
+    /// Sends the first flight.
+    pub fn connect(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
+        let _ = self.endpoint.connect(now, DUMMY, self.config.clone(), None);
+        drain(&mut self.endpoint, out);
+    }
+
+    /// Feeds one datagram. `Connected` once, when the handshake is done.
+    pub fn read(&mut self, now: Instant, datagram: &[u8], out: &mut Vec<BytesMut>) -> Progress {
+        let events = self.endpoint.read(now, DUMMY, None, BytesMut::from(datagram));
+        drain(&mut self.endpoint, out);
+        for event in events.unwrap_or_default() {
+            match event {
+                EndpointEvent::HandshakeComplete => {
+                    let exported = self.endpoint.get_connection_state(DUMMY).and_then(|state| {
+                        let length = KeyingMaterial::length(Profile::Gcm128);
+                        state.export_keying_material(LABEL, &[], length).ok()
+                    });
+                    let keys = exported.and_then(|secret| {
+                        KeyingMaterial::for_client(Profile::Gcm128, SecretVec::as_ref(&secret))
+                    });
+                    return keys.map_or(Progress::Failed, Progress::Connected);
+                }
+                EndpointEvent::PeerClosed => return Progress::Closed,
+                _ => {}
+            }
+        }
+        Progress::Nothing
+    }
+
+    /// Repeats a flight when it is time.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
+        if self.endpoint.poll_timeout(&DUMMY).is_some_and(|at| at <= now) {
+            let _ = self.endpoint.handle_timeout(DUMMY, now);
+            drain(&mut self.endpoint, out);
+        }
+    }
+
+    /// close_notify
+    pub fn close(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
+        let _ = self.endpoint.close(now);
+        drain(&mut self.endpoint, out);
+    }
+}
+
+/// Shared by all clients of a process.
+#[derive(Clone)]
+pub struct DtlsClientConfig(Arc<HandshakeConfig>);
+
+fn hex(fingerprint: &Fingerprint) -> String {
+    let hex: Vec<String> = fingerprint.iter().map(|b| format!("{b:02X}")).collect();
+    hex.join(":")
 }
 
 /// What came of feeding a datagram or a time-out.

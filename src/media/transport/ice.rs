@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 
 use rand::RngExt;
 use rtc_stun::attributes::{
-    ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
+    ATTR_ICE_CONTROLLED, ATTR_ICE_CONTROLLING, ATTR_MESSAGE_INTEGRITY, ATTR_USE_CANDIDATE, ATTR_USERNAME,
+    AttrType,
 };
 use rtc_stun::error_code::{CODE_ROLE_CONFLICT, ErrorCodeAttribute};
 use rtc_stun::fingerprint::FINGERPRINT;
@@ -163,11 +164,29 @@ impl BindingRequest {
     }
 }
 
+/// The client's side, for synthetic participants: a check that nominates its path at once.
+#[must_use]
+pub fn nominating_check(ours: &IceCredentials, theirs: &IceCredentials, crypto: &dyn Crypto) -> Vec<u8> {
+    let mut m = Message::new();
+    if m.new_transaction_id().is_err() {
+        return Vec::new();
+    }
+    m.set_type(BINDING_REQUEST);
+    m.write_header();
+    let name = format!("{}:{}", theirs.ufrag, ours.ufrag);
+    let named = Username::new(ATTR_USERNAME, name).add_to(&mut m);
+    m.add(ATTR_ICE_CONTROLLING, &[1; 8]);
+    m.add(ATTR_USE_CANDIDATE, &[]);
+    let integrity = MessageIntegrity::new_short_term_integrity_with_provider(theirs.pwd.clone(), crypto);
+    let built = named.and_then(|()| integrity.add_to(&mut m)).and_then(|()| FINGERPRINT.add_to(&mut m));
+    built.map_or_else(|_| Vec::new(), |()| m.raw)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::transport::crypto_provider;
-    use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, RawAttribute};
+    use rtc_stun::attributes::RawAttribute;
 
     fn credentials(n: &str) -> IceCredentials {
         IceCredentials { ufrag: format!("ufrag{n}"), pwd: format!("password-of-side-{n}") }

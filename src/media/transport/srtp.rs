@@ -62,16 +62,23 @@ impl KeyingMaterial {
         2 * (library.key_len() + library.salt_len())
     }
 
-    /// Splits exported bytes: client key, server key, client salt, server salt; we are the server.
+    /// Splits exported bytes (client key, server key, client salt, server salt) for the server.
     #[must_use]
     pub fn for_server(profile: Profile, exported: &[u8]) -> Option<Self> {
+        let client = Self::for_client(profile, exported)?;
+        Some(Self { profile, ours: client.theirs, theirs: client.ours })
+    }
+
+    /// The same for the other side.
+    #[must_use]
+    pub fn for_client(profile: Profile, exported: &[u8]) -> Option<Self> {
         let (key, salt) = (profile.library().key_len(), profile.library().salt_len());
         if exported.len() != 2 * (key + salt) {
             return None;
         }
         let (keys, salts) = exported.split_at(2 * key);
-        let theirs = (keys[..key].to_vec(), salts[..salt].to_vec());
-        let ours = (keys[key..].to_vec(), salts[salt..].to_vec());
+        let ours = (keys[..key].to_vec(), salts[..salt].to_vec());
+        let theirs = (keys[key..].to_vec(), salts[salt..].to_vec());
         Some(Self { profile, ours, theirs })
     }
 }
@@ -331,9 +338,7 @@ mod tests {
     fn pair(profile: Profile) -> (Sealer, Opener) {
         let provider = crypto_provider().unwrap();
         let exported: Vec<u8> = (0..KeyingMaterial::length(profile)).map(|i| i as u8).collect();
-        let server = KeyingMaterial::for_server(profile, &exported).unwrap();
-        // What the server sends is what its client receives: swap the directions.
-        let client = KeyingMaterial { profile, ours: server.theirs, theirs: server.ours };
+        let client = KeyingMaterial::for_client(profile, &exported).unwrap();
         let server = KeyingMaterial::for_server(profile, &exported).unwrap();
         let (sealer, _) = keyed(&server, provider.crypto()).unwrap();
         let (_, opener) = keyed(&client, provider.crypto()).unwrap();

@@ -1,0 +1,193 @@
+//! `zhuandi load`: many real classrooms from one process.
+//!
+//! Each classroom joins by WebSocket like a page, then its media runs as a [`light`] client in a
+//! [`swarm`]: ICE, DTLS and SRTP are real, pictures are not decoded. With `--teach` a light
+//! publisher leads the lesson, at a chosen rate. What is told at the end is what was counted;
+//! the server's figures come from /proc when its process id is known.
+
+pub mod answer;
+pub mod light;
+pub mod process;
+pub mod report;
+pub mod swarm;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::bot::load::answer::Answer;
+use crate::bot::load::light::{Light, Lines, Shared, offer};
+use crate::bot::load::report::{Reading, Report};
+use crate::bot::load::swarm::{Member, Rate, Swarm};
+use crate::bot::signal::Signal;
+use crate::media::negotiate::{IceCredentials, SourceKind};
+use crate::media::transport::crypto_provider;
+use crate::media::transport::dtls::DtlsClient;
+use crate::session::message::{ClientMessage, OwnState, Role, ServerMessage, TrackIntent};
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// `ws://host:port/ws`
+    pub url: String,
+    pub classrooms: u32,
+    /// Joins per second.
+    pub joins: f64,
+    /// From the first join to the end.
+    pub duration: Duration,
+    /// Lead the lesson, at this many kbit/s of video; otherwise somebody else does.
+    pub teach: Option<u32>,
+    /// The server's process, for its CPU and memory.
+    pub pid: Option<u32>,
+}
+
+/// Makes a token for a participant of the lesson.
+pub type IssueToken = Arc<dyn Fn(Role, &str) -> anyhow::Result<String> + Send + Sync>;
+
+/// Joins, waits, counts. `progress` is called about once a second.
+pub async fn run(
+    plan: &Plan,
+    tokens: IssueToken,
+    mut progress: impl FnMut(&Reading),
+) -> anyhow::Result<Report> {
+    let shared = shared()?;
+    let swarm = Arc::new(Swarm::start("load-media")?);
+    let (end, ending) = watch::channel(false);
+    let failed = Arc::new(AtomicU32::new(0));
+    let mut tasks = JoinSet::new();
+    let started = Instant::now();
+    let before = plan.pid.and_then(process::resident);
+    if let Some(kbps) = plan.teach {
+        let token = tokens(Role::Lead, "load-lead")?;
+        let rate = rate(kbps);
+        let signal = connect(plan, &token, &shared, &swarm, Some(rate)).await.context("the lead's join")?;
+        tasks.spawn(stay(signal, ending.clone()));
+    }
+    let first = u32::from(plan.teach.is_some()) as usize;
+    let mut next = tokio::time::interval(Duration::from_secs_f64(1.0 / plan.joins.max(0.1)));
+    next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    let mut begun = 0;
+    let deadline = tokio::time::sleep(plan.duration);
+    tokio::pin!(deadline);
+    let mut window = None;
+    loop {
+        tokio::select! {
+            () = &mut deadline => break,
+            _ = next.tick(), if begun < plan.classrooms => {
+                begun += 1;
+                let (plan, shared, swarm) = (plan.clone(), shared.clone(), swarm.clone());
+                let (tokens, failed, ending) = (tokens.clone(), failed.clone(), ending.clone());
+                tasks.spawn(async move {
+                    let joined = match tokens(Role::Receiver, &format!("load-{begun}")) {
+                        Ok(token) => connect(&plan, &token, &shared, &swarm, None).await,
+                        Err(error) => Err(error),
+                    };
+                    match joined {
+                        Ok(signal) => stay(signal, ending).await,
+                        Err(error) => {
+                            tracing::warn!(%error, "a classroom could not join");
+                            failed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+            _ = look.tick() => {
+                let reading = Reading::take(&swarm.figures(), first, plan.pid, started);
+                // Once everybody is in and has settled, the window of the figures begins.
+                let settled = reading.connected + failed.load(Ordering::Relaxed) >= plan.classrooms;
+                if settled && window.is_none() {
+                    window = Some(reading.clone());
+                }
+                progress(&reading);
+            }
+        }
+    }
+    let figures = swarm.figures();
+    let last = Reading::take(&figures, first, plan.pid, started);
+    let _ = end.send(true);
+    while tasks.join_next().await.is_some() {}
+    if let Ok(swarm) = Arc::try_unwrap(swarm) {
+        swarm.stop();
+    }
+    let failed = failed.load(Ordering::Relaxed);
+    Ok(Report::new(plan, &figures[first.min(figures.len())..], failed, window, &last, before))
+}
+
+/// Certificate and cryptography that all clients of this process share.
+pub fn shared() -> anyhow::Result<Shared> {
+    let provider = crypto_provider().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let (dtls, fingerprint) = DtlsClient::shared(provider.clone())?;
+    Ok(Shared { provider, dtls, fingerprint })
+}
+
+/// A camera of `kbps` at 25 pictures a second in packets of 900 bytes.
+#[must_use]
+pub fn rate(kbps: u32) -> Rate {
+    const SIZE: usize = 900;
+    let per_picture = f64::from(kbps) * 1000.0 / 8.0 / 25.0;
+    let packets = (per_picture / SIZE as f64).ceil().max(1.0);
+    Rate { pictures: 25, packets: packets as usize, size: (per_picture / packets) as usize, group: 50 }
+}
+
+/// Joins by WebSocket, offers, and hands the media to the swarm.
+async fn connect(
+    plan: &Plan,
+    token: &str,
+    shared: &Shared,
+    swarm: &Swarm,
+    publish: Option<Rate>,
+) -> anyhow::Result<Signal> {
+    let began = Instant::now();
+    let (mut signal, welcome) = Signal::join(&plan.url, token).await?;
+    let ServerMessage::Welcome { slots, .. } = welcome else {
+        anyhow::bail!("no welcome");
+    };
+    let ice = IceCredentials::generate();
+    let lines = Lines { publish: publish.is_some(), audio: slots.audio, video: slots.video };
+    let kinds = [("0", SourceKind::Mic), ("1", SourceKind::Camera)];
+    let tracks = kinds.into_iter().filter(|_| publish.is_some());
+    let tracks = tracks.map(|(mid, kind)| TrackIntent { mid: mid.to_owned(), kind }).collect();
+    let request = signal.next_request();
+    signal.send(&ClientMessage::Offer { request, sdp: offer(shared, &ice, lines), tracks }).await?;
+    let answer = loop {
+        match signal.next().await? {
+            ServerMessage::Answer { sdp, .. } => break sdp,
+            ServerMessage::Error { code, message, .. } => anyhow::bail!("{message} ({code})"),
+            _ => {}
+        }
+    };
+    let answer = Answer::parse(&answer).context("the answer")?;
+    let server = answer.server().context("no candidate in the answer")?;
+    let light = Light::new(shared, ice, answer, server, began);
+    swarm.add(Member { light, publish });
+    let playing =
+        OwnState { mic: publish.is_some(), camera: publish.is_some(), sound: true, ..OwnState::default() };
+    signal.send(&ClientMessage::State { state: playing }).await?;
+    if publish.is_some() {
+        let request = signal.next_request();
+        signal.send(&ClientMessage::StartLesson { request }).await?;
+    }
+    Ok(signal)
+}
+
+/// Reads and pings until the end, then leaves.
+async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>) {
+    let mut ping = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        tokio::select! {
+            _ = ending.changed() => break,
+            message = signal.next() => if message.is_err() { return },
+            _ = ping.tick() => {
+                if signal.send(&ClientMessage::Ping { sent: 0.0 }).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    let _ = signal.send(&ClientMessage::Leave).await;
+}

@@ -1,0 +1,222 @@
+//! Many light clients on one thread: a socket each, one wait for all.
+//!
+//! The thread only moves datagrams and time; what clients do is in `light`. New clients come by a
+//! channel, figures are read by last value.
+
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+
+use crate::bot::load::light::{Counts, Light};
+
+const TICK: Duration = Duration::from_millis(20);
+/// A receive buffer: several segments come at once (GRO).
+const BUFFER: usize = 64 * 1024;
+
+/// What a publisher sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Pictures per second.
+    pub pictures: u32,
+    /// Packets in each.
+    pub packets: usize,
+    /// Payload bytes in each packet.
+    pub size: usize,
+    /// A key frame every so many pictures.
+    pub group: u32,
+}
+
+/// A client and what it sends, if anything.
+pub struct Member {
+    pub light: Light,
+    pub publish: Option<Rate>,
+}
+
+/// Figures of one client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub counts: Counts,
+    pub connected: Option<Duration>,
+    pub first_packet: Option<Duration>,
+    pub first_key_frame: Option<Duration>,
+    pub key_requests: u64,
+}
+
+/// The running thread.
+pub struct Swarm {
+    join: Option<Sender<Member>>,
+    figures: Arc<Mutex<Vec<Figures>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Swarm {
+    pub fn start(name: &str) -> io::Result<Self> {
+        let (join, members) = channel();
+        let figures = Arc::new(Mutex::new(Vec::new()));
+        let shared = figures.clone();
+        let mut poll = Poll::new()?;
+        let run = move || {
+            if let Err(error) = run(&mut poll, &members, &shared) {
+                tracing::error!(%error, "load client");
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(Self { join: Some(join), figures, thread: Some(thread) })
+    }
+
+    /// Adds a client; its figures stand at the place in order of adding.
+    pub fn add(&self, member: Member) {
+        if let Some(join) = &self.join {
+            let _ = join.send(member);
+        }
+    }
+
+    /// Figures of all clients, at most 20 ms old.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figures> {
+        self.figures.lock().map(|f| f.clone()).unwrap_or_default()
+    }
+
+    /// Closes all clients and ends the thread.
+    pub fn stop(mut self) {
+        self.join = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Running {
+    member: Member,
+    socket: mio::net::UdpSocket,
+    state: UdpSocketState,
+    began: Instant,
+    pictures: u32,
+    sounds: u32,
+}
+
+fn run(poll: &mut Poll, members: &Receiver<Member>, shared: &Mutex<Vec<Figures>>) -> io::Result<()> {
+    let mut all: Vec<Running> = Vec::new();
+    let mut events = Events::with_capacity(1024);
+    let mut buffers = vec![0u8; 8 * BUFFER];
+    let mut next_tick = Instant::now();
+    loop {
+        loop {
+            match members.try_recv() {
+                Ok(member) => all.push(begin(poll, member, all.len())?),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    for r in &mut all {
+                        r.member.light.close(Instant::now());
+                        r.send();
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        poll.poll(&mut events, Some(next_tick.saturating_duration_since(Instant::now())))?;
+        for event in &events {
+            let r = &mut all[event.token().0];
+            r.receive(&mut buffers);
+            r.send();
+        }
+        let now = Instant::now();
+        if now >= next_tick {
+            next_tick = now
+                + if all.iter().any(|r| r.member.publish.is_some()) {
+                    Duration::from_millis(4)
+                } else {
+                    TICK
+                };
+            for r in &mut all {
+                r.publish(now);
+                r.member.light.tick(now);
+                r.send();
+            }
+            if let Ok(mut figures) = shared.lock() {
+                figures.clear();
+                figures.extend(all.iter().map(Running::figures));
+            }
+        }
+    }
+}
+
+fn begin(poll: &Poll, member: Member, at: usize) -> io::Result<Running> {
+    let any: SocketAddr = match member.light.server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(member.light.server)?;
+    socket.set_nonblocking(true)?;
+    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    let mut socket = mio::net::UdpSocket::from_std(socket);
+    poll.registry().register(&mut socket, Token(at), Interest::READABLE)?;
+    Ok(Running { member, socket, state, began: Instant::now(), pictures: 0, sounds: 0 })
+}
+
+impl Running {
+    fn receive(&mut self, buffers: &mut [u8]) {
+        let mut metas = [RecvMeta::default(); 8];
+        loop {
+            let mut slices: Vec<IoSliceMut<'_>> = buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
+            let Ok(count) = self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut metas) else {
+                return;
+            };
+            let now = Instant::now();
+            for (meta, buffer) in metas.iter().zip(&mut slices).take(count) {
+                for datagram in buffer[..meta.len].chunks_mut(meta.stride.max(1)) {
+                    self.member.light.handle(datagram, now);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        for datagram in self.member.light.out.drain(..) {
+            // A full socket loses it, as a network would.
+            let _ = self.socket.send(&datagram);
+        }
+    }
+
+    /// Sends what is due by the clock, so that the rate holds whatever the tick does.
+    fn publish(&mut self, now: Instant) {
+        let Some(rate) = self.member.publish else {
+            return;
+        };
+        if self.member.light.connected.is_none() {
+            self.began = now;
+            return;
+        }
+        let since = now - self.began;
+        let due = (since.as_micros() * u128::from(rate.pictures) / 1_000_000) as u32;
+        while self.pictures < due {
+            let at = Duration::from_micros(u64::from(self.pictures) * 1_000_000 / u64::from(rate.pictures));
+            let key = self.pictures % rate.group == 0;
+            self.member.light.publish_picture(at, rate.packets, rate.size, key);
+            self.pictures += 1;
+        }
+        while self.sounds < (since.as_millis() / 20) as u32 {
+            let at = Duration::from_millis(20 * u64::from(self.sounds));
+            self.member.light.publish_sound(at, 80);
+            self.sounds += 1;
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let light = &self.member.light;
+        Figures {
+            counts: light.counts(),
+            connected: light.connected,
+            first_packet: light.first_packet,
+            first_key_frame: light.first_key_frame,
+            key_requests: light.key_requests,
+        }
+    }
+}
