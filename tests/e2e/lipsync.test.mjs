@@ -65,6 +65,8 @@ test(`flash and beep come together after ${SWITCHES} switches`, async (t) => {
   record(t, `sound behind picture after ${SWITCHES} switches, raw`, after.skew, "ms");
   record(t, "sound behind picture in the control, raw", yardstick.skew, "ms");
   record(t, `lip sync error after ${SWITCHES} switches`, Math.abs(after.skew - yardstick.skew), "ms", "<= 80");
+  record(t, "delay p50 of the picture on a single board", after.picture, "ms");
+  record(t, "delay p50 of the picture in its control", yardstick.picture, "ms");
   t.diagnostic(`picture ${after.picture} ms, sound ${after.sound} ms, ${after.beeps} beeps; control ${yardstick.picture} ms, ${yardstick.sound} ms`);
   assert.ok(after.beeps >= SECONDS / 2, `only ${after.beeps} beeps heard in ${SECONDS} s`);
   assert.ok(Math.abs(after.skew - yardstick.skew) < 400, "lips and voice are apart");

@@ -85,7 +85,8 @@ export async function startServer({ env = {} } = {}) {
   try {
     await until("the server answers on its port", async () => {
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
-      return (await fetch(`${server.ops}/readyz`)).ok && (await fetch(`${server.url}/class`)).ok;
+      const page = await fetch(`${server.url}/class`, { redirect: "manual" });
+      return (await fetch(`${server.ops}/readyz`)).ok && page.status < 400;
     });
   } catch (error) {
     await stop();
