@@ -20,7 +20,8 @@ struct Difference {
 
 impl Lesson {
     /// Sends what changed since the last time: routes, slots, roster entries.
-    pub fn settle(&mut self, _now: Instant) {
+    pub fn settle(&mut self, now: Instant) {
+        self.do_what_is_due(now);
         if std::mem::take(&mut self.replan) {
             self.apply_plan();
         }

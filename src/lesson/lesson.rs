@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId, SourceId};
+use crate::lesson::attached::Due;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
 use crate::lesson::roster::{Peer, Roster};
@@ -47,10 +48,12 @@ pub struct Lesson {
     // Stale for the others until `settle`.
     pub(super) changed: BTreeSet<ParticipantId>,
     pub(super) replan: bool,
+    /// What an event made due and needs the time for.
+    pub(super) due: Vec<Due>,
 
     // Out.
     pub(super) media: MediaDoor,
-    negotiator: Negotiator,
+    pub(super) negotiator: Negotiator,
     make_sink: MakeSink,
     codec: watch::Sender<Codec>,
 }
@@ -86,6 +89,7 @@ impl Lesson {
             hub_open: false,
             changed: BTreeSet::new(),
             replan: false,
+            due: Vec::new(),
             media: parts.media,
             negotiator: parts.negotiator,
             make_sink: parts.make_sink,
@@ -102,6 +106,16 @@ impl Lesson {
             actor.outbox.push(&self.welcome(&actor, None, now));
             return Ok(());
         }
+        let kept = self.take_seat(&actor, now)?;
+        actor.outbox.push(&self.welcome(&actor, kept, now));
+        if let Some(message) = kept.and_then(|peer| self.all_slots(&actor.member.id, peer)) {
+            actor.outbox.push(&message);
+        }
+        Ok(())
+    }
+
+    /// Puts this connection on its participant's seat. Gives the peer that the seat still has.
+    pub(super) fn take_seat(&mut self, actor: &Actor, now: Instant) -> Result<Option<PeerId>, LessonError> {
         if self.roster.get(&actor.member.id).is_none() && self.roster.len() >= self.config.max_participants {
             return Err(LessonError::Full);
         }
@@ -120,17 +134,17 @@ impl Lesson {
         }
         seat.member = actor.member.clone();
         seat.away_since = None;
+        if seat.attached.take().is_some() {
+            // What was assumed of a seat without a page is not what the page says.
+            seat.said = None;
+        }
         let kept = seat.current.as_ref().map(|p| p.id);
         for peer in dropped {
             self.remove_peer(peer.id);
         }
-        actor.outbox.push(&self.welcome(&actor, kept, now));
-        if let Some(message) = kept.and_then(|peer| self.all_slots(&actor.member.id, peer)) {
-            actor.outbox.push(&message);
-        }
-        self.changed.insert(actor.member.id);
+        self.changed.insert(actor.member.id.clone());
         self.replan = true;
-        Ok(())
+        Ok(kept)
     }
 
     /// A connection ended.
@@ -312,7 +326,7 @@ impl Lesson {
         self.media.surely(move || Command::RemovePeer { peer });
     }
 
-    fn start(&mut self, now: Instant) {
+    pub(super) fn start(&mut self, now: Instant) {
         if self.state != LessonState::Scheduled {
             return;
         }
@@ -347,7 +361,7 @@ impl Lesson {
         }
     }
 
-    fn add_peer(
+    pub(super) fn add_peer(
         &mut self,
         actor: &Actor,
         request: Option<u32>,
@@ -422,6 +436,7 @@ impl Lesson {
         }
         let older = std::mem::replace(&mut seat.current, seat.pending.take());
         self.changed.insert(seat.member.id.clone());
+        self.due.extend(seat.due_when_connected(id));
         if let Some(older) = older {
             self.remove_peer(older.id);
         }
@@ -440,6 +455,7 @@ impl Lesson {
         if !asked && seat.pending.is_none() {
             seat.push(&renew("media_lost"));
         }
+        self.due.extend(seat.due_when_closed(id));
         self.changed.insert(seat.member.id.clone());
         self.replan = true;
     }

@@ -6,14 +6,16 @@
 //! by `try_send`, statistics as last value.
 //!
 //! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
-//! (what happens on each message, no clock and no I/O of its own), `task` (the loop).
+//! (what happens on each message, no clock and no I/O of its own), `attached` (seats without a
+//! page), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ids::{ConnectionId, LessonId, ParticipantId};
-use crate::media::negotiate::{Accepted, Codec, NegotiateError, SourceKind};
+use crate::media::negotiate::{Accepted, Codec, IceCredentials, NegotiateError, SourceKind};
 use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 
+mod attached;
 pub mod config;
 pub mod directory;
 mod feeds;
@@ -28,6 +30,7 @@ pub mod plan;
 pub mod roster;
 mod task;
 
+pub use attached::Attachment;
 pub use config::LessonConfig;
 pub use directory::Directory;
 pub use roster::Member;
@@ -124,6 +127,19 @@ enum Request {
         ask: Ask,
         reply: Reply<()>,
     },
+    /// A seat without a page, and its media in the same step.
+    Attach {
+        actor: Actor,
+        attachment: Attachment,
+        accepted: Box<Accepted>,
+        preferred: Codec,
+        reply: Reply<()>,
+    },
+    RestartAttached {
+        connection: ConnectionId,
+        remote: IceCredentials,
+        reply: Reply<String>,
+    },
     Gone {
         connection: ConnectionId,
         how: Gone,
@@ -175,6 +191,30 @@ impl LessonHandle {
     /// Asks something; the lesson pushes `done` or `answer` itself.
     pub async fn ask(&self, actor: Actor, request: Option<u32>, ask: Ask) -> Result<(), LessonError> {
         self.call(|reply| Request::Ask { actor, request, ask, reply }).await?
+    }
+
+    /// Takes a seat for somebody without a page, with the media connection that it lives by. An
+    /// older connection of the same participant is replaced. The actor's outbox gets the goodbye
+    /// when the lesson has no place for it any more.
+    pub async fn attach(
+        &self,
+        actor: Actor,
+        attachment: Attachment,
+        accepted: Accepted,
+        preferred: Codec,
+    ) -> Result<(), LessonError> {
+        let accepted = Box::new(accepted);
+        self.call(|reply| Request::Attach { actor, attachment, accepted, preferred, reply }).await?
+    }
+
+    /// ICE restart of an attached media connection, by new credentials alone (RFC 9725 §4.3.3).
+    /// Gives the SDP fragment for the client.
+    pub async fn restart_attached(
+        &self,
+        connection: ConnectionId,
+        remote: IceCredentials,
+    ) -> Result<String, LessonError> {
+        self.call(|reply| Request::RestartAttached { connection, remote, reply }).await?
     }
 
     /// Tells that a connection is no more.

@@ -5,6 +5,8 @@
 //! a slow reader falls behind in time but not in size. What still grows beyond `MAX_MESSAGES` or
 //! `MAX_BYTES` marks the box as overflowed, and the session that drains it closes. A broadcast is
 //! encoded once and shared.
+//!
+//! A seat without a page (WHIP, WHEP) has a box that keeps nothing but the goodbye.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,6 +94,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     ready: Notify,
+    /// Nobody reads news here.
+    goodbye_only: bool,
 }
 
 /// Both ends of the box; clones are the same box.
@@ -110,8 +114,17 @@ impl Outbox {
         Self::default()
     }
 
+    /// A box for a seat without a page: only `bye` is kept.
+    #[must_use]
+    pub fn goodbye_only() -> Self {
+        Self(Arc::new(Shared { goodbye_only: true, ..Shared::default() }))
+    }
+
     /// Adds a message. Never waits; after a message that closes the connection nothing is added.
     pub fn push(&self, message: &ServerMessage) {
+        if self.0.goodbye_only && !matches!(message, ServerMessage::Bye { .. }) {
+            return;
+        }
         let mut queue = self.lock();
         if let ServerMessage::Slots { peer, slots } = message {
             let merged = queue.take_slots(*peer, slots);
@@ -126,6 +139,9 @@ impl Outbox {
 
     /// Adds a broadcast. Not for `slots`, which are one page's own.
     pub fn push_encoded(&self, message: &Encoded) {
+        if self.0.goodbye_only && message.closes.is_none() {
+            return;
+        }
         self.lock().add(message, Vec::new());
         self.0.ready.notify_one();
     }
@@ -239,6 +255,18 @@ mod tests {
             outbox.push(&ServerMessage::Done { request });
         }
         assert_eq!(outbox.next().await, Outgoing::Overflow);
+    }
+
+    #[tokio::test]
+    async fn a_seat_without_a_page_hears_only_the_goodbye() {
+        let outbox = Outbox::goodbye_only();
+        for request in 0..=MAX_MESSAGES as u32 {
+            outbox.push(&ServerMessage::Done { request });
+            outbox.push_encoded(&Encoded::new(&link(request)));
+        }
+        outbox.push_encoded(&Encoded::new(&ServerMessage::Bye { reason: ByeReason::Ended }));
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("bye")));
+        assert_eq!(outbox.next().await, Outgoing::Close(Some(ByeReason::Ended)));
     }
 
     #[tokio::test]

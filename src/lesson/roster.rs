@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::ids::{ConnectionId, ParticipantId, PeerId, SourceId};
+use crate::lesson::attached::Attached;
 use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SeatView, SourceView};
 use crate::media::command::{LayerIndex, SlotIndex};
@@ -36,6 +37,8 @@ pub struct Seat {
     pub away_since: Option<Instant>,
     /// The socket that speaks for this seat now.
     pub connection: Option<(ConnectionId, Outbox)>,
+    /// Set when no page speaks for this seat, but a media connection alone.
+    pub attached: Option<Attached>,
     /// What the page says of itself; `None` before it said anything, then all it sends counts.
     pub said: Option<OwnState>,
     /// Kinds that the lead closed.
@@ -132,6 +135,7 @@ impl Seat {
             joined: now,
             away_since: None,
             connection: None,
+            attached: None,
             said: None,
             closed: Vec::new(),
             current: None,

@@ -181,6 +181,12 @@ impl Task {
             Request::Ask { actor, request, ask, reply } => {
                 let _ = reply.send(self.lesson.handle_ask(&actor, request, ask, now));
             }
+            Request::Attach { actor, attachment, accepted, preferred, reply } => {
+                let _ = reply.send(self.lesson.handle_attach(&actor, attachment, *accepted, preferred, now));
+            }
+            Request::RestartAttached { connection, remote, reply } => {
+                let _ = reply.send(self.lesson.handle_restart_attached(connection, remote));
+            }
             Request::Gone { connection, how } => self.lesson.handle_gone(connection, how, now),
             Request::Overview { reply } => {
                 let _ = reply.send(self.lesson.overview(now));

@@ -28,6 +28,23 @@ impl AnswerTemplate {
         &self.sdp
     }
 
+    /// The transport alone, as it answers an ICE restart by fragment (RFC 8840 §9, RFC 9725 §4.3.3).
+    #[must_use]
+    pub fn fragment(&self) -> String {
+        const OF_SESSION: [&str; 2] = ["a=ice-lite", "a=group:"];
+        const OF_MEDIA: [&str; 4] = ["a=mid:", "a=ice-", "a=candidate:", "a=end-of-candidates"];
+        let mut sections = self.sdp.split("\r\nm=");
+        let session = sections.next().unwrap_or_default();
+        // The one m-line that has the candidates speaks for the bundle.
+        let carrier = sections.find(|s| s.contains("\r\na=candidate:")).unwrap_or_default();
+        let (media, attributes) = carrier.split_once("\r\n").unwrap_or_default();
+        let of = |text: &str, kept: &[&str]| -> String {
+            let lines = text.lines().filter(|l| kept.iter().any(|k| l.starts_with(k)));
+            lines.map(|l| format!("{l}\r\n")).collect()
+        };
+        format!("{}m={media}\r\n{}", of(session, &OF_SESSION), of(attributes, &OF_MEDIA))
+    }
+
     pub(crate) fn has_mids(&self, mids: &[&str]) -> bool {
         self.mids.iter().map(String::as_str).eq(mids.iter().copied())
     }
@@ -155,18 +172,25 @@ fn codec_lines(sdp: &mut String, media: &OfferMedia, codec: Codec, main: u8, rtx
     let feedback = |name: &str| offered.is_some_and(|c| c.feedback.iter().any(|f| f == name));
     match codec {
         Codec::Opus => {
-            let _ =
-                write!(sdp, "a=rtpmap:{main} opus/48000/2\r\na=fmtp:{main} minptime=10;useinbandfec=1\r\n");
+            // A sender of two channels is told that they are welcome (RFC 7587 §7).
+            let both = |key: &str| offered.is_some_and(|c| c.parameter(key) == Some("1"));
+            let stereo = if both("stereo") || both("sprop-stereo") { ";stereo=1" } else { "" };
+            let _ = write!(
+                sdp,
+                "a=rtpmap:{main} opus/48000/2\r\na=fmtp:{main} minptime=10;useinbandfec=1{stereo}\r\n"
+            );
         }
         Codec::Vp8 => {
             let _ = write!(sdp, "a=rtpmap:{main} VP8/90000\r\n");
         }
         Codec::H264 => {
             let profile = offered.and_then(|c| c.parameter("profile-level-id"));
+            let mode = offered.and_then(|c| c.parameter("packetization-mode"));
             let _ = write!(
                 sdp,
                 "a=rtpmap:{main} H264/90000\r\na=fmtp:{main} level-asymmetry-allowed=1;\
-                 packetization-mode=1;profile-level-id={}\r\n",
+                 packetization-mode={};profile-level-id={}\r\n",
+                mode.unwrap_or("0"),
                 profile.unwrap_or("42e01f")
             );
         }

@@ -18,6 +18,7 @@ pub use crate::media::answer::AnswerTemplate;
 use crate::media::answer::render;
 pub use crate::media::codec::Codec;
 use crate::media::command::SlotIndex;
+pub use crate::media::fragment::{Fragment, MAX_FRAGMENT};
 use crate::media::transport::dtls::{DtlsContext, Fingerprint};
 pub use crate::media::transport::ice::IceCredentials;
 use crate::media::transport::sdp::{Direction, Offer, OfferCodec, OfferMedia, SdpError};
@@ -295,10 +296,32 @@ impl Negotiator {
         if !answer.has_mids(&mids) {
             return Err(NegotiateError::MediaChanged);
         }
-        let local = IceCredentials::generate();
-        let renewed = answer.with_credentials(&local);
-        Ok((renewed, IceRestart { local, remote: offer.ice }))
+        Ok(self.restart_with(answer, offer.ice))
     }
+
+    /// The same from the client's new credentials alone, as an SDP fragment has them.
+    #[must_use]
+    #[allow(clippy::unused_self, reason = "the one maker of answers")]
+    pub fn restart_with(
+        &self,
+        answer: &AnswerTemplate,
+        remote: IceCredentials,
+    ) -> (AnswerTemplate, IceRestart) {
+        let local = IceCredentials::generate();
+        (answer.with_credentials(&local), IceRestart { local, remote })
+    }
+}
+
+/// What a publisher without signalling of its own sends (RFC 9725 names no m-lines): its first
+/// sending audio is a microphone, its first sending video a camera.
+pub fn tracks_of_publisher(offer: &str) -> Result<Vec<(String, SourceKind)>, NegotiateError> {
+    let offer = Offer::parse(offer)?;
+    let first = |kind: SourceKind, name: &str| {
+        let sends = |m: &&OfferMedia| matches!(m.direction, Direction::SendOnly | Direction::SendRecv);
+        let media = offer.media.iter().filter(sends).find(|m| m.kind == name && m.bundled)?;
+        Some((media.mid.clone(), kind))
+    };
+    Ok([first(SourceKind::Mic, "audio"), first(SourceKind::Camera, "video")].into_iter().flatten().collect())
 }
 
 /// What becomes of an m-line.
@@ -324,7 +347,7 @@ fn decide(at: usize, media: &OfferMedia, request: &PeerRequest) -> Result<Line, 
     if !media.bundled || !media.rtcp_mux || !media.protocol.contains("RTP/SAVPF") {
         return Err(NegotiateError::NotBundled(at));
     }
-    let codecs = Codec::ALL.map(|c| find(media, c));
+    let codecs = Codec::ALL.map(|c| find(media, c, source.is_some()));
     if let Some((_, source_kind)) = source {
         let order = [request.prefer_video, Codec::Vp8, Codec::H264, Codec::Opus];
         let fits = |c: &Codec| (*c == Codec::Opus) == (kind == MediaKind::Audio);
@@ -348,19 +371,26 @@ fn decide(at: usize, media: &OfferMedia, request: &PeerRequest) -> Result<Line, 
 }
 
 /// The names by which a client knows a codec. Of several H.264 profiles constrained baseline
-/// wins, which every decoder has.
-fn find(media: &OfferMedia, codec: Codec) -> Option<SlotCodec> {
+/// wins, which every decoder has. A sender may also be one that never fragments (mode 0, the
+/// default of RFC 6184 §8.1): what it sends is a part of mode 1, which takers must have.
+fn find(media: &OfferMedia, codec: Codec, sends: bool) -> Option<SlotCodec> {
+    let mode = |c: &OfferCodec| match c.parameter("packetization-mode").unwrap_or("0") {
+        "1" => true,
+        "0" => sends,
+        _ => false,
+    };
     let fit = |c: &&OfferCodec| match codec {
         Codec::Opus => c.name == "opus" && c.clock == 48_000,
         Codec::Vp8 => c.name == "vp8",
-        Codec::H264 => c.name == "h264" && c.parameter("packetization-mode") == Some("1"),
+        Codec::H264 => c.name == "h264" && mode(c),
     };
-    let profile = |c: &&OfferCodec| match c.parameter("profile-level-id").unwrap_or("42e01f") {
-        p if p.len() == 6 && p[..4].eq_ignore_ascii_case("42e0") => 0,
-        p if p.len() == 6 && p[..2].eq_ignore_ascii_case("42") => 1,
+    let profile = |c: &OfferCodec| match c.parameter("profile-level-id").unwrap_or("42e01f").as_bytes() {
+        [b'4', b'2', b'e' | b'E', b'0', _, _] => 0,
+        [b'4', b'2', _, _, _, _] => 1,
         _ => 2,
     };
-    let chosen = media.codecs.iter().filter(fit).min_by_key(profile)?;
+    let rank = |c: &&OfferCodec| (profile(c), c.parameter("packetization-mode") != Some("1"));
+    let chosen = media.codecs.iter().filter(fit).min_by_key(rank)?;
     let apt = chosen.payload_type.to_string();
     let rtx = media.codecs.iter().find(|c| c.name == "rtx" && c.parameter("apt") == Some(&apt));
     Some(SlotCodec { payload_type: chosen.payload_type, rtx_payload_type: rtx.map(|c| c.payload_type) })

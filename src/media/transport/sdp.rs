@@ -119,7 +119,12 @@ impl Offer {
         if !(4..=256).contains(&ufrag.len()) || !(22..=256).contains(&pwd.len()) {
             return Err(SdpError::NoIce);
         }
-        let fingerprint = transport("fingerprint").and_then(read_fingerprint);
+        // One of several may be of another hash (RFC 8122 §5).
+        let own = values(first, "fingerprint").find_map(read_fingerprint);
+        let fingerprint = own.or_else(|| {
+            let all = sdp.attributes.iter().filter(|a| a.key == "fingerprint");
+            all.filter_map(|a| a.value.as_deref()).find_map(read_fingerprint)
+        });
         Ok(Self {
             ice: IceCredentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() },
             fingerprint: fingerprint.ok_or(SdpError::NoFingerprint)?,
