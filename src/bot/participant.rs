@@ -64,6 +64,8 @@ pub trait Observer: Send + Sync + 'static {
     fn answered(&self, _peer: PeerId, _sdp: &str) {}
     /// ICE and DTLS are done.
     fn connected(&self, _peer: PeerId) {}
+    /// The server asks for a key frame of one of our sources.
+    fn key_frame_request(&self, _kind: SourceKind) {}
     /// The first packet of a slot has come. Whoever takes the track must read it to its end.
     fn track(&self, track: Arc<dyn TrackRemote>) {
         tokio::spawn(async move { while track.poll().await.is_some() {} });
@@ -283,8 +285,8 @@ impl<'a> Seat<'a> {
     async fn handle_live(&mut self, happening: Option<Happening>) -> Result<(), SignalError> {
         match happening {
             Some(Happening::KeyFrameRequest(ssrc)) => {
-                if let Some(live) = &mut self.live {
-                    refresh(&mut live.streams, ssrc);
+                if let Some(kind) = self.live.as_mut().and_then(|live| refresh(&mut live.streams, ssrc)) {
+                    self.observer.key_frame_request(kind);
                 }
             }
             Some(Happening::Track(track)) => self.observer.track(track),
@@ -440,16 +442,15 @@ impl<'a> Seat<'a> {
     }
 }
 
-/// Browsers refresh all layers of a source when one is asked for; so do we.
-fn refresh(streams: &mut [Stream], ssrc: u32) {
-    let Some(kind) = streams.iter().find(|s| s.outgoing.ssrc == ssrc).map(|s| s.outgoing.kind) else {
-        return;
-    };
+/// Browsers refresh all layers of a source when one is asked for; so do we. `None`: not ours.
+fn refresh(streams: &mut [Stream], ssrc: u32) -> Option<SourceKind> {
+    let kind = streams.iter().find(|s| s.outgoing.ssrc == ssrc)?.outgoing.kind;
     for stream in streams.iter_mut().filter(|s| s.outgoing.kind == kind) {
         if let Player::Video(player) = &mut stream.player {
             player.handle_key_frame_request();
         }
     }
+    Some(kind)
 }
 
 fn sends(settings: &Settings) -> Vec<(SourceKind, usize)> {

@@ -56,6 +56,8 @@ pub struct Report {
     pub first_picture_after: Option<Duration>,
     /// By mid; those of the last peer.
     pub slots: BTreeMap<String, SlotReport>,
+    /// Key frames that the server asked of us, by what we send.
+    pub key_frame_requests: BTreeMap<SourceKind, u32>,
     /// Codes of errors that the server sent.
     pub errors: Vec<String>,
     /// Reasons of `renew`.
@@ -387,6 +389,10 @@ impl Observer for Inner {
     fn connected(&self, _: PeerId) {
         self.lock().report.connected_after.get_or_insert_with(|| self.began.elapsed());
         self.changed.send_replace(());
+    }
+
+    fn key_frame_request(&self, kind: SourceKind) {
+        *self.lock().report.key_frame_requests.entry(kind).or_default() += 1;
     }
 
     fn track(&self, track: Arc<dyn TrackRemote>) {
