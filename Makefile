@@ -42,6 +42,10 @@ e2e: build tests/e2e/node_modules/.installed ## the real binary in real browsers
 	$(if $(FILE),,rm -f target/figures/e2e.jsonl)
 	cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec $(if $(FILE),$(FILE).test.mjs,*.test.mjs)
 
+.PHONY: bench
+bench: web/dist/.built ## server CPU per forwarded packet; wants an idle machine
+	$(CARGO) bench --locked --bench fanout
+
 .PHONY: fmt clippy web-check deny
 fmt: | tools
 	$(CARGO) fmt --all -- --check
