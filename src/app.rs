@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::auth::secret::random_hex;
 use crate::config::Config;
 use crate::http::ops::OpsState;
+use crate::http::resource::Resources;
 use crate::http::server::{Connections, serve};
 use crate::http::tls::{self, Authority};
 use crate::http::{HttpConfig, HttpState, TlsMode, ca, ops, router};
@@ -61,10 +62,12 @@ impl App {
         let media_ports = media.ports().to_vec();
         let (stop, stopping) = watch::channel(false);
         let lost_events = Arc::new(AtomicU64::new(0));
+        let ice_servers = config.media.ice_servers_for_clients();
         let directory = Directory::new(Surroundings {
             config: config.lesson.clone(),
             media: media.handle.clone(),
             negotiator: media.negotiator.clone(),
+            ice_servers: Arc::clone(&ice_servers),
             lost_events: Arc::clone(&lost_events),
         });
         let sessions = Arc::new(SessionParts {
@@ -82,6 +85,8 @@ impl App {
         let pages = router(HttpState {
             sessions: Arc::clone(&sessions),
             allowed_origins: http.allowed_origins.clone().into(),
+            resources: Resources::new(http.max_connections, http.max_connections_per_address),
+            ice_servers,
             alive,
         });
 

@@ -7,16 +7,18 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
-use crate::auth::AuthConfig;
+use crate::auth::{AuthConfig, Secret};
 use crate::http::HttpConfig;
 use crate::http::ops::OpsConfig;
 use crate::lesson::LessonConfig;
 use crate::session::SessionConfig;
+use crate::session::message::IceServer;
 use crate::telemetry::LogConfig;
 
 /// Everything that can be configured.
@@ -41,11 +43,22 @@ pub struct MediaSection {
     #[serde(deserialize_with = "list")]
     pub addresses: Vec<String>,
     pub shards: usize,
+    #[serde(deserialize_with = "ice_servers")]
+    pub ice_servers: Vec<IceServerConfig>,
+}
+
+/// A STUN or TURN server that clients are told of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IceServerConfig {
+    pub urls: Vec<String>,
+    pub username: String,
+    pub credential: Secret,
 }
 
 impl Default for MediaSection {
     fn default() -> Self {
-        Self { port: 7000, addresses: Vec::new(), shards: 1 }
+        Self { port: 7000, addresses: Vec::new(), shards: 1, ice_servers: Vec::new() }
     }
 }
 
@@ -63,7 +76,30 @@ impl MediaSection {
         })
     }
 
+    /// As clients are told.
+    #[must_use]
+    pub fn ice_servers_for_clients(&self) -> Arc<[IceServer]> {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let servers = self.ice_servers.iter().map(|server| IceServer {
+            urls: server.urls.clone(),
+            username: some(&server.username),
+            credential: some(server.credential.expose()),
+        });
+        servers.collect()
+    }
+
     fn check(&self, problems: &mut Vec<String>) {
+        let scheme = |url: &str| ["stun:", "turn:", "turns:"].iter().any(|s| url.starts_with(s));
+        let plain = |text: &str| text.bytes().all(|b| (b' '..=b'~').contains(&b));
+        for server in &self.ice_servers {
+            if server.urls.is_empty() || !server.urls.iter().all(|url| scheme(url) && plain(url)) {
+                problems
+                    .push("media.ice_servers: each needs urls that begin with stun:, turn: or turns:".into());
+            }
+            if !plain(&server.username) || !plain(server.credential.expose()) {
+                problems.push("media.ice_servers: username and credential must be plain ASCII".into());
+            }
+        }
         if let Err(error) = self.to_media() {
             problems.push(error.to_string());
         }
@@ -145,6 +181,21 @@ impl Config {
             return Ok(());
         }
         bail!("the configuration has problems:\n  - {}", problems.join("\n  - "))
+    }
+}
+
+/// Reads a list of servers, or its JSON (as the environment and flags have it).
+fn ice_servers<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<IceServerConfig>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<IceServerConfig>),
+        Text(String),
+    }
+    match Either::deserialize(from)? {
+        Either::List(list) => Ok(list),
+        Either::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
+        Either::Text(text) => serde_json::from_str(&text).map_err(serde::de::Error::custom),
     }
 }
 
@@ -246,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn ice_servers_by_file_and_by_environment() {
+        let toml =
+            "[[media.ice_servers]]\nurls = [\"turn:box:3478\"]\nusername = \"u\"\ncredential = \"hidden\"";
+        let json = r#"[{"urls":["turn:box:3478"],"username":"u","credential":"hidden"}]"#;
+        let by_file = load(toml, &[], &[]).unwrap();
+        let by_environment = load("", &[("ZHUANDI_MEDIA__ICE_SERVERS", json)], &[]).unwrap();
+        assert_eq!(by_file.media, by_environment.media);
+        assert!(!format!("{by_file:?}").contains("hidden"), "secrets do not print");
+        let told = by_file.media.ice_servers_for_clients();
+        assert_eq!(told[0].credential.as_deref(), Some("hidden"));
+    }
+
+    #[test]
     fn what_is_refused() {
         for (toml, pairs, flags) in [
             ("[http]\nlisten_on = \"x\"", &[][..], &[][..]),
@@ -253,6 +317,8 @@ mod tests {
             ("[http]\nlisten = \"nowhere\"", &[], &[]),
             ("[media]\nshards = 0", &[], &[]),
             ("[media]\naddresses = [\"example.org\"]", &[], &[]),
+            ("[[media.ice_servers]]\nurls = [\"http://box\"]", &[], &[]),
+            ("[[media.ice_servers]]\nurls = []", &[], &[]),
             ("[http]\ntls = \"files\"", &[], &[]),
             ("[http]\ntls = \"sometimes\"", &[], &[]),
             ("[auth]\ntoken_secret = \"short\"", &[], &[]),

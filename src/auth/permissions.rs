@@ -1,7 +1,7 @@
 //! Who may do what: one table of role × right, default deny.
 //!
 //! Every message of the protocol needs exactly one right (`session::dispatch` maps them), and an
-//! offer one more for each kind of source that it sends. A pair that the table does not name is
+//! offer one more for each kind of source that it sends; WHIP and WHEP are a right each. A pair that the table does not name is
 //! forbidden.
 
 use crate::media::negotiate::SourceKind;
@@ -28,12 +28,16 @@ pub enum Right {
     Watch,
     Leave,
     Ping,
+    /// Send by WHIP, without a page.
+    Publish,
+    /// Take by WHEP, each connection as a viewer of its own.
+    Play,
     /// The lessons API.
     ManageLessons,
 }
 
 impl Right {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -49,6 +53,8 @@ impl Right {
         Self::Watch,
         Self::Leave,
         Self::Ping,
+        Self::Publish,
+        Self::Play,
         Self::ManageLessons,
     ];
 
@@ -83,6 +89,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::EndLesson,
             Right::Leave,
             Right::Ping,
+            Right::Publish,
         ],
     ),
     (
@@ -95,10 +102,15 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::SelectLayer,
             Right::Leave,
             Right::Ping,
+            Right::Publish,
+            Right::Play,
         ],
     ),
     // Nothing of an observer is sent to anybody.
-    (Role::Observer, &[Right::Connect, Right::OwnState, Right::SelectLayer, Right::Leave, Right::Ping]),
+    (
+        Role::Observer,
+        &[Right::Connect, Right::OwnState, Right::SelectLayer, Right::Leave, Right::Ping, Right::Play],
+    ),
     // An administrator has no seat and no media, but can end what goes wrong.
     (
         Role::Admin,
@@ -145,6 +157,8 @@ mod tests {
             (Right::Watch, "---A"),
             (Right::Leave, "LROA"),
             (Right::Ping, "LROA"),
+            (Right::Publish, "LR--"),
+            (Right::Play, "-RO-"),
             (Right::ManageLessons, "---A"),
         ];
         assert_eq!(expected.map(|(right, _)| right), Right::ALL, "every right has its row");

@@ -187,6 +187,8 @@ fn print_links(app: &App, lesson: &str) -> anyhow::Result<()> {
         let token = app.issue_token(lesson, role, name, Some(&format!("demo-{page}")), LINK_LIFE)?;
         out.push_str(&format!("  {label} {}/{page}#{token}\n", app.base_url()));
     }
+    let token = app.issue_token(lesson, Role::Observer, "WHEP 播放器", Some("demo-whep"), LINK_LIFE)?;
+    out.push_str(&format!("\n  WHEP 播放器 player   {}/whep/{lesson}\n  Bearer {token}\n", app.base_url()));
     out.push_str("\nCtrl-C 结束 · ends it.\n");
     // Somebody who closed our output still gets the lesson.
     let _ = std::io::stdout().lock().write_all(out.as_bytes());

@@ -1,7 +1,7 @@
 //! Errors of the HTTP interface: `{code, message, hint}` and the status that fits.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -35,7 +35,22 @@ impl IntoResponse for ApiError {
             message: self.code.message(self.language),
             hint: self.code.hint(self.language),
         };
-        (status(self.code), Json(body)).into_response()
+        let status = status(self.code);
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 6750 §3
+            let challenge = if self.code == Code::TokenMissing {
+                "Bearer realm=\"zhuandi\""
+            } else {
+                "Bearer realm=\"zhuandi\", error=\"invalid_token\""
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
     }
 }
 
@@ -58,6 +73,9 @@ pub fn status(code: Code) -> StatusCode {
         Code::BodyTooLarge | Code::MessageTooLarge | Code::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RequestTimeout | Code::JoinTimeout | Code::Silent => StatusCode::REQUEST_TIMEOUT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+        Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BadMessage
         | Code::BadRequest
         | Code::BadSdp

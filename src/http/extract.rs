@@ -39,16 +39,37 @@ impl FromRequestParts<HttpState> for Admin {
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
         let language = language_of(parts);
         let refused = |code: Code| ApiError::new(code, language);
-        let header = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let token = header.and_then(|v| v.strip_prefix("Bearer "));
-        let token = token.ok_or_else(|| refused(Code::TokenMissing))?;
-        let now = (state.sessions.unix_now)();
-        let claims = state.sessions.tokens.check(token, now).map_err(|e| refused(e.into()))?;
+        let claims = bearer(parts, state).map_err(refused)?;
         if !allowed(claims.role, Right::ManageLessons) {
             return Err(refused(Code::Forbidden));
         }
         Ok(Self { claims, language })
     }
+}
+
+/// Whoever has a token, by `Authorization: Bearer` (RFC 6750 §2.1). What they may do is asked later.
+pub struct Bearer {
+    pub claims: Claims,
+    pub language: Language,
+}
+
+impl FromRequestParts<HttpState> for Bearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
+        let language = language_of(parts);
+        let claims = bearer(parts, state).map_err(|code| ApiError::new(code, language))?;
+        Ok(Self { claims, language })
+    }
+}
+
+fn bearer(parts: &Parts, state: &HttpState) -> Result<Claims, Code> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let (scheme, token) = header.and_then(|v| v.split_once(' ')).ok_or(Code::TokenMissing)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Code::TokenMissing);
+    }
+    Ok(state.sessions.tokens.check(token.trim(), (state.sessions.unix_now)())?)
 }
 
 /// A JSON body; what is wrong with one becomes an error of ours.

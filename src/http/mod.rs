@@ -1,7 +1,8 @@
 //! The public listener: pages, signalling, the lessons API.
 //!
 //! Reading order: `server` (the accept loop and its limits), this file (which address does what),
-//! then one file per family: `ws`, `lessons`, `assets`; `tls` and `ca` for secure pages; `ops` is
+//! then one file per family: `ws`, `lessons`, `assets`, `whip` and `whep` (with what both share in
+//! `endpoint` and `resource`); `tls` and `ca` for secure pages; `ops` is
 //! a listener of its own. Errors leave as `{code, message, hint}` (`error`).
 
 use std::net::SocketAddr;
@@ -20,17 +21,23 @@ use tokio::sync::mpsc;
 
 use crate::http::error::ApiError;
 use crate::http::extract::Reader;
+use crate::http::resource::Resources;
 use crate::session::SessionParts;
 use crate::session::errors::Code;
+use crate::session::message::IceServer;
 
 pub mod assets;
 pub mod ca;
+mod endpoint;
 pub mod error;
 pub mod extract;
 pub mod lessons;
 pub mod ops;
+pub mod resource;
 pub mod server;
 pub mod tls;
+mod whep;
+mod whip;
 pub mod ws;
 
 /// A request and its answer take at most this long (a WebSocket lives on after its answer).
@@ -110,6 +117,10 @@ impl HttpConfig {
 pub struct HttpState {
     pub sessions: Arc<SessionParts>,
     pub allowed_origins: Arc<[String]>,
+    /// Connections by WHIP and WHEP.
+    pub resources: Resources,
+    /// Told to WHIP and WHEP clients.
+    pub ice_servers: Arc<[IceServer]>,
     /// Held by every open WebSocket, so that shutting down can wait for the last.
     pub alive: mpsc::Sender<()>,
 }
@@ -118,6 +129,7 @@ pub struct HttpState {
 pub fn router(state: HttpState) -> Router {
     Router::new()
         .route("/ws", get(ws::upgrade))
+        .merge(endpoint::router())
         .route("/api/v1/lessons", get(lessons::list).post(lessons::create))
         .route("/api/v1/lessons/{id}", get(lessons::get))
         .route("/api/v1/lessons/{id}/end", axum::routing::post(lessons::end))

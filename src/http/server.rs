@@ -53,7 +53,7 @@ impl Connections {
     }
 
     /// Counts a connection in, unless a limit is reached.
-    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionGuard> {
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionGuard> {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let here = by_address.get(&address).copied().unwrap_or(0);
         let all = usize::try_from(self.open.load(Ordering::Relaxed)).unwrap_or(usize::MAX);

@@ -5,6 +5,7 @@
 //! each change once, however many messages of a burst caused it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use crate::media::command::{CloseReason, Command, Event, EventSink, SlotIndex};
 use crate::media::negotiate::{Accepted, Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
-    ByeReason, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant, ServerMessage,
+    ByeReason, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant, ServerMessage,
     SlotPlan,
 };
 
@@ -54,6 +55,7 @@ pub struct Lesson {
     // Out.
     pub(super) media: MediaDoor,
     pub(super) negotiator: Negotiator,
+    ice_servers: Arc<[IceServer]>,
     make_sink: MakeSink,
     codec: watch::Sender<Codec>,
 }
@@ -67,6 +69,7 @@ pub struct Parts {
     pub hub: HubId,
     pub media: MediaDoor,
     pub negotiator: Negotiator,
+    pub ice_servers: Arc<[IceServer]>,
     pub make_sink: MakeSink,
     pub codec: watch::Sender<Codec>,
 }
@@ -92,6 +95,7 @@ impl Lesson {
             due: Vec::new(),
             media: parts.media,
             negotiator: parts.negotiator,
+            ice_servers: parts.ice_servers,
             make_sink: parts.make_sink,
             codec: parts.codec,
         }
@@ -356,7 +360,7 @@ impl Lesson {
             lesson: self.info(now),
             roster,
             slots,
-            ice_servers: Vec::new(),
+            ice_servers: self.ice_servers.to_vec(),
             peer,
         }
     }

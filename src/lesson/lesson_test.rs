@@ -59,6 +59,7 @@ impl Scene {
                 hub: HubId::next(),
                 media: door,
                 negotiator: media.negotiator.clone(),
+                ice_servers: Arc::default(),
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
             },

@@ -1,7 +1,8 @@
 //! Which source feeds which slot of whom: a pure function of the lesson's seats.
 //!
 //! Receivers and observers: video 0 is the lead's camera (one layer lower while content is shown),
-//! video 1 the lead's content; audio 0 the lead's microphone, audio 1 the content's sound, from
+//! video 1 the lead's content; with a single video slot, content while there is some and else the
+//! lead; audio 0 the lead's microphone, audio 1 the content's sound, from
 //! audio 2 on the other open microphones. A lead: the receivers' cameras from video 0 on, their
 //! open microphones from audio 0 on, co-teachers after them. Nobody gets a source of their own,
 //! and no slot a source whose codec its subscriber does not decode.
@@ -111,8 +112,14 @@ impl Taker<'_> {
         let content = from_lead(SourceKind::Content);
         let camera_layer =
             if content.is_some() { LayerIndex(LayerIndex::TOP.0 - 1) } else { LayerIndex::TOP };
+        let camera = from_lead(SourceKind::Camera);
+        // A simple player has one picture.
+        let (first, first_layer) = match content {
+            Some(content) if self.peer.video.len() == 1 => (Some(content), LayerIndex::TOP),
+            _ => (camera, camera_layer),
+        };
         let fixed = [
-            (self.peer.video.first(), from_lead(SourceKind::Camera), camera_layer),
+            (self.peer.video.first(), first, first_layer),
             (self.peer.video.get(1), content, LayerIndex::TOP),
             (self.peer.audio.first(), from_lead(SourceKind::Mic), LayerIndex::TOP),
             (self.peer.audio.get(1), from_lead(SourceKind::ContentAudio), LayerIndex::TOP),
@@ -311,7 +318,9 @@ mod tests {
         let mut seats = vec![seat(1, Role::Lead, &[Mic, Camera, Content]), seat(2, Role::Receiver, &[])];
         seats[1].peers[0].audio = vec![SlotIndex(0)];
         seats[1].peers[0].video = vec![SlotIndex(1)];
-        assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 11, 1)]);
+        assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 12, 2)], "content while there is some");
+        seats[0].sources.retain(|s| s.kind != Content);
+        assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 11, 2)], "and else the lead");
         seats[1].peers[0].video.clear();
         assert_eq!(planned(&seats, 2), [(0, 10, 2)]);
     }

@@ -21,7 +21,7 @@ use crate::media::command::{Event, EventSink};
 use crate::media::handle::MediaHandle;
 use crate::media::negotiate::Negotiator;
 use crate::media::stats::HubStats;
-use crate::session::message::LessonState;
+use crate::session::message::{IceServer, LessonState};
 
 /// Media events that may wait; enough for 1000 peers that connect in the same moment.
 const EVENTS: usize = 16_384;
@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub config: LessonConfig,
     pub media: MediaHandle,
     pub negotiator: Negotiator,
+    /// Told to every page that joins.
+    pub ice_servers: Arc<[IceServer]>,
     /// Media events lost because a lesson was too slow, all lessons together.
     pub lost_events: Arc<AtomicU64>,
 }
@@ -67,6 +69,7 @@ pub(super) fn start(
             hub,
             media: MediaDoor::new(Box::new(move |command| door.send(command))),
             negotiator: around.negotiator.clone(),
+            ice_servers: Arc::clone(&around.ice_servers),
             make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
             codec,
         },

@@ -179,6 +179,15 @@ codes! {
     BodyTooLarge, "body_too_large", false,
         "请求的内容太大。", "请缩短后再试。",
         "The request is too large.", "Make it shorter.";
+    UnsupportedMediaType, "unsupported_media_type", false,
+        "请求的内容类型不对。", "请查看接口文档，使用其中写明的 Content-Type。",
+        "The request has the wrong content type.", "Use the Content-Type that the API's documentation names.";
+    PreconditionRequired, "precondition_required", false,
+        "请求缺少 If-Match。", "请带上服务器给出的 ETag；重启 ICE 时用 \"*\"。",
+        "The request has no If-Match.", "Send the ETag that the server gave, or \"*\" to restart ICE.";
+    PreconditionFailed, "precondition_failed", false,
+        "这个连接已经更新，ETag 过期。", "请使用最新的 ETag。",
+        "The ETag is of an earlier state of this connection.", "Use the newest ETag.";
     RequestTimeout, "request_timeout", false,
         "请求超时。", "请检查网络后再试。",
         "The request took too long.", "Check the network and try again.";

@@ -20,3 +20,4 @@ mod people;
 mod rights;
 mod shutdown;
 mod tls;
+mod whip;

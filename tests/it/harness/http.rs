@@ -41,15 +41,22 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own. `headers` are whole lines.
+/// One request on a connection of its own, its body JSON. `headers` are whole lines.
 pub async fn request(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    let json = (!body.is_empty()).then_some("Content-Type: application/json");
+    let headers: Vec<&str> = headers.iter().copied().chain(json).collect();
+    send(to, method, path, &headers, body).await
+}
+
+/// The same with whatever body the headers say.
+pub async fn send(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     for header in headers {
         text.push_str(header);
         text.push_str("\r\n");
     }
     if !body.is_empty() {
-        text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     text.push_str("\r\n");
     text.push_str(body);

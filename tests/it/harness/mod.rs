@@ -6,7 +6,7 @@ mod page;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use http::{Answer, request};
+pub use http::{Answer, request, send};
 pub use page::Page;
 use tempfile::TempDir;
 use zhuandi::app::App;
