@@ -21,8 +21,8 @@ use crate::media::command::{CloseReason, Command, Event, EventSink, SlotIndex};
 use crate::media::negotiate::{Accepted, Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
-    ByeReason, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant, ServerMessage,
-    SlotPlan,
+    ByeReason, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant,
+    ServerMessage, SlotPlan,
 };
 
 /// Makes the sink that the shard calls; called once, when the hub opens.

@@ -30,6 +30,7 @@ async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
             media: media.handle.clone(),
             negotiator: media.negotiator.clone(),
             lost_events: Arc::new(AtomicU64::new(0)),
+            ice_servers: Arc::default(),
         }),
         negotiator: media.negotiator.clone(),
         unix_now: Box::new(|| NOW),

@@ -1,9 +1,17 @@
-// A web server with one empty page on 127.0.0.1: a secure context for tests that need no server.
+// A web server with one empty page on 127.0.0.1: a secure context for tests that need no server, and
+// another origin for those that do. `scripts`: path to file, served as modules.
 
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 
-export async function startBlank() {
+export async function startBlank(scripts = {}) {
   const server = createServer((request, response) => {
+    const script = scripts[request.url];
+    if (script) {
+      response.setHeader("content-type", "text/javascript");
+      response.end(readFileSync(script));
+      return;
+    }
     response.setHeader("content-type", "text/html; charset=utf-8");
     response.end("<!doctype html><title>blank</title><body></body>");
   });
