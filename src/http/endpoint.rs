@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -72,16 +72,28 @@ fn routes(protocol: Protocol, endpoint: MethodRouter<HttpState>) -> Router<HttpS
         .route(&format!("/{path}/{{lesson}}/{{resource}}"), resource)
 }
 
-/// Needs no token: a browser sends none with its preflight request.
-async fn preflight() -> Response {
+/// Needs no token, because a browser sends none with its preflight request; whoever asks with one is
+/// told the ICE servers before any offer.
+async fn preflight(State(state): State<HttpState>, caller: Result<Bearer, ApiError>) -> Response {
     let headers = [
         ("accept-post", SDP),
         ("accept-patch", FRAGMENT),
         ("access-control-allow-methods", "OPTIONS, POST, PATCH, DELETE"),
-        ("access-control-allow-headers", "Authorization, Content-Type, If-Match, Accept-Language"),
+        // `ETag`: a published client sends it with PATCH where If-Match is meant.
+        ("access-control-allow-headers", "Authorization, Content-Type, If-Match, ETag, Accept-Language"),
         ("access-control-max-age", "86400"),
     ];
-    (StatusCode::NO_CONTENT, headers).into_response()
+    let mut response = (StatusCode::NO_CONTENT, headers).into_response();
+    if caller.is_ok() {
+        tell_ice_servers(&state, &mut response);
+    }
+    response
+}
+
+fn tell_ice_servers(state: &HttpState, response: &mut Response) {
+    for link in state.ice_servers.iter().flat_map(links) {
+        response.headers_mut().append(header::LINK, link);
+    }
 }
 
 async fn open_to_pages(request: Request, next: Next) -> Response {
@@ -178,9 +190,7 @@ impl Visitor {
             (header::HeaderName::from_static("accept-patch"), FRAGMENT),
         ];
         let mut response = (StatusCode::CREATED, headers, answer).into_response();
-        for link in self.state.ice_servers.iter().flat_map(links) {
-            response.headers_mut().append(header::LINK, link);
-        }
+        tell_ice_servers(&self.state, &mut response);
         Ok(response)
     }
 }

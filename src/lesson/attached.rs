@@ -135,3 +135,7 @@ impl Seat {
         self.lives_by(peer).map(|_| Due::Detach(self.member.id.clone(), peer))
     }
 }
+
+#[cfg(test)]
+#[path = "attached_test.rs"]
+mod tests;

@@ -19,23 +19,23 @@ use crate::media::{Media, MediaConfig};
 use crate::session::message::{Role, ServerMessage};
 
 /// A lesson, what it commands, and its clock.
-struct Scene {
-    lesson: Lesson,
-    media: Media,
+pub(super) struct Scene {
+    pub lesson: Lesson,
+    pub media: Media,
     commands: Arc<Mutex<Vec<Command>>>,
     /// The shard's queue is full.
-    full: Arc<AtomicBool>,
+    pub full: Arc<AtomicBool>,
     codec: watch::Receiver<Codec>,
-    now: Instant,
+    pub now: Instant,
 }
 
 /// One participant's page.
-struct Page {
-    actor: Actor,
+pub(super) struct Page {
+    pub actor: Actor,
 }
 
 impl Scene {
-    fn new(codec: crate::lesson::config::VideoCodec) -> Self {
+    pub fn new(codec: crate::lesson::config::VideoCodec) -> Self {
         let config = MediaConfig { port: 0, addresses: vec![[127, 0, 0, 1].into()], shards: 1 };
         let media = Media::start(&config).unwrap();
         let commands: Arc<Mutex<Vec<Command>>> = Arc::default();
@@ -68,7 +68,7 @@ impl Scene {
         Self { lesson, media, commands, full, codec: codec_out, now }
     }
 
-    fn join(&mut self, role: Role, sub: &str) -> Page {
+    pub fn join(&mut self, role: Role, sub: &str) -> Page {
         let id = ParticipantId::new(sub).unwrap();
         let member = Member { id, name: sub.into(), role };
         let actor = Actor { connection: ConnectionId::next(), member, outbox: Outbox::new() };
@@ -76,13 +76,13 @@ impl Scene {
         Page { actor }
     }
 
-    fn ask(&mut self, page: &Page, ask: Ask) -> Result<(), LessonError> {
+    pub fn ask(&mut self, page: &Page, ask: Ask) -> Result<(), LessonError> {
         let done = self.lesson.handle_ask(&page.actor, Some(1), ask, self.now);
         self.lesson.settle(self.now);
         done
     }
 
-    fn event(&mut self, event: Event) {
+    pub fn event(&mut self, event: Event) {
         self.lesson.handle_event(event);
         self.lesson.settle(self.now);
     }
@@ -111,14 +111,14 @@ impl Scene {
         peer
     }
 
-    fn commands(&self) -> Vec<Command> {
+    pub fn commands(&self) -> Vec<Command> {
         std::mem::take(&mut self.commands.lock().unwrap())
     }
 }
 
 impl Page {
     /// Everything that waits for this page.
-    async fn read(&self) -> Vec<ServerMessage> {
+    pub async fn read(&self) -> Vec<ServerMessage> {
         self.actor.outbox.push(&ServerMessage::Pong { sent: -1.0 });
         let mut out = Vec::new();
         loop {
@@ -132,7 +132,7 @@ impl Page {
 }
 
 /// An offer as browsers make it, without what the negotiation does not look at.
-fn sdp(sends: &[SourceKind], codecs: &[Codec]) -> String {
+pub(super) fn sdp(sends: &[SourceKind], codecs: &[Codec]) -> String {
     let slots = [false, false, true, true];
     let lines: Vec<(bool, &str)> = sends
         .iter()
@@ -172,7 +172,7 @@ fn sdp(sends: &[SourceKind], codecs: &[Codec]) -> String {
     out
 }
 
-const VP8: crate::lesson::config::VideoCodec = crate::lesson::config::VideoCodec::Vp8;
+pub(super) const VP8: crate::lesson::config::VideoCodec = crate::lesson::config::VideoCodec::Vp8;
 const H264: crate::lesson::config::VideoCodec = crate::lesson::config::VideoCodec::H264;
 
 fn renewals(messages: &[ServerMessage]) -> Vec<&str> {

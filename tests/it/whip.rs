@@ -266,6 +266,9 @@ async fn a_resource_from_its_first_answer_to_its_end() {
             "<turn:relay:3478>; rel=\"ice-server\"; username=\"u\"; credential=\"p\"; credential-type=\"password\""
         )
     );
+    let asked = send(to, "OPTIONS", "/whip/math", &[&bearer(&token)], "").await;
+    assert_eq!(asked.header("link"), created.header("link"), "before the offer as well");
+    assert_eq!(send(to, "OPTIONS", "/whip/math", &[], "").await.header("link"), None);
     let exposed = created.header("access-control-expose-headers").unwrap();
     assert!(["Location", "ETag", "Link"].iter().all(|h| exposed.contains(h)), "{exposed}");
     let path = created.header("location").unwrap().to_owned();
