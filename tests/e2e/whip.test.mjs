@@ -1,0 +1,163 @@
+// WHIP and WHEP with clients that know nothing of our signalling: Chromium and Firefox by fetch alone,
+// the published client whip-whep, and aiortc where FOREIGN_PYTHON names a Python that has it (see
+// tests/foreign/aiortc_client.py). Each publisher teaches a lesson of its own, and every player who
+// has its codec must show it. The pages come from another origin, so CORS is tested along.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startBlank } from "./harness/blank.mjs";
+import { launchChromium, newWindow } from "./harness/chromium.mjs";
+import { record } from "./harness/figures.mjs";
+import { launchFirefox, newFirefoxPage } from "./harness/firefox.mjs";
+import { ownAddress, startServer } from "./harness/server.mjs";
+import { sleep, until } from "./harness/wait.mjs";
+
+const SECONDS = Number(process.env.E2E_WHIP_SECONDS ?? 6);
+const PYTHON = process.env.FOREIGN_PYTHON;
+const AIORTC = fileURLToPath(new URL("../foreign/aiortc_client.py", import.meta.url));
+const FOREIGN = fileURLToPath(new URL("page/foreign.js", import.meta.url));
+const module = (name) => fileURLToPath(new URL(`node_modules/whip-whep/${name}.js`, import.meta.url));
+const run = promisify(execFile);
+
+let chromium, firefox, server, elsewhere;
+before(async () => {
+  // Firefox sends no media from a network's address to the loopback one.
+  const env = { ZHUANDI_MEDIA__ADDRESSES: ownAddress() };
+  [chromium, firefox, server, elsewhere] = await Promise.all([
+    launchChromium(), launchFirefox(), startServer({ env }),
+    startBlank({ "/whip.js": module("whip"), "/whep.js": module("whep") }),
+  ]);
+});
+after(async () => {
+  await chromium?.close();
+  await firefox?.close();
+  await server?.stop();
+  await elsewhere?.stop();
+});
+
+async function chromiumPage(id) {
+  const page = await newWindow(chromium);
+  await page.addInitScript({ path: FOREIGN });
+  await page.goto(`${elsewhere.url}?fake=${id}`);
+  return page;
+}
+
+async function firefoxPage(id) {
+  const page = await newFirefoxPage(firefox);
+  await page.evaluateOnNewDocument(readFileSync(FOREIGN, "utf8"));
+  await page.goto(`${elsewhere.url}?fake=${id}`);
+  return page;
+}
+
+const whip = (lesson) => `${server.url}/whip/${lesson}`;
+const whep = (lesson) => `${server.url}/whep/${lesson}`;
+
+// Begins to publish; gives what ends it.
+const byPage = (open, options) => async (lesson, id) => {
+  const page = await open(id);
+  const token = await server.token("lead", { lesson, name: "编码器" });
+  await page.evaluate((given) => foreign.publish(given), { endpoint: whip(lesson), token, ...options });
+  return { page, stop: () => page.close() };
+};
+
+const byAiortc = (codec) => async (lesson, id) => {
+  const token = await server.token("lead", { lesson, name: "aiortc" });
+  const args = [AIORTC, "publish", whip(lesson), token, "--codec", codec, "--id", String(id), "--seconds", String(SECONDS + 9)];
+  const ended = run(PYTHON, args);
+  await sleep(3000);
+  return { stop: () => ended };
+};
+
+const PUBLISHERS = [
+  { who: "Chromium, fetch, simulcast", codec: "vp8", begin: byPage(chromiumPage, { codec: "vp8", simulcast: true }) },
+  { who: "Chromium, fetch", codec: "h264", begin: byPage(chromiumPage, { codec: "h264" }) },
+  { who: "whip-whep 1.2 (npm)", codec: "vp8", begin: byPage(chromiumPage, { codec: "vp8", by: "/whip.js" }) },
+  { who: "Firefox, fetch", codec: "vp8", begin: byPage(firefoxPage, { codec: "vp8" }) },
+  ...(PYTHON ? ["VP8", "H264"].map((codec) => ({ who: "aiortc", codec: codec.toLowerCase(), begin: byAiortc(codec) })) : []),
+];
+
+// Plays for SECONDS; gives {frames, ids, delay}.
+const inPage = (open, by = null) => async (lesson, token) => {
+  const page = await open(31);
+  await page.evaluate((given) => foreign.play(given), { endpoint: whep(lesson), token, name: "lesson", by });
+  await until("a first picture", () => page.evaluate(() => observe.summary("lesson").read > 0));
+  const [before, from] = [await decoded(page), Date.now()];
+  await sleep(SECONDS * 1000);
+  const [end, seen] = [await decoded(page), await page.evaluate((since) => observe.summary("lesson", since), from)];
+  const ended = await page.evaluate(() => foreign.stop("lesson"));
+  await page.close();
+  return { frames: end.frames - before.frames, ids: seen.ids, delay: seen.delay50, ended, codec: end.codec, energy: end.energy };
+};
+
+async function decoded(page) {
+  const { video, audio } = await page.evaluate(() => observe.stats(foreign.of("lesson").pc));
+  const [one] = video;
+  return { frames: one.frames ?? 0, codec: one.codec?.toLowerCase(), energy: audio[0]?.energy };
+}
+
+async function inAiortc(lesson, token) {
+  const { stdout } = await run(PYTHON, [AIORTC, "play", whep(lesson), token, "--codec", "any", "--seconds", String(SECONDS)]);
+  const seen = JSON.parse(stdout);
+  return { frames: seen.frames, ids: seen.ids.map(String), delay: seen.delay, ended: seen.deleted, energy: seen.voice };
+}
+
+const PLAYERS = [
+  { who: "Chromium, fetch", codecs: ["vp8", "h264"], play: inPage(chromiumPage) },
+  { who: "whip-whep 1.2 (npm)", codecs: ["vp8", "h264"], play: inPage(chromiumPage, "/whep.js") },
+  // No H.264 plug-in here (harness/firefox.mjs). A page behind another one paints once a second, so
+  // one Firefox cannot publish and play.
+  { who: "Firefox, fetch", codecs: ["vp8"], play: inPage(firefoxPage) },
+  ...(PYTHON ? [{ who: "aiortc", codecs: ["vp8", "h264"], play: inAiortc }] : []),
+];
+
+for (const [number, { who, codec, begin }] of PUBLISHERS.entries()) {
+  test(`${who} publishes ${codec}`, async (t) => {
+    const lesson = `whip-${number}`;
+    const id = number + 1;
+    const publisher = await begin(lesson, id);
+    const token = await server.token("observer", { lesson, name: "播放器" });
+    const sameWindow = (player) => player.who === who && who.startsWith("Firefox");
+    const players = PLAYERS.filter((player) => player.codecs.includes(codec) && !sameWindow(player));
+    const results = await Promise.all(players.map(({ play }) => play(lesson, token)));
+    for (const [index, seen] of results.entries()) {
+      const what = `${who} ${codec} in ${players[index].who}`;
+      t.diagnostic(`${what}: ${JSON.stringify(seen)}`);
+      assert.ok(seen.frames > SECONDS * 2, `${what}: only ${seen.frames} frames in ${SECONDS} s`);
+      assert.deepEqual(seen.ids, [String(id)], what);
+      assert.ok(seen.energy > 0, `${what}: no sound`);
+      assert.ok([200, "stopped"].includes(seen.ended), `${what}: ${seen.ended}`);
+      if (seen.codec) assert.equal(seen.codec, `video/${codec}`, what);
+      record(t, `WHIP ${what}, frames decoded in ${SECONDS} s`, seen.frames, "frames");
+      record(t, `WHIP ${what}, delay p50`, seen.delay, "ms");
+    }
+    await publisher.stop();
+  });
+}
+
+test("a published client restarts ICE, and the picture goes on", async (t) => {
+  const lesson = "whip-restart";
+  const publisher = await byPage(chromiumPage, { codec: "vp8", by: "/whip.js" })(lesson, 9);
+  const player = await chromiumPage(31);
+  const token = await server.token("observer", { lesson, name: "播放器" });
+  await player.evaluate((given) => foreign.play(given), { endpoint: whep(lesson), token, name: "lesson" });
+  const shows = (since) => until("the picture moves", () =>
+    player.evaluate((from) => observe.summary("lesson", from).read > 10, since));
+  await shows(0);
+  const [tag, renewed] = await publisher.page.evaluate(async () => {
+    const { client } = foreign.of("publisher");
+    const before = client.etag;
+    await client.restart();
+    return [before, client.etag];
+  });
+  assert.notEqual(renewed, tag);
+  // Both sides use the new credentials once a pair with them is nominated.
+  await until("connected again", () => publisher.page.evaluate(() =>
+    foreign.of("publisher").pc.iceConnectionState === "connected"));
+  await shows(Date.now());
+  const { longestGap } = await player.evaluate(() => observe.summary("lesson"));
+  record(t, "longest gap over an ICE restart by WHIP", longestGap, "ms");
+});
