@@ -167,7 +167,7 @@ fn floor(shared: &Shared, n: usize) -> f64 {
         let mut step = 0u32;
         while started.elapsed() < WINDOW {
             // 20 ms of sound, and a picture every second time: as the publisher's packets arrive.
-            let pictures = if step % 2 == 0 { rate.packets } else { 0 };
+            let pictures = if step.is_multiple_of(2) { rate.packets } else { 0 };
             for (path, sealer) in paths.iter().zip(&mut sealers) {
                 for n in 0..=pictures {
                     let body = if n == 0 { &payload[..SOUND] } else { &payload[..] };

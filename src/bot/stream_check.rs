@@ -235,7 +235,9 @@ impl StreamCheck {
         } else if !frame.key && !self.torn {
             self.fault("the stream does not begin with a key frame".to_owned());
         }
-        if frame.key {
+        // A missed start may be the parameter sets alone: what then looks like a key frame is none.
+        let headless = self.torn && self.last.is_none() && frame.places.is_empty();
+        if frame.key && !headless {
             self.torn = false;
             self.seen.key_frames += 1;
         }

@@ -60,6 +60,8 @@ pub struct Core {
     timers: Timers,
     fresh: Vec<Fresh>,
     next_figures: Instant,
+    /// When the datagram that is being handled arrived.
+    arrived: Micros,
     pub out: Output,
     pub stats: ShardStats,
 }
@@ -80,6 +82,7 @@ impl Core {
             timers: Timers::new(now),
             fresh: Vec::new(),
             next_figures: now + figures::INTERVAL,
+            arrived: 0,
             out: Output::default(),
             stats: ShardStats::default(),
         }

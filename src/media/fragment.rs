@@ -133,7 +133,7 @@ mod tests {
             ("a=ice-ufrag:EsAw\r\na=ice-pwd:short", BadFragment::Credentials),
             ("a=ice-ufrag:Es:w\r\na=ice-pwd:0123456789abcdefghijkl", BadFragment::Credentials),
         ] {
-            assert_eq!(Fragment::parse(text), Err(expected), "{:.60}", text);
+            assert_eq!(Fragment::parse(text), Err(expected), "{text:.60}");
         }
     }
 }

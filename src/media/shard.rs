@@ -108,7 +108,9 @@ impl Shard {
     fn receive(&mut self, now: Instant) -> bool {
         for _ in 0..BATCHES_PER_TURN {
             let core = &mut self.core;
-            let got = self.socket.receive(|datagram, path| core.handle_datagram(datagram, path, now));
+            let got = self
+                .socket
+                .receive(|datagram, path, waited| core.handle_datagram(datagram, path, waited, now));
             match got {
                 Ok(0) => return false,
                 Ok(_) => {}

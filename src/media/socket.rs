@@ -5,6 +5,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -16,6 +17,9 @@ const BATCH: usize = 32;
 const BUFFER: usize = 64 * 1024;
 /// Kernel buffers: 0.25 s of a full county in each direction.
 const KERNEL_BUFFER: usize = 4 << 20;
+
+/// A datagram that seems to have waited longer came before a step of the wall clock.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 pub struct MediaSocket {
     pub io: mio::net::UdpSocket,
@@ -42,8 +46,9 @@ impl MediaSocket {
         Ok(self.io.local_addr()?.port())
     }
 
-    /// Receives one batch. Returns how many calls of `take` were made; 0 when nothing waits.
-    pub fn receive(&mut self, mut take: impl FnMut(&mut [u8], Path)) -> io::Result<usize> {
+    /// Receives one batch. `take` gets each datagram, its path and how long it has waited in the
+    /// kernel. Returns how many there were; 0 when nothing waits.
+    pub fn receive(&mut self, mut take: impl FnMut(&mut [u8], Path, Duration)) -> io::Result<usize> {
         let mut metas = [RecvMeta::default(); BATCH];
         let mut slices: Vec<IoSliceMut<'_>> = self.buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
         let received = self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas);
@@ -52,12 +57,16 @@ impl MediaSocket {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(e) => return Err(e),
         };
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut taken = 0;
         for (meta, buffer) in metas.iter().zip(&mut slices).take(count) {
             let remote = unmapped(meta.addr);
             let path = Path { remote, local: meta.dst_ip.map(|ip| ip.to_canonical()) };
+            let waited = meta.timestamp.map_or(Duration::ZERO, |at| wall.saturating_sub(at));
+            // A step of the wall clock is not a wait.
+            let waited = if waited > LONGEST_WAIT { Duration::ZERO } else { waited };
             for datagram in buffer[..meta.len].chunks_mut(meta.stride.max(1)) {
-                take(datagram, path);
+                take(datagram, path, waited);
                 taken += 1;
             }
         }

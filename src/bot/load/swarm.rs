@@ -186,7 +186,7 @@ impl Running {
         let due = (since.as_micros() * u128::from(rate.pictures) / 1_000_000) as u32;
         while self.pictures < due {
             let at = Duration::from_micros(u64::from(self.pictures) * 1_000_000 / u64::from(rate.pictures));
-            let key = self.pictures % rate.group == 0;
+            let key = self.pictures.is_multiple_of(rate.group);
             self.member.light.publish_picture(at, rate.packets, rate.size, key);
             self.pictures += 1;
         }

@@ -1,7 +1,8 @@
 //! Datagrams in: STUN, DTLS, RTP, RTCP.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::media::clock::Micros;
 use crate::media::command::{CloseReason, Event};
 use crate::media::core::{Core, Fresh};
 use crate::media::demux::Kind;
@@ -18,7 +19,11 @@ use crate::media::transport::srtp::{self, extend};
 impl Core {
     /// Takes one datagram, which may be changed in place. What comes of it is in `out` after
     /// `flush`.
-    pub fn handle_datagram(&mut self, datagram: &mut [u8], from: Path, now: Instant) {
+    ///
+    /// `waited`: how long it lay in the kernel. What is measured by arrival (a sender's bandwidth,
+    /// jitter, clocks) must not depend on how busy this thread was.
+    pub fn handle_datagram(&mut self, datagram: &mut [u8], from: Path, waited: Duration, now: Instant) {
+        self.arrived = self.micros(now) - waited.as_micros() as Micros;
         self.stats.packets_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         let kind = Kind::of(datagram);
@@ -101,7 +106,6 @@ impl Core {
     }
 
     fn handle_rtp(&mut self, key: usize, datagram: &mut [u8], now: Instant) {
-        let at = self.micros(now);
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -112,7 +116,7 @@ impl Core {
             self.stats.packets_unauthentic += 1;
             return;
         };
-        peer.note_arrival(at);
+        peer.note_arrival(self.arrived);
         if opened.fresh {
             peer.forget_other_streams(opened.place, header.ssrc);
         }
@@ -131,7 +135,7 @@ impl Core {
         datagram: &[u8],
         now: Instant,
     ) {
-        let at = self.micros(now);
+        let at = self.arrived;
         let StreamPlace { layer, repair, .. } = opened.place;
         let Some(source) = self.sources.get_mut(key) else {
             return;
@@ -212,7 +216,7 @@ impl Core {
     }
 
     fn sender_report(&mut self, key: usize, ssrc: u32, ntp: u64, rtp: u32, now: Instant) {
-        let at = self.micros(now);
+        let at = self.arrived;
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -248,7 +252,7 @@ impl Core {
             // Clocks of different resolution can make a short round trip negative.
             let round = if round > 0x8000_0000 { 0 } else { round };
             let micros = u64::from(round) * 1_000_000 / 65_536;
-            peer.rtt = Some(std::time::Duration::from_micros(micros));
+            peer.rtt = Some(Duration::from_micros(micros));
         }
     }
 

@@ -184,7 +184,7 @@ impl World {
 
     /// A datagram from anywhere.
     pub fn inject(&mut self, from: SocketAddr, datagram: &mut [u8]) {
-        self.core.handle_datagram(datagram, Path { remote: from, local: None }, self.now);
+        self.core.handle_datagram(datagram, Path { remote: from, local: None }, Duration::ZERO, self.now);
     }
 
     /// Runs `time`, a picture of every layer of the camera each 40 ms and sound each 20 ms.
