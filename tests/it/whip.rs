@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -12,9 +13,11 @@ use webrtc::peer_connection::RTCPeerConnectionState;
 use zhuandi::bot::clip::{ClipName, VoiceName, video, voice};
 use zhuandi::bot::connection::{Connection, Happening, Outgoing, Plan};
 use zhuandi::bot::player::{AudioPlayer, VideoPlayer};
-use zhuandi::bot::stream_check::StreamCheck;
+use zhuandi::bot::probe::Probe;
+use zhuandi::bot::stream_check::{Seen, StreamCheck};
+use zhuandi::bot::teacher::teacher;
 use zhuandi::media::negotiate::{Codec, SourceKind};
-use zhuandi::session::message::Role;
+use zhuandi::session::message::{ClientMessage, OwnState, Role};
 
 use crate::harness::{Answer, PATIENCE, Server, send};
 
@@ -58,28 +61,27 @@ struct Client {
     to: SocketAddr,
     token: String,
     location: String,
-    tag: String,
+    report: (mpsc::UnboundedSender<Seen>, mpsc::UnboundedReceiver<Seen>),
 }
 
 impl Client {
-    async fn open(server: &Server, protocol: &str, token: String, plan: &Plan) -> Self {
+    /// `only`: the one video codec that is offered.
+    async fn open(server: &Server, protocol: &str, token: String, plan: &Plan, only: Option<Codec>) -> Self {
         let to = server.app.http_addr;
-        let (mut connection, offer) = Connection::offer(plan).await.unwrap();
+        let (mut connection, mut offer) = Connection::offer(plan).await.unwrap();
+        if let Some(codec) = only {
+            offer = without_other_codec(&offer, codec);
+        }
         let answer = post(to, &format!("/{protocol}/math"), &token, &offer).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         let streams = connection.accept(&answer.body).await.unwrap();
         let location = answer.header("location").unwrap().to_owned();
-        let tag = answer.header("etag").unwrap().to_owned();
-        Self { connection, streams, to, token, location, tag }
-    }
-
-    async fn publish(server: &Server, role: Role, sub: &str, codec: Codec) -> Self {
-        Self::open(server, "whip", server.token("math", role, sub), &plan(TEACHER, 0, 0, codec)).await
+        Self { connection, streams, to, token, location, report: mpsc::unbounded_channel() }
     }
 
     async fn play(server: &Server, video: usize) -> Self {
         let token = server.token("math", Role::Observer, "viewer");
-        Self::open(server, "whep", token, &plan(&[], 1, video, Codec::Vp8)).await
+        Self::open(server, "whep", token, &plan(&[], 1, video, Codec::Vp8), None).await
     }
 
     async fn delete(&self) -> u16 {
@@ -129,56 +131,52 @@ impl Client {
         }
     }
 
-    /// Plays until every m-line has shown this many frames; gives what was wrong.
-    async fn watch(&mut self, lines: usize, frames: u64) -> Vec<String> {
-        let (done, mut ready) = mpsc::unbounded_channel();
-        let mut faults = Vec::new();
+    /// Plays until each of these pictures was seen, one after the other or beside each other, and
+    /// the teacher's voice was heard. What is wrong with a stream is a panic.
+    async fn watch(&mut self, pictures: &[ClipName]) {
         let playing = async {
-            let mut left = lines;
-            while left > 0 {
+            let mut left = pictures.to_vec();
+            let mut heard = false;
+            while !left.is_empty() || !heard {
                 tokio::select! {
                     Some(happening) = self.connection.next() => {
                         if let Happening::Track(track) = happening {
-                            tokio::spawn(check(track, frames, done.clone()));
+                            tokio::spawn(check(track, self.report.0.clone()));
                         }
                     }
-                    Some(seen) = ready.recv() => {
-                        faults.extend(seen);
-                        left -= 1;
+                    Some(seen) = self.report.1.recv() => {
+                        assert_eq!(seen.faults, Vec::<String>::new());
+                        heard |= seen.voices.contains_key(&VoiceName::Teacher);
+                        left.retain(|clip| seen.showing.is_none_or(|(shown, _)| shown != *clip));
                     }
                 }
             }
         };
-        timeout(PATIENCE, playing).await.expect("frames on every m-line");
-        faults
+        timeout(PATIENCE, playing).await.expect("every picture, and the voice");
     }
 }
 
-/// Checks one stream until it has shown enough frames of the teacher.
-async fn check(track: Arc<dyn TrackRemote>, frames: u64, done: mpsc::UnboundedSender<Vec<String>>) {
+/// Checks one stream and tells after every frame what was seen.
+async fn check(track: Arc<dyn TrackRemote>, report: mpsc::UnboundedSender<Seen>) {
     let mut check: Option<StreamCheck> = None;
     while let Some(event) = track.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
-        let codec = match packet.header.payload_type {
+        let header = &packet.header;
+        let codec = match header.payload_type {
             111 => Codec::Opus,
             96 => Codec::Vp8,
             _ => Codec::H264,
         };
         let check = check.get_or_insert_with(|| StreamCheck::new(codec, Some(1000)));
-        let header = &packet.header;
-        check.handle_packet(
-            header.sequence_number,
-            header.timestamp,
-            header.marker,
-            packet.payload.clone(),
-            Instant::now(),
-        );
-        let seen = check.seen();
-        let teacher = codec == Codec::Opus && seen.voices.contains_key(&VoiceName::Teacher)
-            || seen.showing.is_some_and(|(clip, _)| clip == ClipName::Teacher);
-        if teacher && seen.frames >= frames {
-            // A test that has enough does not listen any more.
-            let _ = done.send(seen.faults.clone());
+        let (payload, now) = (packet.payload.clone(), Instant::now());
+        let frames =
+            check.handle_packet(header.sequence_number, header.timestamp, header.marker, payload, now);
+        if check.needs_key_frame() {
+            // The beginning was missed; see `Seen::missed_start`.
+            let pli = PictureLossIndication { sender_ssrc: 0, media_ssrc: header.ssrc };
+            let _ = track.write_rtcp(vec![Box::new(pli)]).await;
+        }
+        if !frames.is_empty() && report.send(check.seen().clone()).is_err() {
             return;
         }
     }
@@ -354,14 +352,7 @@ async fn taught_in(codec: Codec) {
     let server = Server::with("", &["lesson.video_codec=h264"]).await;
     let mut board = server.page("math", Role::Receiver, "board").await;
     let lead = server.token("math", Role::Lead, "obs");
-    let to = server.app.http_addr;
-    let (mut connection, offer) = Connection::offer(&plan(TEACHER, 0, 0, codec)).await.unwrap();
-    let offer = without_other_codec(&offer, codec);
-    let answer = post(to, "/whip/math", &lead, &offer).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let streams = connection.accept(&answer.body).await.unwrap();
-    let location = answer.header("location").unwrap().to_owned();
-    let teacher = Client { connection, streams, to, token: lead, location, tag: String::new() };
+    let teacher = Client::open(&server, "whip", lead, &plan(TEACHER, 0, 0, codec), Some(codec)).await;
     let teaching = tokio::spawn(teacher.teach());
     let live = board.until(|m| m["type"] == "lesson" && m["lesson"]["state"] == "live").await;
     assert_eq!(live["lesson"]["id"], "math", "her publishing is her 上课");
@@ -370,7 +361,7 @@ async fn taught_in(codec: Codec) {
     assert_eq!((&seat["presence"], &seat["state"]["camera"]), (&json!("online"), &json!(true)));
 
     let mut player = Client::play(&server, 1).await;
-    assert_eq!(player.watch(2, 50).await, Vec::<String>::new());
+    player.watch(&[ClipName::Teacher]).await;
     let viewer = board.until(|m| m["participant"]["name"] == "viewer").await["participant"].clone();
     assert_eq!(viewer["role"], "observer");
     assert_ne!(viewer["id"], "viewer", "a viewer of its own, not the token's participant");
@@ -380,6 +371,66 @@ async fn taught_in(codec: Codec) {
     let left = board.until_type("participant_left").await;
     assert_eq!(left["id"], viewer["id"]);
     teaching.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_player_with_one_picture_gets_content_while_there_is_some() {
+    let server = Server::start().await;
+    let url = format!("ws://{}/ws", server.app.http_addr);
+    let token = server.token("math", Role::Lead, "lead");
+    let lead = Probe::start(teacher(&url, Arc::new(move || token.clone()), true, Instant::now()));
+    let mut one = Client::play(&server, 1).await;
+    let mut two = Client::play(&server, 2).await;
+    two.watch(&[ClipName::Teacher, ClipName::Content]).await;
+    let content = |content| OwnState { mic: true, camera: true, content, sound: true, hidden: false };
+    for (on, shown) in [(true, ClipName::Content), (false, ClipName::Teacher), (true, ClipName::Content)] {
+        lead.send(Box::new(move |_| ClientMessage::State { state: content(on) }));
+        one.watch(&[shown]).await;
+    }
+    assert_eq!((one.delete().await, two.delete().await), (200, 200));
+    server.app.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_lesson_ends_resources_and_frees_their_places() {
+    let flags = ["http.max_connections_per_address=200", "http.max_connections=200"];
+    let server = Server::with("", &flags).await;
+    let to = server.app.http_addr;
+    let mut lead = server.live("math").await;
+    let token = server.token("math", Role::Receiver, "c1");
+    let offer = offer_of(&plan(&[], 1, 1, Codec::Vp8)).await;
+    let mut paths = Vec::new();
+    for _ in 0..200 {
+        let created = post(to, "/whep/math", &token, &offer).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        paths.push(created.header("location").unwrap().to_owned());
+    }
+    let full = post(to, "/whep/math", &token, &offer).await;
+    assert_eq!((full.status, full.code().as_str(), full.header("retry-after")), (503, "busy", Some("5")));
+    let delete = async |path: &str| send(to, "DELETE", path, &[&bearer(&token)], "").await.status;
+    assert_eq!(delete(&paths[0]).await, 200);
+    assert_eq!(post(to, "/whep/math", &token, &offer).await.status, 201, "a place is free again");
+
+    // The goodbye is on its way to each of them.
+    let gone = async |path: &str| {
+        let asking = async {
+            while send(to, "PATCH", path, &[&bearer(&token), FRAGMENT], "").await.status != 404 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, asking).await.expect("the resource has ended");
+    };
+    let mut seats = Vec::new();
+    while seats.len() < 2 {
+        seats.push(lead.until(|m| m["participant"]["name"] == "c1").await["participant"]["id"].clone());
+    }
+    lead.ask(json!({ "type": "kick", "participant": seats[1] })).await;
+    gone(&paths[1]).await;
+    lead.ask(json!({ "type": "end_lesson" })).await;
+    lead.until_closed().await;
+    gone(&paths[199]).await;
+    let late = post(to, "/whep/math", &token, &offer).await;
+    assert_eq!((late.status, late.code().as_str()), (409, "lesson_ended"));
 }
 
 /// Leaves one video codec in an offer.
