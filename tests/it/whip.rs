@@ -226,7 +226,7 @@ async fn what_is_refused_and_how() {
         let authorization = if token.is_empty() { "Y: z".to_owned() } else { bearer(token) };
         let path = format!("/{protocol}/{lesson}");
         let answer = send(to, "POST", &path, &[&authorization, kind, "Accept-Language: en"], body).await;
-        let what = format!("{protocol} {lesson} {kind} {:.40}: {answer:?}", body);
+        let what = format!("{protocol} {lesson} {kind} {body:.40}: {answer:?}");
         assert_eq!((answer.status, answer.code().as_str()), (*status, *code), "{what}");
         assert!(answer.json()["hint"].as_str().unwrap().is_ascii(), "{what}");
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{what}");
@@ -317,10 +317,8 @@ async fn a_resource_from_its_first_answer_to_its_end() {
     let new_tag = restarted.header("etag").unwrap();
     assert_ne!(new_tag, tag);
     let line = |text: &str, key: &str| {
-        text.lines()
-            .find_map(|l| l.strip_prefix(key))
-            .map(str::to_owned)
-            .unwrap_or_else(|| panic!("{key} in {text}"))
+        let found = text.lines().find_map(|l| l.strip_prefix(key));
+        found.unwrap_or_else(|| panic!("{key} in {text}")).to_owned()
     };
     for key in ["a=ice-ufrag:", "a=ice-pwd:"] {
         assert_ne!(line(&restarted.body, key), line(&created.body, key));
