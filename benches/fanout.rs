@@ -102,6 +102,7 @@ fn server(shared: &Shared, n: usize) -> (f64, f64) {
                 slot: first(kind),
                 source,
                 max_layer: LayerIndex::TOP,
+                turn: 1,
             });
             shard.send(Command::Route { peer, routes: routes.to_vec() }).expect("room in the queue");
         }

@@ -19,17 +19,27 @@ struct Difference {
 }
 
 impl Lesson {
-    /// Sends what changed since the last time: routes, slots, roster entries.
+    /// Sends what changed since the last time: roster entries, who leads, routes and slots. In this
+    /// order, so that a page knows whom it is told of.
     pub fn settle(&mut self, now: Instant) {
         self.do_what_is_due(now);
-        if std::mem::take(&mut self.replan) {
-            self.apply_plan();
-        }
         for id in std::mem::take(&mut self.changed) {
             let entry: Option<Participant> = self.roster.get(&id).map(|s| s.participant());
             if let Some(participant) = entry {
                 self.broadcast(&ServerMessage::Participant { participant });
             }
+        }
+        if std::mem::take(&mut self.replan) {
+            self.tell_lead(now);
+            self.apply_plan();
+        }
+    }
+
+    /// Tells everybody when somebody else leads than before.
+    pub(super) fn tell_lead(&mut self, now: Instant) {
+        let lead = self.roster.lead(self.lead);
+        if std::mem::replace(&mut self.lead, lead) != lead {
+            self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
         }
     }
 
@@ -71,7 +81,7 @@ impl Lesson {
     fn apply_plan(&mut self) {
         // Before 上课 nobody is shown to anybody.
         let live = self.state == LessonState::Live;
-        let lead = self.roster.lead();
+        let lead = self.lead;
         let views: Vec<SeatView> = self.roster.iter().map(|s| s.view()).collect();
         // Receivers look at every seat that sends; most of a large lecture sends nothing open.
         let senders: Vec<SeatView> = views.iter().filter(|v| !v.sources.is_empty()).cloned().collect();
@@ -111,7 +121,14 @@ impl Peer {
             if had == wanted {
                 continue;
             }
+            let fed =
+                self.feeds.get(&slot).filter(|fed| wanted.is_some_and(|a| a.source == fed.assignment.source));
+            let turn = fed.map(|fed| fed.turn).unwrap_or_else(|| {
+                self.turns += 1;
+                self.turns
+            });
             out.routes.push(Route {
+                turn,
                 slot,
                 source: wanted.map(|a| a.source),
                 max_layer: wanted.map_or(LayerIndex::TOP, |a| a.max_layer),
@@ -130,7 +147,7 @@ impl Peer {
                     }
                 }
                 Some(assignment) => {
-                    self.feeds.insert(slot, Fed { assignment, since: None });
+                    self.feeds.insert(slot, Fed { assignment, since: None, turn });
                 }
             }
         }

@@ -15,6 +15,7 @@ use crate::ids::{HubId, LessonId, ParticipantId, PeerId, SourceId};
 use crate::lesson::attached::Due;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
+use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::{Peer, Roster};
 use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, seated};
 use crate::media::command::{CloseReason, Command, Event, EventSink, SlotIndex};
@@ -41,6 +42,8 @@ pub struct Lesson {
     started: Option<Instant>,
     ran: Duration,
     pub(super) roster: Roster,
+    /// Who led when the others were last told.
+    pub(super) lead: Option<SeatNumber>,
     empty_since: Option<Instant>,
     pub(super) running: Codec,
     hub: HubId,
@@ -87,6 +90,7 @@ impl Lesson {
             started: None,
             ran: Duration::ZERO,
             roster: Roster::default(),
+            lead: None,
             empty_since: Some(now),
             hub: parts.hub,
             hub_open: false,
@@ -247,8 +251,8 @@ impl Lesson {
             Event::PeerClosed { peer, reason } => self.peer_closed(peer, reason),
             Event::SourceFlowing { source } => self.source_flows(source, true),
             Event::SourceStalled { source } => self.source_flows(source, false),
-            Event::SlotFlowing { peer, slot, source, rtp_timestamp } => {
-                self.slot_flows(peer, slot, source, rtp_timestamp);
+            Event::SlotFlowing { peer, slot, source, rtp_timestamp, turn } => {
+                self.slot_flows(peer, slot, (source, turn), rtp_timestamp);
             }
             Event::Stats(stats) => self.handle_stats(*stats),
         }
@@ -296,7 +300,14 @@ impl Lesson {
             title: self.title.clone(),
             state: self.state,
             running_seconds: u32::try_from(self.running_for(now).as_secs()).unwrap_or(u32::MAX),
+            leads: self.leads(),
         }
+    }
+
+    /// Who leads at this moment.
+    fn leads(&self) -> Option<ParticipantId> {
+        let seat = self.roster.by_number(self.roster.lead(self.lead)?)?;
+        Some(seat.member.id.clone())
     }
 
     #[must_use]
@@ -319,6 +330,8 @@ impl Lesson {
             self.remove_peer(peer.id);
         }
         self.changed.remove(id);
+        // First who leads instead, so that no page is without a teacher for a moment.
+        self.tell_lead(now);
         self.broadcast(&ServerMessage::ParticipantLeft { id: id.clone() });
         self.replan = true;
         if self.roster.is_empty() {
@@ -474,11 +487,11 @@ impl Lesson {
         self.changed.insert(seat.member.id.clone());
     }
 
-    fn slot_flows(&mut self, id: PeerId, slot: SlotIndex, source: SourceId, since: u32) {
+    fn slot_flows(&mut self, id: PeerId, slot: SlotIndex, fed_by: (SourceId, u32), since: u32) {
         let Some(seat) = self.roster.by_peer_mut(id) else { return };
         let participant = seat.member.id.clone();
         let Some(fed) = seat.peer_mut(id).and_then(|p| p.feeds.get_mut(&slot)) else { return };
-        if fed.assignment.source != source {
+        if (fed.assignment.source, fed.turn) != fed_by {
             return;
         }
         fed.since = Some(since);

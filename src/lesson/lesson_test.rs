@@ -16,7 +16,7 @@ use crate::media::command::{CloseReason, Command, Event, SlotIndex};
 use crate::media::handle::SendError;
 use crate::media::negotiate::{Codec, PeerRequest, SourceKind};
 use crate::media::{Media, MediaConfig};
-use crate::session::message::{Role, ServerMessage};
+use crate::session::message::{OwnState, Role, ServerMessage};
 
 /// A lesson, what it commands, and its clock.
 pub(super) struct Scene {
@@ -233,10 +233,29 @@ async fn a_slot_is_uncovered_by_its_own_source_only() {
     };
     let covered = feed(board.read().await).expect("told who comes");
     assert_eq!(covered.since, None);
-    let flowing = |source| Event::SlotFlowing { peer: taker, slot: SlotIndex(2), source, rtp_timestamp: 77 };
-    scene.event(flowing(crate::ids::SourceId(0)));
+    let turn = scene
+        .commands()
+        .iter()
+        .rev()
+        .find_map(|c| match c {
+            Command::Route { peer, routes } if *peer == taker => {
+                routes.iter().find(|r| r.slot == SlotIndex(2)).map(|r| r.turn)
+            }
+            _ => None,
+        })
+        .expect("a route");
+    let flowing = |source, turn| Event::SlotFlowing {
+        peer: taker,
+        slot: SlotIndex(2),
+        source,
+        rtp_timestamp: 77,
+        turn,
+    };
+    scene.event(flowing(crate::ids::SourceId(0), turn));
     assert_eq!(feed(board.read().await), None, "a late word about another source says nothing");
-    scene.event(flowing(covered.source));
+    scene.event(flowing(covered.source, turn + 1));
+    assert_eq!(feed(board.read().await), None, "nor one about another turn of the same source");
+    scene.event(flowing(covered.source, turn));
     assert_eq!(feed(board.read().await).unwrap().since, Some(77));
     scene.media.stop();
 }
@@ -341,6 +360,58 @@ async fn a_newer_lead_takes_over_and_gives_back() {
     scene.lesson.handle_gone(human.actor.connection, Gone::Left, scene.now);
     scene.lesson.settle(scene.now);
     assert_eq!(shown(board.read().await).as_deref(), Some("bot"));
+    scene.media.stop();
+}
+
+/// What a page says of itself that sends its camera, or nothing yet.
+fn says(camera: bool) -> Ask {
+    Ask::State { state: OwnState { camera, ..OwnState::default() } }
+}
+
+/// Who leads by the last word of these messages.
+fn leads(messages: &[ServerMessage]) -> Option<&str> {
+    let lessons = messages.iter().rev().find_map(|m| match m {
+        ServerMessage::Welcome { lesson, .. } | ServerMessage::Lesson { lesson } => Some(lesson),
+        _ => None,
+    });
+    lessons?.leads.as_ref().map(ParticipantId::as_str)
+}
+
+#[tokio::test]
+async fn a_colleague_who_gets_ready_takes_nothing_from_who_teaches() {
+    let mut scene = Scene::new(VP8);
+    let board = scene.join(Role::Receiver, "c");
+    let lead = scene.join(Role::Lead, "t");
+    scene.ask(&lead, Ask::Start).unwrap();
+    scene.ask(&lead, says(true)).unwrap();
+    let taker = scene.connect(&board, &[]);
+    scene.connect(&lead, &[SourceKind::Camera]);
+    assert_eq!(leads(&board.read().await), Some("t"));
+    scene.commands();
+
+    let colleague = scene.join(Role::Lead, "u");
+    scene.ask(&colleague, says(false)).unwrap();
+    scene.connect(&colleague, &[SourceKind::Camera]);
+    assert!(routes(&scene.commands(), taker).is_empty(), "her page has connected, and that is all");
+    assert_eq!(leads(&colleague.read().await), Some("t"));
+    assert_eq!(leads(&board.read().await), None, "nothing to tell");
+
+    scene.ask(&colleague, says(true)).unwrap();
+    assert_eq!(routes(&scene.commands(), taker), [(SlotIndex(2), true)]);
+    assert_eq!(leads(&board.read().await), Some("u"));
+
+    scene.ask(&lead, says(false)).unwrap();
+    scene.ask(&colleague, says(false)).unwrap();
+    assert_eq!(leads(&board.read().await), None, "she still leads, with everything off");
+    scene.lesson.handle_gone(colleague.actor.connection, Gone::Left, scene.now);
+    let told = board.read().await;
+    assert_eq!(leads(&told), Some("t"));
+    let place = |wanted: fn(&ServerMessage) -> bool| told.iter().position(wanted);
+    assert!(
+        place(|m| matches!(m, ServerMessage::Lesson { .. }))
+            < place(|m| matches!(m, ServerMessage::ParticipantLeft { .. })),
+        "no page is without a teacher for a moment"
+    );
     scene.media.stop();
 }
 

@@ -56,6 +56,8 @@ pub struct Peer {
     pub slots: Vec<SlotInfo>,
     pub decodes: Vec<Codec>,
     pub feeds: BTreeMap<SlotIndex, Fed>,
+    /// Turns given to slots so far: each new source of a slot is another turn.
+    pub turns: u32,
     /// The page's own wish per slot, for the source that it had when it wished.
     pub wishes: HashMap<SlotIndex, (SourceId, LayerIndex)>,
     pub stats: Option<PeerStats>,
@@ -71,6 +73,8 @@ pub struct Source {
 pub struct Fed {
     pub assignment: Assignment,
     pub since: Option<u32>,
+    /// Of the route; an event with another one belongs to an earlier assignment.
+    pub turn: u32,
 }
 
 impl Peer {
@@ -84,6 +88,7 @@ impl Peer {
             slots: accepted.slots,
             decodes: accepted.decodes,
             feeds: BTreeMap::new(),
+            turns: 0,
             wishes: HashMap::new(),
             stats: None,
         };
@@ -313,12 +318,20 @@ impl Roster {
         self.iter().filter(gone).map(|s| s.member.id.clone()).collect()
     }
 
-    /// The seat that leads: the newest lead that has media, else the newest lead. A teacher who
-    /// joins beside a running demonstration takes over, and gives it back by leaving.
+    /// The seat that leads, when `sitting` led until now: the newest lead that really sends, else
+    /// whoever sits there. A teacher who joins beside a running demonstration takes over as soon as
+    /// she sends, and gives it back by leaving; a colleague who only gets ready changes nothing.
     #[must_use]
-    pub fn lead(&self) -> Option<SeatNumber> {
+    pub fn lead(&self, sitting: Option<SeatNumber>) -> Option<SeatNumber> {
         let leads = || self.seats.values().rev().filter(|s| s.member.role == Role::Lead);
-        leads().find(|s| s.current.is_some()).or_else(|| leads().next()).map(|s| s.number)
+        let sends = || leads().find(|s| !s.view().sources.is_empty());
+        let stays = || leads().find(|s| Some(s.number) == sitting);
+        sends().or_else(stays).or_else(|| leads().next()).map(|s| s.number)
+    }
+
+    #[must_use]
+    pub fn by_number(&self, number: SeatNumber) -> Option<&Seat> {
+        self.seats.get(&number)
     }
 
     /// A slot's feed as the page is told.

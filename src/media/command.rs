@@ -32,6 +32,9 @@ pub struct Route {
     pub source: Option<SourceId>,
     /// The best layer this slot should get (video).
     pub max_layer: LayerIndex,
+    /// Another number for each new source of the slot; comes back in `SlotFlowing`, so that an
+    /// event that crossed with a newer route is told from one that did not.
+    pub turn: u32,
 }
 
 pub enum Command {
@@ -95,6 +98,7 @@ pub enum Event {
         slot: SlotIndex,
         source: SourceId,
         rtp_timestamp: u32,
+        turn: u32,
     },
     /// Once a second.
     Stats(Box<HubStats>),

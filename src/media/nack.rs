@@ -30,8 +30,9 @@ pub struct MissingPackets {
 }
 
 impl MissingPackets {
-    /// A packet arrived. `true`: the gap before it is too large to be repaired.
-    pub fn arrived(&mut self, ext: u64, now: Instant) -> bool {
+    /// A packet arrived. `repair`: what is missing before it will be asked for; otherwise it is
+    /// only counted. `true`: the gap is too large to be repaired.
+    pub fn arrived(&mut self, ext: u64, now: Instant, repair: bool) -> bool {
         let Some(highest) = self.highest else {
             self.highest = Some(ext);
             return false;
@@ -43,8 +44,12 @@ impl MissingPackets {
         self.highest = Some(ext);
         let gap = ext - highest - 1;
         self.gaps += gap;
-        if gap > MAX_GAP {
+        if !repair {
             self.lost += gap;
+            return false;
+        }
+        if gap + self.missing.len() as u64 > MAX_GAP {
+            self.lost += gap + self.missing.len() as u64;
             self.missing.clear();
             return true;
         }
@@ -86,14 +91,14 @@ mod tests {
         let rtt = Duration::from_millis(50);
         let mut missing = MissingPackets::default();
         let mut ask = Vec::new();
-        missing.arrived(65_534, at(0));
-        assert!(!missing.arrived(65_538, at(0)));
+        missing.arrived(65_534, at(0), true);
+        assert!(!missing.arrived(65_538, at(0), true));
         assert!(!missing.due(at(5), rtt, &mut ask));
         assert!(ask.is_empty(), "reordering is waited for");
         missing.due(at(10), rtt, &mut ask);
         assert_eq!(ask, [65_535, 0, 1]);
         ask.clear();
-        missing.arrived(65_536, at(20));
+        missing.arrived(65_536, at(20), true);
         missing.due(at(40), rtt, &mut ask);
         assert!(ask.is_empty(), "not before a round trip");
         missing.due(at(60), rtt, &mut ask);
@@ -107,8 +112,22 @@ mod tests {
     fn an_outage_is_not_repaired() {
         let now = Instant::now();
         let mut missing = MissingPackets::default();
-        missing.arrived(1, now);
-        assert!(missing.arrived(1000, now));
+        missing.arrived(1, now, true);
+        assert!(missing.arrived(1000, now, true));
         assert!(missing.missing.is_empty());
+    }
+
+    #[test]
+    fn what_is_never_asked_for_is_not_remembered() {
+        let now = Instant::now();
+        let mut missing = MissingPackets::default();
+        for n in 0..1_000 {
+            missing.arrived(n * 150, now, false);
+        }
+        assert!(missing.missing.is_empty());
+        for n in 0..1_000 {
+            missing.arrived(200_000 + n * 150, now, true);
+            assert!(missing.missing.len() as u64 <= MAX_GAP);
+        }
     }
 }

@@ -80,6 +80,8 @@ struct Stream {
     ssrc: u32,
     place: StreamPlace,
     index: ReceiveIndex,
+    /// Another SSRC has taken its place. It stays known, so that old packets cannot come again.
+    retired: bool,
 }
 
 /// What an SSRC of this peer carries.
@@ -234,11 +236,14 @@ impl Peer {
                     return None;
                 }
                 let index = ReceiveIndex::default();
-                self.streams.push(Stream { ssrc: header.ssrc, place, index });
+                self.streams.push(Stream { ssrc: header.ssrc, place, index, retired: false });
                 (self.streams.len() - 1, true)
             }
         };
         let stream = &mut self.streams[at];
+        if stream.retired {
+            return None;
+        }
         let Ok((index, length)) = opener.open_rtp(p, header.length, &mut stream.index, crypto) else {
             if fresh {
                 self.streams.pop();
@@ -266,13 +271,14 @@ impl Peer {
 
     /// The streams of a layer that another SSRC has taken over.
     pub fn forget_other_streams(&mut self, place: StreamPlace, ssrc: u32) {
-        self.streams.retain(|s| s.place != place || s.ssrc == ssrc);
+        let others = |s: &&mut Stream| s.place == place && s.ssrc != ssrc;
+        self.streams.iter_mut().filter(others).for_each(|s| s.retired = true);
     }
 
     /// Some stream that it sends: browsers take transport-wide feedback only in the name of one.
     #[must_use]
     pub fn any_ssrc(&self) -> Option<u32> {
-        self.streams.iter().find(|s| !s.place.repair).map(|s| s.ssrc)
+        self.streams.iter().find(|s| !s.place.repair && !s.retired).map(|s| s.ssrc)
     }
 
     /// Where a sender report belongs.

@@ -11,6 +11,9 @@ use crate::media::codec::Vp8;
 /// from before the first arrives.
 const FIRST_SEQUENCE: u64 = 1000;
 const KEPT_DROPS: usize = 16;
+/// How far back a packet may still find its place. Also the guard of the project's first rule: a
+/// number is given once, whatever a sender does.
+const WINDOW: usize = 512;
 
 /// How packets of one layer become packets of the slot.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,8 @@ pub struct Rewriter {
     current: Option<Segment>,
     previous: Option<Segment>,
     last_sequence: Option<u64>,
+    /// Bit n of the whole: `last_sequence - n` was given to a packet.
+    given: [u64; WINDOW / 64],
     last_timestamp: Option<u32>,
     last_picture_id: u16,
     last_tl0: u8,
@@ -136,17 +141,33 @@ impl Rewriter {
             (*current, current.map(ext)?)
         } else {
             // In an old segment only what lies below its end: later packets were never due.
+            let first = current.out_first;
             let old = self.previous.filter(|s| s.layer == layer && ext < s.in_last)?;
-            (old, old.map(ext)?)
+            (old, old.map(ext).filter(|sequence| *sequence < first)?)
         };
+        self.give(sequence)?;
         let timestamp = input.wrapping_add(segment.timestamp);
-        if self.last_sequence.is_none_or(|last| sequence > last) {
-            self.last_sequence = Some(sequence);
-        }
         if self.last_timestamp.is_none_or(|last| timestamp.wrapping_sub(last) as i32 > 0) {
             self.last_timestamp = Some(timestamp);
         }
         Some(Placed { sequence, timestamp, picture_id: segment.picture_id, tl0: segment.tl0 })
+    }
+
+    /// Marks a number as given. `None`: it was given before, or is too old to tell.
+    fn give(&mut self, sequence: u64) -> Option<()> {
+        let last = *self.last_sequence.get_or_insert(sequence);
+        if sequence > last || self.given == [0; WINDOW / 64] {
+            shift(&mut self.given, (sequence - last) as usize);
+            self.last_sequence = Some(sequence);
+            self.given[0] |= 1;
+            return Some(());
+        }
+        let back = (last - sequence) as usize;
+        let word = self.given.get_mut(back / 64)?;
+        let bit = 1 << (back % 64);
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh.then_some(())
     }
 
     /// Remembers the VP8 numbers of the newest packet sent, so that the next segment goes on
@@ -176,6 +197,16 @@ impl Rewriter {
         s.drops[s.drop_count] = ext;
         s.drop_count += 1;
         s.in_last = ext;
+    }
+}
+
+/// Moves all bits of a long word up by `n`.
+fn shift(words: &mut [u64; WINDOW / 64], n: usize) {
+    let (whole, part) = (n / 64, n % 64);
+    for at in (0..words.len()).rev() {
+        let low = at.checked_sub(whole).map_or(0, |from| words[from]);
+        let lower = at.checked_sub(whole + 1).map_or(0, |from| words[from]);
+        words[at] = low << part | if part == 0 { 0 } else { lower >> (64 - part) };
     }
 }
 
@@ -220,6 +251,32 @@ mod tests {
     }
 
     #[test]
+    fn a_late_packet_of_the_old_layer_never_takes_a_number_of_the_new() {
+        let mut r = Rewriter::default();
+        r.switch(0, 500, 0, 0, None, true);
+        for ext in 500..504 {
+            r.place(0, ext, 0);
+        }
+        r.drop_packet(0, 505);
+        r.switch(1, 9, 0, 0, None, true);
+        assert_eq!(r.place(1, 9, 0).unwrap().sequence, 1004);
+        assert_eq!(r.place(0, 504, 0), None, "its number went to the new layer");
+        assert_eq!(r.place(1, 9, 0), None, "no number is given twice");
+    }
+
+    #[test]
+    fn long_words_shift() {
+        let mut w = [0u64; WINDOW / 64];
+        w[0] = 1 << 63 | 1;
+        shift(&mut w, 1);
+        assert_eq!((w[0], w[1]), (2, 1));
+        shift(&mut w, 64);
+        assert_eq!((w[0], w[1], w[2]), (0, 2, 1));
+        shift(&mut w, 10_000);
+        assert_eq!(w, [0; WINDOW / 64]);
+    }
+
+    #[test]
     fn sequence_numbers_are_never_reused() {
         let mut r = Rewriter::default();
         let mut seen = std::collections::HashSet::new();
@@ -230,7 +287,7 @@ mod tests {
         };
         let mut next = [100u64, 100_000, 7_000_000];
         r.switch(0, next[0], 0, 0, None, true);
-        let mut layer = 0u8;
+        let (mut layer, mut before) = (0u8, 0u8);
         let mut sent = std::collections::HashSet::new();
         for _ in 0..20_000 {
             let at = &mut next[usize::from(layer)];
@@ -239,6 +296,7 @@ mod tests {
                 0 => r.drop_packet(layer, *at),
                 1 => {} // lost for now
                 2 => {
+                    before = layer;
                     layer = rand(3) as u8;
                     let at = &mut next[usize::from(layer)];
                     *at += 1;
@@ -246,9 +304,11 @@ mod tests {
                     r.switch(layer, *at, 0, 0, None, same);
                 }
                 _ => {
-                    let ext = *at - rand(5).min(3);
-                    if sent.insert((layer, ext))
-                        && let Some(p) = r.place(layer, ext, 0)
+                    // Now and then a late packet of the layer before.
+                    let of = if rand(6) == 0 { before } else { layer };
+                    let ext = next[usize::from(of)] - rand(5).min(3);
+                    if sent.insert((of, ext))
+                        && let Some(p) = r.place(of, ext, 0)
                     {
                         assert!(seen.insert(p.sequence), "{} twice", p.sequence);
                     }

@@ -129,6 +129,11 @@ impl Ring {
         self.key.filter(|k| self.get(k.ext).is_some())
     }
 
+    /// The next key frame is the first that counts.
+    pub fn forget_key(&mut self) {
+        self.key = None;
+    }
+
     /// Payload bytes from `ext` to the newest packet; `None` when one is missing.
     #[must_use]
     pub fn span(&self, ext: u64) -> Option<usize> {

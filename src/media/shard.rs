@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -107,10 +107,11 @@ impl Shard {
     /// `true`: more may be waiting.
     fn receive(&mut self, now: Instant) -> bool {
         for _ in 0..BATCHES_PER_TURN {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let core = &mut self.core;
             let got = self
                 .socket
-                .receive(|datagram, path, waited| core.handle_datagram(datagram, path, waited, now));
+                .receive(wall, |datagram, path, waited| core.handle_datagram(datagram, path, waited, now));
             match got {
                 Ok(0) => return false,
                 Ok(_) => {}

@@ -34,6 +34,8 @@ pub struct Slot {
     /// Key of the source that feeds it.
     pub feed: Option<usize>,
     pub max_layer: LayerIndex,
+    /// Of the route that feeds it.
+    pub turn: u32,
     rewriter: Rewriter,
     /// First time stamp of the slot's time line.
     base: u32,
@@ -83,6 +85,7 @@ impl Slot {
             codecs: setup.codecs,
             feed: None,
             max_layer: LayerIndex::TOP,
+            turn: 0,
             rewriter: Rewriter::default(),
             base,
             history: None,
@@ -110,6 +113,11 @@ impl Slot {
         self.feed = source;
         self.rewriter.stop();
         self.announce = source.is_some();
+    }
+
+    /// The source begins anew (other numbers, or after a pause): wait for a key frame of it.
+    pub fn begin_anew(&mut self) {
+        self.rewriter.stop();
     }
 
     /// The layer that flows into this slot.

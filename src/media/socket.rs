@@ -5,7 +5,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,7 +19,7 @@ const BUFFER: usize = 64 * 1024;
 const KERNEL_BUFFER: usize = 4 << 20;
 
 /// A datagram that seems to have waited longer came before a step of the wall clock.
-const LONGEST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 pub struct MediaSocket {
     pub io: mio::net::UdpSocket,
@@ -46,9 +46,14 @@ impl MediaSocket {
         Ok(self.io.local_addr()?.port())
     }
 
-    /// Receives one batch. `take` gets each datagram, its path and how long it has waited in the
+    /// Receives one batch. `wall`: the present time since 1970, against which the kernel stamped the
+    /// datagrams. `take` gets each datagram, its path and how long it has waited in the
     /// kernel. Returns how many there were; 0 when nothing waits.
-    pub fn receive(&mut self, mut take: impl FnMut(&mut [u8], Path, Duration)) -> io::Result<usize> {
+    pub fn receive(
+        &mut self,
+        wall: Duration,
+        mut take: impl FnMut(&mut [u8], Path, Duration),
+    ) -> io::Result<usize> {
         let mut metas = [RecvMeta::default(); BATCH];
         let mut slices: Vec<IoSliceMut<'_>> = self.buffers.chunks_mut(BUFFER).map(IoSliceMut::new).collect();
         let received = self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut metas);
@@ -57,7 +62,6 @@ impl MediaSocket {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(e) => return Err(e),
         };
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut taken = 0;
         for (meta, buffer) in metas.iter().zip(&mut slices).take(count) {
             let remote = unmapped(meta.addr);

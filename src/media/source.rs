@@ -110,7 +110,13 @@ impl Source {
 
     /// Whether to send a key-frame request now, and to which SSRC.
     pub fn key_request(&mut self, now: Instant) -> Option<u32> {
-        let layer = self.key_wanted.filter(|_| !self.subscribers.is_empty())?;
+        let layer = self.key_wanted.filter(|_| self.open && !self.subscribers.is_empty())?;
+        // A layer that was switched off in the meantime has none to give; who wanted it will want
+        // another one's.
+        if !self.layer_flows(layer, self.last_packet()?) {
+            self.key_wanted = None;
+            return None;
+        }
         if self.key_asked.is_some_and(|at| now - at < KEY_FRAME_INTERVAL) {
             return None;
         }
@@ -141,6 +147,8 @@ pub struct Layer {
     pub packets: u64,
     pub bytes: u64,
     last_packet: Option<Instant>,
+    /// What is missing is asked for again; audio's encoder has its own redundancy.
+    repair: bool,
     reports: ReportState,
 }
 
@@ -175,6 +183,7 @@ impl Layer {
             packets: 0,
             bytes: 0,
             last_packet: None,
+            repair: codec != Codec::Opus,
             reports: ReportState::default(),
         }
     }
@@ -189,7 +198,7 @@ impl Layer {
         self.bytes += packet.payload.len() as u64;
         self.last_packet = Some(now);
         self.reports.note(packet.ext, packet.timestamp, at, &self.clock);
-        Some(self.missing.arrived(packet.ext, now))
+        Some(self.missing.arrived(packet.ext, now, self.repair))
     }
 
     pub fn sender_report(&mut self, ntp: u64, rtp: u32, now: Instant) {

@@ -273,7 +273,9 @@ impl Light {
     }
 
     fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) {
-        let Some(Ok(plain)) = self.keys.as_mut().map(|(_, opener)| opener.open_rtcp(datagram)) else {
+        let provider = self.crypto();
+        let opened = self.keys.as_mut().map(|(_, opener)| opener.open_rtcp(datagram, provider.crypto()));
+        let Some(Ok(plain)) = opened else {
             return;
         };
         rtcp::read(plain, |said| match said {
@@ -316,7 +318,7 @@ impl Light {
         stream.first = Some(stream.first.map_or(ext, |f| f.min(ext)));
         stream.highest = stream.highest.max(ext);
         stream.received += 1;
-        stream.missing.arrived(ext, now);
+        stream.missing.arrived(ext, now, stream.kind == MediaKind::Video);
         Some(())
     }
 

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use rand::RngExt;
 
-use crate::ids::{HubId, PeerId};
+use crate::ids::{HubId, PeerId, SourceId};
 use crate::media::command::{CloseReason, Command, Event, Route};
+use crate::media::core::receive::begin_anew;
 use crate::media::core::{Core, Hub};
 use crate::media::negotiate::{IceRestart, PeerSetup};
 use crate::media::peer::Peer;
@@ -34,11 +35,7 @@ impl Core {
                     });
                 }
             }
-            Command::Gate { source, open } => {
-                if let Some(source) = self.source_keys.get(&source).and_then(|k| self.sources.get_mut(*k)) {
-                    source.open = open;
-                }
-            }
+            Command::Gate { source, open } => self.gate(source, open, now),
             Command::Shutdown => {
                 let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
                 for hub in hubs {
@@ -93,6 +90,27 @@ impl Core {
         }
     }
 
+    /// Opens or closes a source. Nothing of the closed time is ever shown: neither what waits, nor
+    /// the group of pictures in the ring.
+    fn gate(&mut self, source: SourceId, open: bool, now: Instant) {
+        let Some(key) = self.source_keys.get(&source).copied() else {
+            return;
+        };
+        let source = &mut self.sources[key];
+        if source.open == open {
+            return;
+        }
+        source.open = open;
+        for layer in source.layers.iter_mut().flatten() {
+            layer.ring.forget_key();
+        }
+        self.fresh.retain(|f| f.source != key);
+        begin_anew(&mut self.peers, &self.sources[key], None);
+        if open {
+            self.ask_for_key_frame(key, now);
+        }
+    }
+
     /// Feeds one slot. A slot that cannot decode the source stays silent.
     fn route(&mut self, key: usize, route: Route, now: Instant) {
         let at = usize::from(route.slot.0);
@@ -105,8 +123,10 @@ impl Core {
             source.kind.media() == slot.kind && slot.takes(source.codec) && source.owner != key
         });
         slot.max_layer = route.max_layer;
+        let same = slot.feed == wanted && slot.turn == route.turn;
+        slot.turn = route.turn;
         let subscriber = Subscriber { peer: key, slot: route.slot.0 };
-        if slot.feed != wanted {
+        if !same {
             if let Some(before) = slot.feed.and_then(|s| self.sources.get_mut(s)) {
                 before.subscribers.retain(|s| *s != subscriber);
             }
@@ -126,7 +146,8 @@ impl Core {
             return;
         };
         let slot = crate::media::command::SlotIndex(subscriber.slot);
-        let event = Event::SlotFlowing { peer: peer.id, slot, source: source.id, rtp_timestamp };
+        let turn = peer.slots[usize::from(subscriber.slot)].turn;
+        let event = Event::SlotFlowing { peer: peer.id, slot, source: source.id, rtp_timestamp, turn };
         self.emit(peer.hub, event);
     }
 }

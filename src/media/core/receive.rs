@@ -7,10 +7,10 @@ use crate::media::command::{CloseReason, Event};
 use crate::media::core::{Core, Fresh};
 use crate::media::demux::Kind;
 use crate::media::output::Path;
-use crate::media::peer::{Opened, StreamPlace};
+use crate::media::peer::{Opened, Peer, StreamPlace};
 use crate::media::ring::NewPacket;
 use crate::media::rtp::{RtpHeader, is_rtcp};
-use crate::media::source::Layer;
+use crate::media::source::{Layer, Source};
 use crate::media::transport::dtls::Progress;
 use crate::media::transport::ice::BindingRequest;
 use crate::media::transport::rtcp::{self, Said};
@@ -87,6 +87,8 @@ impl Core {
         match progress {
             Progress::Nothing => {}
             Progress::Connected(keys) => {
+                // What waits was not for this peer; the replay below must not meet it again.
+                self.flush(now);
                 let Some(peer) = self.peers.get_mut(key) else {
                     return;
                 };
@@ -143,8 +145,13 @@ impl Core {
         let codec = source.codec;
         let place = &mut source.layers[usize::from(layer)];
         if !repair && place.as_ref().is_none_or(|l| l.ssrc != header.ssrc) {
-            *place = Some(Layer::new(header.ssrc, codec));
+            let changed = place.replace(Layer::new(header.ssrc, codec)).is_some();
+            if changed {
+                self.fresh.retain(|f| f.source != key || f.layer != layer);
+                begin_anew(&mut self.peers, source, Some(layer));
+            }
         }
+        let place = &mut source.layers[usize::from(layer)];
         let Some(layer_state) = place else {
             return; // repair before the first packet
         };
@@ -172,15 +179,18 @@ impl Core {
             let level = level & 0x7f;
             source.loudest = Some(source.loudest.map_or(level, |l| l.min(level)));
         }
-        if broken && source.kind.is_video() {
-            source.key_wanted = Some(source.key_wanted.unwrap_or(layer));
-        }
         let begins = !source.flowing;
         source.flowing = true;
         if source.open {
             self.fresh.push(Fresh { source: key, layer, ext });
         }
-        if begins {
+        if broken {
+            self.picture_is_broken(key, layer);
+        }
+        let Some(source) = self.sources.get(key).filter(|_| begins) else {
+            return;
+        };
+        {
             let (hub, id, owner) = (source.hub, source.id, source.owner);
             self.emit(hub, Event::SourceFlowing { source: id });
             self.arm(owner, now);
@@ -194,7 +204,7 @@ impl Core {
         let Some((_, opener)) = peer.keys.as_mut() else {
             return;
         };
-        let Ok(plain) = opener.open_rtcp(datagram) else {
+        let Ok(plain) = opener.open_rtcp(datagram, self.provider.crypto()) else {
             peer.traffic.bad += 1;
             self.stats.packets_unauthentic += 1;
             return;
@@ -265,6 +275,20 @@ impl Core {
             source.key_wanted = Some(layer);
         }
         self.send_key_request(source, now);
+    }
+}
+
+/// The slots that get this layer (or any) of the source wait for a key frame: what follows has
+/// other numbers, or comes after a pause.
+pub(super) fn begin_anew(peers: &mut slab::Slab<Peer>, source: &Source, layer: Option<u8>) {
+    for subscriber in &source.subscribers {
+        let peer = peers.get_mut(subscriber.peer);
+        let Some(slot) = peer.and_then(|p| p.slots.get_mut(usize::from(subscriber.slot))) else {
+            continue;
+        };
+        if layer.is_none() || slot.layer() == layer {
+            slot.begin_anew();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::media::clock::micros_to_ntp;
 use crate::media::command::Event;
 use crate::media::core::Core;
 use crate::media::output::Class;
+use crate::media::source::Subscriber;
 use crate::media::transport::rtcp::Compound;
 
 /// Transport-wide feedback: often enough for probes of 15 ms to be seen apart.
@@ -61,6 +62,7 @@ impl Core {
         let (ours, rtt) = (peer.rtcp_ssrc, peer.rtt.unwrap_or(Duration::from_millis(100)));
         let mut stalled = Vec::new();
         let mut ask = Vec::new();
+        let mut broken = Vec::new();
         for source_key in &peer.sources {
             let Some(source) = self.sources.get_mut(*source_key) else {
                 continue;
@@ -78,7 +80,7 @@ impl Core {
                         self.stats.nacks_out += ask.len() as u64;
                     }
                     if given_up {
-                        source.key_wanted.get_or_insert(at as u8);
+                        broken.push((*source_key, at as u8));
                     }
                 }
             }
@@ -92,8 +94,25 @@ impl Core {
             }
         }
         let hub = peer.hub;
+        for (source, layer) in broken {
+            self.picture_is_broken(source, layer);
+        }
         for source in stalled {
             self.emit(hub, Event::SourceStalled { source });
+        }
+    }
+
+    /// A layer lost packets for good: whoever gets it needs a key frame. What nobody gets may stay
+    /// broken; asking for it would only cost the sender.
+    pub(super) fn picture_is_broken(&mut self, key: usize, layer: u8) {
+        let gets = |s: &Subscriber| {
+            let slot = self.peers.get(s.peer).and_then(|p| p.slots.get(usize::from(s.slot)));
+            slot.is_some_and(|s| s.layer() == Some(layer))
+        };
+        if let Some(source) = self.sources.get_mut(key)
+            && source.subscribers.iter().any(gets)
+        {
+            source.key_wanted.get_or_insert(layer);
         }
     }
 

@@ -400,3 +400,79 @@ fn a_panic_in_one_peer_ends_that_peer_alone() {
         assert_eq!(w.received(board, 0).len(), 30, "the others heard everything");
     }
 }
+
+#[test]
+fn a_layer_that_nobody_gets_may_lose_packets_in_peace() {
+    let (mut w, lead, boards) = lesson(3, 1);
+    w.teach(lead, MS(2_000));
+    let camera = w.source(lead, SourceKind::Camera);
+    w.route(boards[0], 2, Some(camera), 0);
+    w.teach(lead, MS(2_000));
+    assert_eq!(pictures(&w, boards[0], 2).last().unwrap().0.layer, 0);
+    let before = w.clients[lead].key_requests;
+    // The best layer loses for good, then its sender switches it off.
+    w.clients[lead].lose_one(3);
+    w.teach(lead, MS(1_500));
+    w.clients[lead].layers_on = 1;
+    w.teach(lead, MS(5_000));
+    assert_eq!(w.clients[lead].key_requests, before, "she was left alone");
+}
+
+#[test]
+fn nothing_of_the_time_when_it_was_closed_is_shown() {
+    let (mut w, lead, boards) = lesson(1, 1);
+    w.teach(lead, MS(400));
+    let camera = w.source(lead, SourceKind::Camera);
+    w.core.handle_command(Command::Gate { source: camera, open: false }, w.now);
+    let last_open = pictures(&w, boards[0], 2).last().unwrap().0.frame;
+    w.clients[lead].ask_for_key();
+    w.teach(lead, MS(400));
+    // Somebody who comes just now, and the board that was there.
+    w.core.handle_command(Command::Gate { source: camera, open: true }, w.now);
+    let opened = w.clients[lead].frames();
+    let late = w.join_connected(&Offer::board());
+    feed(&mut w, late, lead, 2);
+    w.teach(lead, MS(1_200));
+    for (board, until) in [(boards[0], last_open), (late, 0)] {
+        let seen = pictures(&w, board, 2);
+        assert!(seen.len() > 10);
+        let closed = seen.iter().find(|(t, _)| t.frame > until && t.frame <= opened);
+        assert_eq!(closed, None, "a picture of the closed time");
+    }
+}
+
+#[test]
+fn a_sender_that_changes_its_ssrc_breaks_nothing_and_cannot_go_back() {
+    let (mut w, lead, boards) = lesson(1, 1);
+    w.teach(lead, MS(400));
+    for _ in 0..3 {
+        w.clients[lead].tag += 1;
+        w.teach(lead, MS(1_200));
+    }
+    let seen = pictures(&w, boards[0], 2);
+    let owners: std::collections::HashSet<u8> = seen.iter().map(|(t, _)| t.client).collect();
+    assert_eq!(owners.len(), 4, "every one of them was seen");
+    let sound = w.received(boards[0], 0).len();
+    assert!(sound > 190, "{sound} packets of sound");
+    w.clients[lead].tag = 1;
+    let before = seen.len();
+    w.teach(lead, MS(400));
+    assert_eq!(pictures(&w, boards[0], 2).len(), before, "a stream that was replaced stays away");
+}
+
+#[test]
+fn forged_reports_leave_no_trace() {
+    let (mut w, lead, _) = lesson(1, 1);
+    w.teach(lead, MS(200));
+    let from = w.clients[lead].address;
+    let bad = w.core.stats.packets_unauthentic;
+    for n in 0..200u32 {
+        let mut forged = vec![0x80, 201, 0, 12];
+        forged.extend(n.to_be_bytes());
+        forged.resize(52, 7);
+        w.inject(from, &mut forged);
+    }
+    assert_eq!(w.core.stats.packets_unauthentic - bad, 200);
+    w.teach(lead, MS(200));
+    assert!(w.core.peers.iter().all(|(_, p)| p.keys.as_ref().unwrap().1.reporters() <= 2));
+}

@@ -20,6 +20,8 @@ use super::Crypto;
 
 /// Bytes that GCM adds to a packet.
 pub const TAG: usize = 16;
+/// SSRCs under which a peer may report: as many as it may send streams.
+const MAX_REPORTERS: usize = 32;
 /// Most bytes that any profile adds to an RTP packet.
 pub const MAX_OVERHEAD: usize = 16;
 
@@ -100,6 +102,8 @@ pub struct Opener {
     gcm: Option<Gcm>,
     context: Context,
     keys: (Vec<u8>, Vec<u8>),
+    /// SSRCs whose RTCP has authenticated.
+    reporters: Vec<u32>,
 }
 
 /// Both directions from one handshake. `None`: the library refused the keys.
@@ -116,6 +120,7 @@ pub fn keyed(keys: &KeyingMaterial, crypto: &dyn Crypto) -> Option<(Sealer, Open
         gcm: Gcm::new(profile, &keys.theirs, crypto),
         context: receiving_context(profile, &keys.theirs, crypto)?,
         keys: keys.theirs.clone(),
+        reporters: Vec::new(),
     };
     Some((sealer, opener))
 }
@@ -266,8 +271,24 @@ impl Opener {
         Ok(plain.len())
     }
 
-    /// Opens a compound RTCP packet.
-    pub fn open_rtcp(&mut self, packet: &[u8]) -> Result<BytesMut, Unauthentic> {
+    #[cfg(test)]
+    pub fn reporters(&self) -> usize {
+        self.reporters.len()
+    }
+
+    /// Opens a compound RTCP packet. As with RTP, the library would remember the sender's SSRC of
+    /// any packet, authentic or not: an unknown one is tried on a context that is thrown away.
+    pub fn open_rtcp(&mut self, packet: &[u8], crypto: &dyn Crypto) -> Result<BytesMut, Unauthentic> {
+        let ssrc = packet.get(4..8).and_then(|s| s.try_into().ok()).map(u32::from_be_bytes);
+        let ssrc = ssrc.ok_or(Unauthentic)?;
+        if !self.reporters.contains(&ssrc) {
+            if self.reporters.len() >= MAX_REPORTERS {
+                return Err(Unauthentic);
+            }
+            let trial = receiving_context(self.profile, &self.keys, crypto);
+            trial.ok_or(Unauthentic)?.decrypt_rtcp(packet).map_err(|_| Unauthentic)?;
+            self.reporters.push(ssrc);
+        }
         self.context.decrypt_rtcp(packet).map_err(|_| Unauthentic)
     }
 }

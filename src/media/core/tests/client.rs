@@ -372,6 +372,15 @@ impl Client {
         self.send(0, 111, timestamp, false, b"sound", Some("0"), None);
     }
 
+    pub fn ask_for_key(&mut self) {
+        self.key_next = true;
+    }
+
+    /// Pictures sent so far.
+    pub fn frames(&self) -> u32 {
+        self.frame
+    }
+
     /// One picture in every layer of the camera, smallest first; 1 to 3 packets.
     pub fn send_pictures(&mut self, at: Duration) {
         let layers = self.offer.sources.iter().find(|s| s.0 == SourceKind::Camera).unwrap().1;

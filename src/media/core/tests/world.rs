@@ -129,7 +129,7 @@ impl World {
 
     /// Feeds slot `slot` of a client.
     pub fn route(&mut self, client: usize, slot: u8, source: Option<SourceId>, max_layer: u8) {
-        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer) };
+        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn: 0 };
         let peer = self.peer(client);
         self.core.handle_command(Command::Route { peer, routes: vec![route] }, self.now);
         self.exchange();
