@@ -59,6 +59,49 @@ test('changes touch only their slot; an ended feed covers and remembers what was
   slots.frameShown('8', 10);
   slots.apply([{ mid: '7', feed: null }]);
   expect(isCovered(of(slots, '7'))).toBe(true);
-  expect(of(slots, '7').shown).toBe(1);
+  expect(of(slots, '7').shown).toEqual({ source: 1, since: 10 });
   expect(isCovered(of(slots, '8'))).toBe(false);
+});
+
+const a = (since: number | null) =>
+  ({ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since } }) as const;
+const b = (since: number | null) =>
+  ({ mid: '7', feed: { participant: 'b', kind: 'camera', source: 2, since } }) as const;
+
+test('a source that returns covers again, although no frame of the one between was ever seen', () => {
+  const slots = table();
+  slots.apply([a(10)]);
+  slots.frameShown('7', 10);
+  expect(isCovered(of(slots, '7'))).toBe(false);
+  slots.apply([b(null)]);
+  slots.apply([a(null)]);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  // What B had sent arrives now.
+  slots.frameShown('7', 700);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.apply([a(900)]);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.frameShown('7', 899);
+  expect(isCovered(of(slots, '7'))).toBe(true);
+  slots.frameShown('7', 900);
+  expect(isCovered(of(slots, '7'))).toBe(false);
+});
+
+test('messages that were merged on the way hide nothing', () => {
+  for (const merged of [[a(null)], [a(900)], [a(null), a(900)]]) {
+    const slots = table();
+    slots.apply([a(10)]);
+    slots.frameShown('7', 10);
+    for (const change of merged) slots.apply([change]);
+    slots.frameShown('7', 700);
+    expect(isCovered(of(slots, '7')), JSON.stringify(merged)).toBe(true);
+  }
+});
+
+test('the same feed told again, as after a broken connection, covers nothing', () => {
+  const slots = table();
+  slots.apply([a(10)]);
+  slots.frameShown('7', 10);
+  slots.apply([a(10)]);
+  expect(isCovered(of(slots, '7'))).toBe(false);
 });

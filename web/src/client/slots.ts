@@ -13,13 +13,23 @@ export interface Slot {
   mid: string;
   media: MediaKind;
   feed: Feed | null;
-  /** The source whose frame was last seen on screen; stays when the feed ends. */
-  shown: SourceId | null;
+  /** The feed whose frame was last seen on screen; stays when the feed ends. */
+  shown: Shown | null;
+}
+
+/**
+ * One turn of a source in a slot. The source alone is not enough: after A → B → A the picture may
+ * still be B's, of which this page perhaps never saw a frame.
+ */
+export interface Shown {
+  source: SourceId;
+  since: number;
 }
 
 /** True until a frame of the feed is on screen. A slot without feed is covered: there is no picture. */
-export function isCovered(slot: Slot): boolean {
-  return slot.feed === null || slot.shown !== slot.feed.source;
+export function isCovered({ feed, shown }: Slot): boolean {
+  if (feed === null || feed.since === null) return true;
+  return shown === null || shown.source !== feed.source || shown.since !== feed.since;
 }
 
 /** RTP timestamps wrap: `a` is at or after `b` when it is less than half the circle ahead. */
@@ -53,9 +63,10 @@ export class SlotTable {
     this.slots.update((slots) => {
       const slot = slots.find((s) => s.mid === mid);
       const feed = slot?.feed;
-      if (!slot || !feed || feed.since === null || slot.shown === feed.source) return slots;
+      if (!slot || !feed || feed.since === null || !isCovered(slot)) return slots;
       if (!isAtOrAfter(rtpTimestamp, feed.since)) return slots;
-      return slots.map((s) => (s === slot ? { ...s, shown: feed.source } : s));
+      const shown = { source: feed.source, since: feed.since };
+      return slots.map((s) => (s === slot ? { ...s, shown } : s));
     });
   }
 }
