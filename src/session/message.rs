@@ -204,6 +204,8 @@ pub struct LessonInfo {
     pub state: LessonState,
     /// Seconds since 上课, by the server's monotonic clock, at the time of sending.
     pub running_seconds: u32,
+    /// Who leads now, of several leads; `null` when no lead has come. Everybody is shown this one.
+    pub leads: Option<ParticipantId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

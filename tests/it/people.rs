@@ -11,7 +11,8 @@ async fn start_is_told_to_everybody_once() {
     let mut board = server.page("math", Role::Receiver, "c1").await;
     let mut lead = server.page("math", Role::Lead, "t1").await;
     lead.ask(json!({ "type": "start_lesson" })).await;
-    assert_eq!(board.until_type("lesson").await["lesson"]["state"], "live");
+    let live = board.until(|m| m["type"] == "lesson" && m["lesson"]["state"] == "live").await;
+    assert_eq!(live["lesson"]["leads"], "t1");
     lead.ask(json!({ "type": "start_lesson" })).await;
     board.send(json!({ "type": "ping", "sent": 1 })).await;
     let next = board.until(|m| m["type"] == "lesson" || m["type"] == "pong").await;

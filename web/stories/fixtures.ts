@@ -41,7 +41,7 @@ export const LEAD = person('lead', '王老师', 'lead', {
 export const CLASSES: Participant[] = NAMES.map((name, i) => person(`c${i}`, name, 'receiver'));
 
 export function lesson(state: LessonInfo['state']): LessonInfo {
-  return { id: 'demo', title: '四年级 音乐 · 单元一 合唱', state, runningSeconds: 763 };
+  return { id: 'demo', title: '四年级 音乐 · 单元一 合唱', state, runningSeconds: 763, leads: 'lead' };
 }
 
 /** A track with a picture of its own: a classroom, a face, a slide. */
@@ -116,7 +116,7 @@ export function feed(client: LessonClient, fed: readonly (FedSlot | null)[]): vo
     mid: String(i),
     media: 'video',
     feed: f ? { participant: f.participant, kind: f.kind, source: i + 1, since: f.covered ? null : 1 } : null,
-    shown: f && !f.covered ? i + 1 : null,
+    shown: f && !f.covered ? { source: i + 1, since: 1 } : null,
   }));
   const peer = {
     connected: true,
@@ -171,12 +171,18 @@ export function overview(): LessonOverview[] {
   rooms[5] = entry({ ...(CLASSES[5] as Participant), presence: 'away' }, { link: null, receives: [] });
   return [
     {
-      lesson: { id: 'sci', title: '科学 · 物质变化', state: 'live', runningSeconds: 490 },
+      lesson: { id: 'sci', title: '科学 · 物质变化', state: 'live', runningSeconds: 490, leads: 'lead' },
       participants: [entry(LEAD), ...CLASSES.slice(0, 3).map((c) => entry(c))],
     },
     { lesson: lesson('live'), participants: [entry(LEAD), ...rooms] },
     {
-      lesson: { id: 'eng', title: '三年级 英语 · Unit 2', state: 'scheduled', runningSeconds: 0 },
+      lesson: {
+        id: 'eng',
+        title: '三年级 英语 · Unit 2',
+        state: 'scheduled',
+        runningSeconds: 0,
+        leads: null,
+      },
       participants: [],
     },
   ];

@@ -47,7 +47,7 @@ export class FakeSocket {
       participant: 'me',
       role: 'receiver',
       name: '东片小学 四(1)',
-      lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60 },
+      lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead' },
       roster: [],
       slots: { audio: 1, video: 2 },
       iceServers: [],

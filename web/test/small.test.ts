@@ -6,7 +6,7 @@ import { choose } from '../src/capture/memory';
 import { classify } from '../src/capture/problems';
 import { parseSize } from '../src/capture/size';
 import type { ParticipantOverview } from '../src/client/protocol.gen';
-import { type Room, reduce, runningSeconds } from '../src/client/room';
+import { findLead, type Room, reduce, runningSeconds } from '../src/client/room';
 import { readToken } from '../src/client/token';
 import { parseLanguage } from '../src/i18n';
 import { en } from '../src/i18n/en';
@@ -21,7 +21,7 @@ import { participant } from './fakes';
 function room(change: Partial<Room> = {}): Room {
   return {
     self: { id: 'me', role: 'receiver', name: 'me' },
-    lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60 },
+    lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead' },
     lessonHeardAt: 1_000,
     roster: [participant('lead', { role: 'lead' }), participant('a'), participant('b')],
     link: null,
@@ -39,7 +39,9 @@ test('a changed participant keeps its place; who leaves is gone', () => {
 
 test('the running time goes on by the own clock, and only while live', () => {
   expect(runningSeconds(room(), 4_500)).toBe(63);
-  const ended = room({ lesson: { id: 'demo', title: '', state: 'ended', runningSeconds: 60 } });
+  const ended = room({
+    lesson: { id: 'demo', title: '', state: 'ended', runningSeconds: 60, leads: 'lead' },
+  });
   expect(runningSeconds(ended, 4_500)).toBe(60);
   expect([0, 59, 763, 3_723].map(formatDuration)).toEqual(['0:00', '0:59', '12:43', '1:02:03']);
 });
@@ -47,7 +49,7 @@ test('the running time goes on by the own clock, and only while live', () => {
 test('a watching page has one state, and being cut off outranks the lesson', () => {
   const joined = { phase: 'joined' } as const;
   const cut = { phase: 'connecting', attempt: 1, before: true, error: null } as const;
-  const lesson = { id: 'demo', title: '', runningSeconds: 0 };
+  const lesson = { id: 'demo', title: '', runningSeconds: 0, leads: 'lead' };
   expect(watcherState(joined, room())).toBe('live');
   expect(
     watcherState(joined, room({ roster: [participant('lead', { role: 'lead', presence: 'away' })] })),
@@ -57,6 +59,29 @@ test('a watching page has one state, and being cut off outranks the lesson', () 
   expect(watcherState(joined, room({ lesson: { ...lesson, state: 'ended' } }))).toBe('ended');
   expect(watcherState(cut, room())).toBe('reconnecting');
   expect(watcherState({ phase: 'over', end: { kind: 'kicked' } }, room())).toBe('kicked');
+});
+
+test('of two leads the one who leads counts, and only her absence is one', () => {
+  const joined = { phase: 'joined' } as const;
+  const two = (leads: string, away: string) =>
+    room({
+      lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads },
+      roster: ['first', 'second'].map((id) =>
+        participant(id, { role: 'lead', presence: id === away ? 'away' : 'online' }),
+      ),
+    });
+  expect(findLead(two('second', ''))?.id).toBe('second');
+  expect(watcherState(joined, two('second', 'first'))).toBe('live');
+  expect(watcherState(joined, two('second', 'second'))).toBe('teacher-away');
+  const told = reduce(
+    two('second', 'second'),
+    {
+      type: 'lesson',
+      lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'first' },
+    },
+    0,
+  );
+  expect(watcherState(joined, told)).toBe('live');
 });
 
 test('a classroom is told by its most pressing trouble', () => {

@@ -9,7 +9,7 @@ function room(lead: Partial<Participant['state']> = {}): Room {
   const state = { mic: true, camera: true, content: true, sound: true, hidden: false, ...lead };
   return {
     self: { id: 'me', role: 'receiver', name: 'me' },
-    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0 },
+    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'lead' },
     lessonHeardAt: 0,
     roster: [participant('lead', { role: 'lead', state }), participant('a')],
     link: null,

@@ -124,7 +124,11 @@ export type LessonInfo = { id: LessonId, title: string, state: LessonState,
 /**
  * Seconds since 上课, by the server's monotonic clock, at the time of sending.
  */
-runningSeconds: number, };
+runningSeconds: number, 
+/**
+ * Who leads now, of several leads; `null` when no lead has come. Everybody is shown this one.
+ */
+leads: ParticipantId | null, };
 
 export type Presence = "online" | "away";
 

@@ -35,8 +35,9 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
   }
 }
 
+/** Who leads now: of several leads the one whom the server shows to everybody. */
 export function findLead(room: Room): Participant | undefined {
-  return room.roster.find((p) => p.role === 'lead');
+  return room.roster.find((p) => p.id === room.lesson.leads);
 }
 
 export function findSelf(room: Room): Participant | undefined {
