@@ -81,11 +81,12 @@ impl App {
         });
         let http = &config.http;
         let connections = Arc::new(Connections::new(http.max_connections, http.max_connections_per_address));
+        let resources = Resources::new(http.max_connections, http.max_connections_per_address);
         let (alive, alive_out) = mpsc::channel(1);
         let pages = router(HttpState {
             sessions: Arc::clone(&sessions),
             allowed_origins: http.allowed_origins.clone().into(),
-            resources: Resources::new(http.max_connections, http.max_connections_per_address),
+            resources: resources.clone(),
             ice_servers,
             alive,
         });
@@ -114,6 +115,7 @@ impl App {
         let state = OpsState {
             sessions: Arc::clone(&sessions),
             connections,
+            resources,
             media: media.handle.clone(),
             lost_events,
         };

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
+use crate::http::resource::Resources;
 use crate::http::server::Connections;
 use crate::media::handle::MediaHandle;
 use crate::metrics;
@@ -42,6 +43,7 @@ impl OpsConfig {
 pub struct OpsState {
     pub sessions: Arc<SessionParts>,
     pub connections: Arc<Connections>,
+    pub resources: Resources,
     pub media: MediaHandle,
     pub lost_events: Arc<AtomicU64>,
 }
@@ -57,6 +59,10 @@ metrics! {
         counter connections_refused,
         /// Times that accepting a connection failed.
         counter accept_errors,
+        /// Connections by WHIP and WHEP that are open.
+        gauge resources_open,
+        /// Connections by WHIP and WHEP refused because a limit was reached.
+        counter resources_refused,
         /// Lessons that run or wait to begin.
         gauge lessons_open,
         /// Signalling sessions that are open.
@@ -115,6 +121,8 @@ impl OpsState {
             connections_accepted: read(&connections.accepted),
             connections_refused: read(&connections.refused),
             accept_errors: read(&connections.accept_errors),
+            resources_open: self.resources.len() as u64,
+            resources_refused: self.resources.refused(),
             lessons_open: self.sessions.directory.len() as u64,
             sessions_open: read(&sessions.open),
             sessions_joined: read(&sessions.joined),

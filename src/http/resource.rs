@@ -8,6 +8,7 @@
 //! The entity tag stands for the ICE session (RFC 9725 §4.3.1): an ICE restart makes a new one.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Path, Request, State};
@@ -79,6 +80,12 @@ impl Resources {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many were refused for lack of a place.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.places.refused.load(Ordering::Relaxed)
     }
 
     /// Keeps a connection until its seat's goodbye. Gives the name in its address.

@@ -409,3 +409,7 @@ fn smallest_first(rids: &[String]) -> Vec<String> {
     }
     rids.iter().rev().cloned().collect()
 }
+
+#[cfg(test)]
+#[path = "negotiate_test.rs"]
+mod tests;

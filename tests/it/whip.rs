@@ -405,6 +405,9 @@ async fn the_lesson_ends_resources_and_frees_their_places() {
     }
     let full = post(to, "/whep/math", &token, &offer).await;
     assert_eq!((full.status, full.code().as_str(), full.header("retry-after")), (503, "busy", Some("5")));
+    let metrics = send(server.app.ops_addr, "GET", "/metrics", &[], "").await.body;
+    assert!(metrics.contains("zhuandi_resources_open 200\n"), "{metrics}");
+    assert!(metrics.contains("zhuandi_resources_refused_total 1\n"), "{metrics}");
     let delete = async |path: &str| send(to, "DELETE", path, &[&bearer(&token)], "").await.status;
     assert_eq!(delete(&paths[0]).await, 200);
     assert_eq!(post(to, "/whep/math", &token, &offer).await.status, 201, "a place is free again");
