@@ -1,14 +1,16 @@
 //! What waits to be written to one participant's socket.
 //!
 //! A lesson never waits for a reader: it pushes here and goes on. State that only matters in its
-//! newest form (a roster entry, link figures, the lesson, slot feeds) replaces its older copy, so
-//! a slow reader falls behind in time but not in size. What still grows beyond `MAX_MESSAGES` or
-//! `MAX_BYTES` marks the box as overflowed, and the session that drains it closes. A broadcast is
-//! encoded once and shared.
+//! newest form (somebody's coming, change or going, link figures, the lesson, slot feeds) replaces
+//! its older copy, so a slow reader falls behind in time but not in size. Such state is bounded by
+//! what there is of it, one item for each participant, so it does not count as messages: a large
+//! lecture that comes in one moment must not cut off everybody who is there. What grows beyond
+//! `MAX_MESSAGES` of the others, or beyond `MAX_BYTES` in all, marks the box as overflowed, and the
+//! session that drains it closes. A broadcast is encoded once and shared.
 //!
 //! A seat without a page (WHIP, WHEP) has a box that keeps nothing but the goodbye.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -16,7 +18,7 @@ use tokio::sync::Notify;
 use crate::ids::{ParticipantId, PeerId};
 use crate::session::message::{ByeReason, ServerMessage, SlotFeed};
 
-/// A reader with more waiting messages than this is cut off.
+/// A reader with more waiting messages than this, those that merge not counted, is cut off.
 pub const MAX_MESSAGES: usize = 256;
 /// A reader with more waiting bytes than this is cut off.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -53,8 +55,9 @@ impl Encoded {
 }
 
 /// Messages with the same key replace each other.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
+    /// The roster entry, or that it has gone.
     Participant(ParticipantId),
     Lesson,
     Link,
@@ -66,6 +69,7 @@ impl Key {
     fn of(message: &ServerMessage) -> Option<Self> {
         match message {
             ServerMessage::Participant { participant } => Some(Self::Participant(participant.id.clone())),
+            ServerMessage::ParticipantLeft { id } => Some(Self::Participant(id.clone())),
             ServerMessage::Lesson { .. } => Some(Self::Lesson),
             ServerMessage::Link { .. } => Some(Self::Link),
             ServerMessage::Overview { .. } => Some(Self::Overview),
@@ -84,7 +88,11 @@ struct Item {
 
 #[derive(Default)]
 struct Queue {
-    items: VecDeque<Item>,
+    /// By the order of adding.
+    items: BTreeMap<u64, Item>,
+    /// Where the item with this key waits.
+    places: HashMap<Key, u64>,
+    next: u64,
     bytes: usize,
     close: Option<Option<ByeReason>>,
     overflowed: bool,
@@ -162,8 +170,7 @@ impl Outbox {
         if queue.overflowed {
             return Some(Outgoing::Overflow);
         }
-        if let Some(item) = queue.items.pop_front() {
-            queue.bytes -= item.text.len();
+        if let Some(item) = queue.pop() {
             return Some(Outgoing::Text(item.text));
         }
         queue.close.map(Outgoing::Close)
@@ -181,14 +188,27 @@ impl Queue {
         }
         if let Some(key) = &message.key {
             self.remove(key);
+            self.places.insert(key.clone(), self.next);
         }
         self.bytes += message.text.len();
-        self.items.push_back(Item { key: message.key.clone(), text: Arc::clone(&message.text), slots });
+        let item = Item { key: message.key.clone(), text: Arc::clone(&message.text), slots };
+        self.items.insert(self.next, item);
+        self.next += 1;
         self.close = message.closes;
-        if self.items.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
+        if self.items.len() - self.places.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             self.overflowed = true;
-            self.items = VecDeque::new();
+            self.items = BTreeMap::new();
+            self.places = HashMap::new();
         }
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let (_, item) = self.items.pop_first()?;
+        if let Some(key) = &item.key {
+            self.places.remove(key);
+        }
+        self.bytes -= item.text.len();
+        Some(item)
     }
 
     /// Takes a waiting `slots` message of this peer out and lays the newer feeds over it.
@@ -200,8 +220,7 @@ impl Queue {
     }
 
     fn remove(&mut self, key: &Key) -> Option<Item> {
-        let at = self.items.iter().position(|item| item.key.as_ref() == Some(key))?;
-        let item = self.items.remove(at)?;
+        let item = self.items.remove(&self.places.remove(key)?)?;
         self.bytes -= item.text.len();
         Some(item)
     }
@@ -210,7 +229,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::message::LinkStats;
+    use crate::session::message::{LinkStats, OwnState, Participant, Presence, Role};
 
     fn link(down_kbps: u32) -> ServerMessage {
         ServerMessage::Link { link: LinkStats { down_kbps, ..LinkStats::default() } }
@@ -255,6 +274,41 @@ mod tests {
             outbox.push(&ServerMessage::Done { request });
         }
         assert_eq!(outbox.next().await, Outgoing::Overflow);
+    }
+
+    #[tokio::test]
+    async fn who_came_and_went_is_one_word_and_a_full_box_of_news_is_in_order() {
+        let outbox = Outbox::new();
+        let id = |n: u32| ParticipantId::new(&format!("c{n}")).unwrap();
+        let left = |n| ServerMessage::ParticipantLeft { id: id(n) };
+        let came = |n| ServerMessage::Participant {
+            participant: Participant {
+                id: id(n),
+                name: "东片小学".into(),
+                role: Role::Receiver,
+                presence: Presence::Online,
+                state: OwnState::default(),
+                muted: Vec::new(),
+                sources: Vec::new(),
+            },
+        };
+        let last = MAX_MESSAGES as u32 + 200;
+        for n in 0..=last {
+            outbox.push(&left(n));
+            outbox.push_encoded(&Encoded::new(&came(n)));
+            outbox.push(&left(n));
+        }
+        outbox.push(&came(0));
+        for n in (1..=last).chain([0]) {
+            let Outgoing::Text(text) = outbox.next().await else { panic!("a text") };
+            let kind = if n == 0 { "\"participant\"" } else { "\"participant_left\"" };
+            assert!(text.contains(kind) && text.contains(&format!("\"c{n}\"")), "{n}: {text}");
+        }
+        outbox.push(&ServerMessage::Done { request: 1 });
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("done")));
+        let long = ServerMessage::Renew { reason: "x".repeat(MAX_BYTES) };
+        outbox.push(&long);
+        assert_eq!(outbox.next().await, Outgoing::Overflow, "bytes are bounded all the same");
     }
 
     #[tokio::test]
