@@ -23,6 +23,7 @@ impl Lesson {
     /// order, so that a page knows whom it is told of.
     pub fn settle(&mut self, now: Instant) {
         self.do_what_is_due(now);
+        self.end_late_handovers(now);
         for id in std::mem::take(&mut self.changed) {
             let entry: Option<Participant> = self.roster.get(&id).map(|s| s.participant());
             if let Some(participant) = entry {
@@ -123,10 +124,11 @@ impl Peer {
             }
             let fed =
                 self.feeds.get(&slot).filter(|fed| wanted.is_some_and(|a| a.source == fed.assignment.source));
-            let turn = fed.map(|fed| fed.turn).unwrap_or_else(|| {
+            let next_turn = || {
                 self.turns += 1;
                 self.turns
-            });
+            };
+            let turn = fed.map_or_else(next_turn, |fed| fed.turn);
             out.routes.push(Route {
                 turn,
                 slot,

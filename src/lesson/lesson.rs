@@ -4,22 +4,23 @@
 //! through the `MediaDoor`. Changes mark what is stale (`changed`, `replan`); `settle` then sends
 //! each change once, however many messages of a burst caused it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::ids::{HubId, LessonId, ParticipantId, PeerId, SourceId};
+use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
+use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
-use crate::lesson::roster::{Peer, Roster};
+use crate::lesson::roster::Roster;
 use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, seated};
-use crate::media::command::{CloseReason, Command, Event, EventSink, SlotIndex};
-use crate::media::negotiate::{Accepted, Codec, Negotiator};
+use crate::media::command::{Command, Event, EventSink};
+use crate::media::negotiate::{Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
     ByeReason, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant,
@@ -46,8 +47,12 @@ pub struct Lesson {
     pub(super) lead: Option<SeatNumber>,
     empty_since: Option<Instant>,
     pub(super) running: Codec,
-    hub: HubId,
+    pub(super) hub: HubId,
     hub_open: bool,
+    /// Who was removed and stays out while the lesson lasts. Only people who had a seat are added.
+    pub(super) kicked: HashSet<ParticipantId>,
+    /// Older peers that still feed what their successors do not send yet.
+    pub(super) handovers: Vec<Handover>,
 
     // Stale for the others until `settle`.
     pub(super) changed: BTreeSet<ParticipantId>,
@@ -60,7 +65,7 @@ pub struct Lesson {
     pub(super) negotiator: Negotiator,
     ice_servers: Arc<[IceServer]>,
     make_sink: MakeSink,
-    codec: watch::Sender<Codec>,
+    pub(super) codec: watch::Sender<Codec>,
 }
 
 /// What a lesson is made from.
@@ -94,6 +99,8 @@ impl Lesson {
             empty_since: Some(now),
             hub: parts.hub,
             hub_open: false,
+            kicked: HashSet::new(),
+            handovers: Vec::new(),
             changed: BTreeSet::new(),
             replan: false,
             due: Vec::new(),
@@ -124,6 +131,9 @@ impl Lesson {
 
     /// Puts this connection on its participant's seat. Gives the peer that the seat still has.
     pub(super) fn take_seat(&mut self, actor: &Actor, now: Instant) -> Result<Option<PeerId>, LessonError> {
+        if self.is_kept_out(&actor.member) {
+            return Err(LessonError::Kicked);
+        }
         if self.roster.get(&actor.member.id).is_none() && self.roster.len() >= self.config.max_participants {
             return Err(LessonError::Full);
         }
@@ -136,7 +146,7 @@ impl Lesson {
         let mut dropped = Vec::new();
         if seat.member.role != actor.member.role {
             // Another role has other rights: what the old one sent ends.
-            dropped.extend(seat.current.take().into_iter().chain(seat.pending.take()));
+            dropped.extend([seat.older.take(), seat.current.take(), seat.pending.take()]);
             seat.member.role = actor.member.role;
             seat.close_by_default();
         }
@@ -147,7 +157,7 @@ impl Lesson {
             seat.said = None;
         }
         let kept = seat.current.as_ref().map(|p| p.id);
-        for peer in dropped {
+        for peer in dropped.into_iter().flatten() {
             self.remove_peer(peer.id);
         }
         self.changed.insert(actor.member.id.clone());
@@ -339,10 +349,6 @@ impl Lesson {
         }
     }
 
-    pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        self.media.surely(move || Command::RemovePeer { peer });
-    }
-
     pub(super) fn start(&mut self, now: Instant) {
         if self.state != LessonState::Scheduled {
             return;
@@ -378,127 +384,7 @@ impl Lesson {
         }
     }
 
-    pub(super) fn add_peer(
-        &mut self,
-        actor: &Actor,
-        request: Option<u32>,
-        accepted: Accepted,
-        preferred: Codec,
-    ) -> Result<(), LessonError> {
-        self.open_hub()?;
-        let (peer, setup) = Peer::new(accepted);
-        let seat = self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
-        self.media.now(Command::AddPeer { hub: self.hub, peer: peer.id, setup })?;
-        for source in &peer.sources {
-            if seat.closed.contains(&source.info.kind) {
-                let source = source.info.source;
-                self.media.surely(move || Command::Gate { source, open: false });
-            }
-        }
-        let answer = ServerMessage::Answer {
-            request: request.unwrap_or_default(),
-            peer: peer.id,
-            sdp: peer.answer.sdp().to_owned(),
-            slots: peer.slot_mids(),
-        };
-        let takes_video = !peer.decodes.is_empty();
-        let cannot_follow = takes_video && !peer.decodes.contains(&self.running);
-        let old_codec = preferred != self.running && peer.sent_video().any(|codec| codec != self.running);
-        let older = seat.pending.replace(peer);
-        actor.outbox.push(&answer);
-        if let Some(older) = older {
-            self.remove_peer(older.id);
-        }
-        if cannot_follow && self.running != Codec::Vp8 {
-            self.change_codec(Codec::Vp8);
-        } else if old_codec {
-            actor.outbox.push(&renew("codec_changed"));
-        }
-        self.replan = true;
-        Ok(())
-    }
-
-    /// Everybody who sends another codec makes a new peer.
-    fn change_codec(&mut self, codec: Codec) {
-        self.running = codec;
-        self.codec.send_replace(codec);
-        for seat in self.roster.iter() {
-            if seat.peers().any(|p| p.sent_video().any(|sent| sent != codec)) {
-                seat.push(&renew("codec_changed"));
-            }
-        }
-    }
-
-    fn restart_ice(&mut self, actor: &Actor, request: Option<u32>, sdp: &str) -> Result<(), LessonError> {
-        let seat = self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
-        // A page speaks of its newest peer.
-        let peer = if seat.pending.is_some() { &mut seat.pending } else { &mut seat.current };
-        let peer = peer.as_mut().ok_or(LessonError::UnknownSlot)?;
-        let (answer, restart) = self.negotiator.restart(&peer.answer, sdp)?;
-        self.media.now(Command::RestartIce { peer: peer.id, restart })?;
-        peer.answer = answer;
-        actor.outbox.push(&ServerMessage::Answer {
-            request: request.unwrap_or_default(),
-            peer: peer.id,
-            sdp: peer.answer.sdp().to_owned(),
-            slots: peer.slot_mids(),
-        });
-        Ok(())
-    }
-
-    fn peer_connected(&mut self, id: PeerId) {
-        let Some(seat) = self.roster.by_peer_mut(id) else { return };
-        if seat.pending.as_ref().is_none_or(|p| p.id != id) {
-            return;
-        }
-        let older = std::mem::replace(&mut seat.current, seat.pending.take());
-        self.changed.insert(seat.member.id.clone());
-        self.due.extend(seat.due_when_connected(id));
-        if let Some(older) = older {
-            self.remove_peer(older.id);
-        }
-        self.replan = true;
-    }
-
-    fn peer_closed(&mut self, id: PeerId, reason: CloseReason) {
-        let Some(seat) = self.roster.by_peer_mut(id) else { return };
-        if seat.pending.as_ref().is_some_and(|p| p.id == id) {
-            seat.pending = None;
-        } else {
-            seat.current = None;
-        }
-        // A page that closed its peer itself knows, and one that waits for a newer peer has one.
-        let asked = matches!(reason, CloseReason::Removed | CloseReason::Closed);
-        if !asked && seat.pending.is_none() {
-            seat.push(&renew("media_lost"));
-        }
-        self.due.extend(seat.due_when_closed(id));
-        self.changed.insert(seat.member.id.clone());
-        self.replan = true;
-    }
-
-    fn source_flows(&mut self, id: SourceId, flowing: bool) {
-        let Some(seat) = self.roster.by_source_mut(id) else { return };
-        for source in seat.peers_mut().flat_map(|p| &mut p.sources) {
-            if source.info.source == id {
-                source.flowing = flowing;
-            }
-        }
-        self.changed.insert(seat.member.id.clone());
-    }
-
-    fn slot_flows(&mut self, id: PeerId, slot: SlotIndex, fed_by: (SourceId, u32), since: u32) {
-        let Some(seat) = self.roster.by_peer_mut(id) else { return };
-        let participant = seat.member.id.clone();
-        let Some(fed) = seat.peer_mut(id).and_then(|p| p.feeds.get_mut(&slot)) else { return };
-        if (fed.assignment.source, fed.turn) != fed_by {
-            return;
-        }
-        fed.since = Some(since);
-        self.tell_slots(&participant, id, &[slot]);
-    }
-
-    fn open_hub(&mut self) -> Result<(), LessonError> {
+    pub(super) fn open_hub(&mut self) -> Result<(), LessonError> {
         if !self.hub_open {
             let events = (self.make_sink)();
             self.media.now(Command::OpenHub { hub: self.hub, events })?;
@@ -513,12 +399,9 @@ impl Lesson {
             self.media.surely(move || Command::CloseHub { hub });
         }
         for seat in self.roster.iter_mut() {
+            seat.older = None;
             seat.current = None;
             seat.pending = None;
         }
     }
-}
-
-fn renew(reason: &str) -> ServerMessage {
-    ServerMessage::Renew { reason: reason.to_owned() }
 }

@@ -25,6 +25,7 @@ mod lesson;
 mod lesson_test;
 mod media;
 pub mod outbox;
+mod peers;
 mod people;
 pub mod plan;
 pub mod roster;
@@ -52,6 +53,8 @@ pub enum LessonError {
     Unknown,
     #[error("the lesson or the server is full")]
     Full,
+    #[error("this participant was removed from the lesson")]
+    Kicked,
     #[error("the media plane is busy")]
     Busy,
     #[error("nobody here has this id")]

@@ -3,8 +3,9 @@
 use tokio::time::Instant;
 
 use crate::ids::ParticipantId;
-use crate::lesson::LessonError;
 use crate::lesson::lesson::Lesson;
+use crate::lesson::roster::Seat;
+use crate::lesson::{LessonError, Member};
 use crate::media::command::Command;
 use crate::media::negotiate::SourceKind;
 use crate::session::message::{ByeReason, OwnState, Role, ServerMessage};
@@ -20,7 +21,8 @@ impl Lesson {
         }
     }
 
-    /// Closes or opens a kind of source for everybody. Its page is told who did it.
+    /// Closes or opens a kind of source for everybody. Its page is told who did it, although nothing
+    /// may have changed here: the page may have closed its own meanwhile, and whoever asks sees that.
     pub(super) fn mute(
         &mut self,
         id: &ParticipantId,
@@ -29,6 +31,7 @@ impl Lesson {
         by: &str,
     ) -> Result<(), LessonError> {
         let seat = self.roster.get_mut(id).ok_or(LessonError::UnknownParticipant)?;
+        seat.push(&ServerMessage::Muted { kind, muted, by: by.to_owned() });
         if seat.closed.contains(&kind) == muted {
             return Ok(());
         }
@@ -39,7 +42,6 @@ impl Lesson {
         }
         let sources = seat.peers().flat_map(|p| &p.sources);
         let gated: Vec<_> = sources.filter(|s| s.info.kind == kind).map(|s| s.info.source).collect();
-        seat.push(&ServerMessage::Muted { kind, muted, by: by.to_owned() });
         for source in gated {
             self.media.surely(move || Command::Gate { source, open: !muted });
         }
@@ -50,7 +52,17 @@ impl Lesson {
 
     /// 全体静音: every receiver's microphone.
     pub(super) fn mute_all(&mut self, by: &str) {
-        let receivers = self.roster.iter().filter(|s| s.member.role == Role::Receiver);
+        self.mute_receivers(by, |_| true);
+    }
+
+    /// A lesson begins with closed receivers, whatever was tried out before it. Only those that
+    /// were open hear of it.
+    pub(super) fn mute_all_receivers_at_start(&mut self) {
+        self.mute_receivers("", |seat| !seat.closed.contains(&SourceKind::Mic));
+    }
+
+    fn mute_receivers(&mut self, by: &str, which: impl Fn(&Seat) -> bool) {
+        let receivers = self.roster.iter().filter(|s| s.member.role == Role::Receiver && which(s));
         let ids: Vec<_> = receivers.map(|s| s.member.id.clone()).collect();
         for id in ids {
             // The seat was there a line ago.
@@ -58,15 +70,22 @@ impl Lesson {
         }
     }
 
-    /// A lesson begins with closed receivers, whatever was tried out before it.
-    pub(super) fn mute_all_receivers_at_start(&mut self) {
-        self.mute_all("");
-    }
-
+    /// Removes a participant for the rest of the lesson.
     pub(super) fn kick(&mut self, id: &ParticipantId, now: Instant) {
         if let Some(seat) = self.roster.get(id) {
             seat.push(&ServerMessage::Bye { reason: ByeReason::Kicked });
         }
+        self.kicked.insert(id.clone());
         self.give_up_seat(id, now);
     }
+
+    /// Whether this participant was kicked. Leads and admins are not kept out: they could be let
+    /// in again by nobody else.
+    pub(super) fn is_kept_out(&self, member: &Member) -> bool {
+        matches!(member.role, Role::Receiver | Role::Observer) && self.kicked.contains(&member.id)
+    }
 }
+
+#[cfg(test)]
+#[path = "people_test.rs"]
+mod tests;

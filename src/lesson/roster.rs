@@ -1,8 +1,9 @@
 //! Who is in the lesson: seats and their media connections.
 //!
 //! A seat belongs to a participant (a token's `sub`), not to a connection: it is kept when the
-//! connection breaks, so that a reload returns to its place. A seat has up to two peers: `current`
-//! carries media, `pending` is a newer one that has not connected yet and takes over when it has.
+//! connection breaks, so that a reload returns to its place. A seat has up to three peers: `current`
+//! carries media, `pending` is a newer one that has not connected yet and takes over when it has,
+//! `older` feeds what `current` does not send yet (see `peers`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub struct Seat {
     pub said: Option<OwnState>,
     /// Kinds that the lead closed.
     pub closed: Vec<SourceKind>,
+    pub older: Option<Peer>,
     pub current: Option<Peer>,
     pub pending: Option<Peer>,
 }
@@ -143,6 +145,7 @@ impl Seat {
             attached: None,
             said: None,
             closed: Vec::new(),
+            older: None,
             current: None,
             pending: None,
         };
@@ -175,12 +178,13 @@ impl Seat {
         self.connection.as_ref().is_some_and(|(own, _)| *own == id)
     }
 
+    /// The newest last.
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.current.iter().chain(&self.pending)
+        self.older.iter().chain(&self.current).chain(&self.pending)
     }
 
     pub fn peers_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
-        self.current.iter_mut().chain(&mut self.pending)
+        self.older.iter_mut().chain(&mut self.current).chain(&mut self.pending)
     }
 
     pub fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
@@ -196,13 +200,32 @@ impl Seat {
         })
     }
 
-    /// The seat as the plan sees it. Sources come from the connected peer alone.
+    /// Whether the older peer still feeds something that the current one will, but does not yet.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.shown().any(|source| self.predecessor(source).is_some())
+    }
+
+    /// The connected peer's sources that may be shown.
+    fn shown(&self) -> impl Iterator<Item = &Source> {
+        let sources = self.current.iter().flat_map(|peer| &peer.sources);
+        sources.filter(|s| !self.closed.contains(&s.info.kind) && self.sends(s.info.kind))
+    }
+
+    /// The older peer's source that is shown for this one until it flows.
+    fn predecessor(&self, source: &Source) -> Option<&Source> {
+        let mut older = self.older.iter().flat_map(|peer| &peer.sources);
+        older.find(|s| s.info.kind == source.info.kind && s.flowing && !source.flowing)
+    }
+
+    /// The seat as the plan sees it. Sources come from connected peers alone.
     #[must_use]
     pub fn view(&self) -> SeatView {
-        let sources = self.current.iter().flat_map(|peer| &peer.sources);
-        let shown = sources
-            .filter(|s| !self.closed.contains(&s.info.kind) && self.sends(s.info.kind))
-            .map(|s| SourceView { source: s.info.source, kind: s.info.kind, codec: s.info.codec });
+        let shown = self.shown().map(|s| self.predecessor(s).unwrap_or(s)).map(|s| SourceView {
+            source: s.info.source,
+            kind: s.info.kind,
+            codec: s.info.codec,
+        });
         SeatView {
             seat: self.number,
             role: self.member.role,

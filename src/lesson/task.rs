@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::ids::{HubId, LessonId};
 use crate::lesson::directory::{Directory, Outcome};
@@ -118,6 +118,7 @@ impl Task {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tracing::info!(lesson = %self.lesson.id, "lesson opened");
         loop {
+            let deadline = self.lesson.next_deadline();
             tokio::select! {
                 Some(event) = self.events.recv() => self.lesson.handle_event(event),
                 Some(request) = self.requests.recv() => self.take(request),
@@ -126,6 +127,8 @@ impl Task {
                 () = tokio::time::sleep(RETRY), if self.lesson.media.is_behind() => {
                     self.lesson.media.retry();
                 }
+                // `settle` below does what is due.
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
             }
             for _ in 0..BUDGET {
                 if let Ok(event) = self.events.try_recv() {

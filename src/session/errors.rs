@@ -107,6 +107,9 @@ codes! {
     LessonFull, "lesson_full", true,
         "课堂人数已满。", "请稍后再试，或联系管理员。",
         "The lesson is full.", "Try again later, or ask the administrator.";
+    Kicked, "kicked", true,
+        "主讲老师已把这里移出了这节课。", "这节课不能再进入；如果是误操作，请联系主讲老师或管理员。",
+        "The lead teacher removed this participant from the lesson.", "It cannot be entered again; if that was a mistake, call the teacher or the administrator.";
     UnknownParticipant, "unknown_participant", false,
         "这个教室已不在课堂里。", "名单更新后再试。",
         "This participant is not in the lesson.", "Try again when the list has been updated.";
@@ -211,6 +214,7 @@ impl From<&LessonError> for Code {
             LessonError::Exists => Self::LessonExists,
             LessonError::Unknown => Self::UnknownLesson,
             LessonError::Full => Self::LessonFull,
+            LessonError::Kicked => Self::Kicked,
             LessonError::Busy => Self::Busy,
             LessonError::UnknownParticipant => Self::UnknownParticipant,
             LessonError::UnknownSlot => Self::UnknownSlot,

@@ -3,7 +3,7 @@
 use serde_json::json;
 use zhuandi::session::message::Role;
 
-use crate::harness::Server;
+use crate::harness::{Page, Server};
 
 #[tokio::test]
 async fn start_is_told_to_everybody_once() {
@@ -57,6 +57,12 @@ async fn a_kicked_page_is_told_and_gone() {
     assert_eq!(lead.until_type("participant_left").await["id"], "c1");
     let again = lead.reply(json!({ "type": "kick", "participant": "c1" })).await;
     assert_eq!(again["code"], "unknown_participant");
+    let mut back = Page::connect(&server.app).await;
+    let refused = back.join(&server.token("math", Role::Receiver, "c1")).await;
+    assert_eq!((&refused["code"], &refused["fatal"]), (&json!("kicked"), &json!(true)), "{refused}");
+    let mut elsewhere = Page::connect(&server.app).await;
+    let welcome = elsewhere.join(&server.token("art", Role::Receiver, "c1")).await;
+    assert_eq!(welcome["type"], "welcome", "another lesson is another matter");
 }
 
 #[tokio::test]
