@@ -93,8 +93,19 @@ const stories: Record<string, () => preact.VNode> = {
   'class-live-speaking': () => {
     const b = board('live', withContent, [face, slide]);
     b.page.mic.state.update((s) => ({ ...s, track: tone() }));
-    b.page.micOpen.value = true;
+    b.page.ownMic.open.value = true;
     b.page.notice.value = '王老师打开了您的麦克风。';
+    return b.node;
+  },
+  'class-live-muted': () => {
+    const b = board('live', withContent, [face, slide]);
+    b.page.mic.state.update((s) => ({ ...s, track: tone() }));
+    b.page.ownMic.told(true);
+    return b.node;
+  },
+  'class-live-own-muted': () => {
+    const b = board('live', LEAD);
+    b.page.mic.state.update((s) => ({ ...s, track: tone() }));
     return b.node;
   },
   'class-live-none': () =>

@@ -157,3 +157,12 @@ test('what an abandoned socket says is not heard', () => {
   old.say({ type: 'bye', reason: 'kicked' });
   expect(signal.state.get().phase).toBe('connecting');
 });
+
+test('who was removed sees that again after a reload, and does not come back by itself', () => {
+  const signal = start();
+  FakeSocket.last.open();
+  FakeSocket.last.say({ type: 'error', code: 'kicked', message: 'm', hint: 'h', fatal: true });
+  expect(signal.state.get()).toEqual({ phase: 'over', end: { kind: 'kicked' } });
+  vi.advanceTimersByTime(60_000);
+  expect(FakeSocket.all.length).toBe(1);
+});

@@ -7,10 +7,12 @@ import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
 import { CLASSROOM_SIZE, cameraConstraints, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import type { LessonClient, Notice } from '../client/lesson_client';
+import { findSelf } from '../client/room';
 import { t } from '../i18n';
 import { playSlots } from '../page/sound_of_slots';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
+import { OwnMic } from './own_mic';
 
 const NOTICE_MS = 6_000;
 
@@ -18,9 +20,7 @@ export class Board {
   readonly camera: DeviceTrack;
   readonly mic = new DeviceTrack('audioinput', MIC_CONSTRAINTS);
   readonly sound = new SoundOutput();
-  readonly micOpen = signal(false);
-  /** The teacher closed this classroom's microphone; only she opens it again. */
-  readonly closedByTeacher = signal(false);
+  readonly ownMic = new OwnMic(() => this.followMic());
   readonly notice = signal<string | null>(null);
   readonly secure = typeof isSecureContext === 'undefined' || isSecureContext;
 
@@ -42,11 +42,12 @@ export class Board {
       this.sound.unlock();
     });
     this.mic.state.subscribe(({ track }) => {
-      if (track) track.enabled = this.micOpen.value;
+      if (track) track.enabled = this.ownMic.open.value;
       client.setTrack('mic', track);
       this.tellMic();
       this.sound.unlock();
     });
+    client.room.subscribe((room) => this.ownMic.entry(room ? findSelf(room) : undefined));
     playSlots(client, this.sound);
   }
 
@@ -55,10 +56,6 @@ export class Board {
     const media = (navigator as { mediaDevices?: MediaDevices }).mediaDevices;
     await this.takeStock();
     media?.addEventListener('devicechange', () => void this.takeStock());
-  }
-
-  toggleMic(): void {
-    if (!this.closedByTeacher.value) this.setMic(!this.micOpen.value);
   }
 
   /** Lines only grow: a pulled camera keeps its line, so that it can come back without a new peer. */
@@ -75,24 +72,23 @@ export class Board {
     if (newMic) void this.mic.start();
   }
 
-  private setMic(open: boolean): void {
-    this.micOpen.value = open;
+  private followMic(): void {
     const track = this.mic.state.get().track;
-    if (track) track.enabled = open;
+    if (track) track.enabled = this.ownMic.open.value;
     this.tellMic();
   }
 
   private tellMic(): void {
-    this.client.setOwnState({ mic: this.micOpen.value && this.mic.state.get().track !== null });
+    this.client.setOwnState({ mic: this.ownMic.open.value && this.mic.state.get().track !== null });
   }
 
   private told(notice: Notice): void {
     if (notice.kind === 'error') {
       this.say(notice.message);
     } else if (notice.source === 'mic') {
-      this.closedByTeacher.value = notice.muted;
-      this.setMic(!notice.muted);
-      this.say(t(notice.muted ? 'mutedBy' : 'openedBy', { by: notice.by }));
+      const changed = this.ownMic.told(notice.muted);
+      // At the lesson's beginning nobody in particular closes them.
+      if (changed && notice.by) this.say(t(notice.muted ? 'mutedBy' : 'openedBy', { by: notice.by }));
     } else if (notice.source === 'camera') {
       this.say(t(notice.muted ? 'cameraClosedBy' : 'cameraOpenedBy', { by: notice.by }));
     }

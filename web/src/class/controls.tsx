@@ -24,8 +24,8 @@ export function Controls(props: ControlsProps) {
   const camera = useStore(board.camera.state);
   const [leaving, setLeaving] = useState(false);
   const status = useStatus(props);
-  const micOpen = board.micOpen.value && mic.track !== null;
-  const closed = board.closedByTeacher.value;
+  const micOpen = board.ownMic.open.value && mic.track !== null;
+  const closed = board.ownMic.closedByTeacher.value;
   return (
     <footer class="board-bar">
       <div class="board-who">
@@ -59,7 +59,7 @@ export function Controls(props: ControlsProps) {
                 data-testid="mic"
                 disabled={closed}
                 aria-pressed={micOpen}
-                onClick={() => board.toggleMic()}
+                onClick={() => board.ownMic.toggle()}
               >
                 <MicIcon off={!micOpen} />
                 {t(micOpen ? 'mute' : 'openOurMic')}

@@ -214,8 +214,10 @@ export class Signal {
   private refused(error: ErrorMessage): void {
     if (error.fatal) {
       const { code, message, hint } = error;
-      // Coming late to a lesson is no fault of anybody.
-      this.finish(code === 'lesson_ended' ? { kind: 'ended' } : { kind: 'refused', code, message, hint });
+      // Coming late to a lesson is no fault of anybody; and who was removed sees that, after a reload too.
+      if (code === 'lesson_ended') this.finish({ kind: 'ended' });
+      else if (code === 'kicked') this.finish({ kind: 'kicked' });
+      else this.finish({ kind: 'refused', code, message, hint });
     } else if (error.request !== undefined) {
       this.settle(error.request)?.reject(new RequestError(error.code, error.message, error.hint));
     } else if (this.state.get().phase === 'connecting') {

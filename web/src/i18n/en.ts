@@ -55,8 +55,8 @@ export const en: Record<Key, string> = {
     'The same link entered the lesson in another window or on another device; this one has stopped.',
   replacedAction: 'Use it here instead',
   kickedTitle: 'Removed from the lesson',
-  kickedText: 'The lead teacher removed this page from the lesson. If that was a mistake, call the teacher.',
-  kickedAction: 'Enter again',
+  kickedText:
+    'The lead teacher removed this page from the lesson, and it cannot be entered again. If that was a mistake, call the teacher.',
   endedTitle: 'The lesson is over',
   endedText: 'You can close this page.',
   leftTitle: 'You left the lesson',
@@ -137,7 +137,7 @@ export const en: Record<Key, string> = {
   closeMic: 'Mic off',
   openOurMic: 'Open microphone',
   remove: 'Remove',
-  removeQuestion: 'Remove {name}?',
+  removeQuestion: 'Remove {name} for the rest of the lesson?',
   confirmRemove: 'Remove',
   shareCancelled: 'No window was chosen, nothing is shared.',
   shareRefused:
@@ -171,7 +171,7 @@ export const en: Record<Key, string> = {
   stay: 'Stay',
   selfPicture: 'See ourselves',
   hideSelf: 'Hide ourselves',
-  mutedByTeacher: 'The teacher closed our microphone',
+  mutedByTeacher: 'Muted, the teacher opens it',
   weSpeak: 'Our microphone is on',
   weMuted: 'We are muted',
   boardMediaRepairing: 'Unstable network, recovering the picture',

@@ -22,13 +22,8 @@ export function FinalScreen(props: { client: LessonClient }) {
         );
       case 'kicked':
         return (
-          <StateScreen
-            title={t('kickedTitle')}
-            text={t('kickedText')}
-            tone="attention"
-            action={t('kickedAction')}
-            onAction={again}
-          />
+          // No way back is offered: the server keeps the page out while the lesson lasts.
+          <StateScreen title={t('kickedTitle')} text={t('kickedText')} tone="attention" />
         );
       case 'left':
         return (
