@@ -147,7 +147,7 @@ test('an offer lost with the socket is made again after the next join', async ()
   expect(client.media.state.get()).toBe('connected');
 });
 
-test('renew makes a new peer; the old one closes only when the new one is connected', async () => {
+test('renew makes a new peer; the old one sends on for a while after the new one has connected', async () => {
   const client = await connected();
   const old = FakePeerConnection.last;
   FakeSocket.last.say({ type: 'renew', reason: 'codec_changed' });
@@ -155,8 +155,14 @@ test('renew makes a new peer; the old one closes only when the new one is connec
   expect(old.connectionState).toBe('connected');
   expect(client.media.peer.get()?.pc).toBe(old);
   FakePeerConnection.last.become('connected');
-  expect(old.connectionState).toBe('closed');
   expect(client.media.peer.get()?.pc).toBe(FakePeerConnection.last);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(old.connectionState).toBe('connected');
+  // What its page stops sending meanwhile stops there too.
+  client.setTrack('mic', null);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(old.connectionState).toBe('closed');
+  expect(FakePeerConnection.last.connectionState).toBe('connected');
 });
 
 test('a broken path gets an ICE restart, and a new peer when that does not help', async () => {

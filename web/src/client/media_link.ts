@@ -3,8 +3,9 @@
  *
  * Repair goes from cheap to dear: an ICE restart when the connection breaks or nothing arrives for
  * 2 s although something should; a new peer when the restart does not help in 6 s, when the server
- * asks for one (`renew`), or when the m-lines change. The old peer stays until the new one connects,
- * so a replacement shows no gap. A peer that does not connect within 8 s while signalling works means
+ * asks for one (`renew`), or when the m-lines change. The old peer stays until the new one connects, and
+ * sends for a while after that: the others get its pictures until the new one's arrive, so that a
+ * replacement shows no gap. A peer that does not connect within 8 s while signalling works means
  * that the network lets no media through (`blocked`); trying goes on, with growing pauses.
  */
 import type { SendLine } from './layers';
@@ -21,6 +22,8 @@ const WATCH_EVERY_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
 /** A server that kept the peer repeats its slots right after the welcome. */
 const KEPT_MS = 500;
+/** The server closes a replaced peer itself within 2 s. */
+const HANDOVER_MS = 2_500;
 
 export type MediaState = 'none' | 'connecting' | 'connected' | 'repairing' | 'blocked';
 
@@ -45,6 +48,8 @@ export class MediaLink {
   made = 0;
 
   private next: Peer | null = null;
+  /** Replaced, and still sending. */
+  private older: Peer | null = null;
   private lines: readonly SendLine[] | null = null;
   private slotPlan: SlotPlan = { audio: 0, video: 0 };
   private iceServers: readonly IceServer[] = [];
@@ -58,6 +63,7 @@ export class MediaLink {
   private connectTimer: ReturnType<typeof setTimeout> | undefined;
   private pauseTimer: ReturnType<typeof setTimeout> | undefined;
   private keptTimer: ReturnType<typeof setTimeout> | undefined;
+  private handoverTimer: ReturnType<typeof setTimeout> | undefined;
   private watchTimer: ReturnType<typeof setInterval> | undefined;
   private stopSlots: (() => void) | undefined;
 
@@ -78,6 +84,8 @@ export class MediaLink {
 
   setTrack(kind: SourceKind, track: MediaStreamTrack | null): void {
     this.tracks = { ...this.tracks, [kind]: track };
+    // What ends must end there as well.
+    this.older?.setTrack(kind, track).catch(() => this.endHandover());
     for (const peer of [this.peer.get(), this.next]) {
       peer?.setTrack(kind, track).catch(() => {
         // The sender cannot take this track in its present negotiation; a new peer can.
@@ -147,6 +155,7 @@ export class MediaLink {
     clearInterval(this.watchTimer);
     this.watchTimer = undefined;
     this.stopSlots?.();
+    this.endHandover();
     this.next?.close();
     this.next = null;
     this.lines = null;
@@ -192,7 +201,9 @@ export class MediaLink {
   }
 
   private adopt(peer: Peer): void {
-    const old = this.peer.get();
+    this.endHandover();
+    this.older = this.peer.get();
+    this.handoverTimer = setTimeout(() => this.endHandover(), HANDOVER_MS);
     this.next = null;
     this.failures = 0;
     this.restartDeadline = null;
@@ -203,7 +214,12 @@ export class MediaLink {
     this.peer.set(peer);
     this.slots.set(peer.table.slots.get());
     this.state.set('connected');
-    old?.close();
+  }
+
+  private endHandover(): void {
+    clearTimeout(this.handoverTimer);
+    this.older?.close();
+    this.older = null;
   }
 
   /** The new peer did not come up. */
