@@ -50,7 +50,11 @@ for (const lang of ["zh-CN", "en"]) {
     await until("the wall is full", async () => (await teacher.getByTestId("wall-tile").count()) >= CLASSROOMS.length);
     await sleep(2000);
     await keep(teacher, `teach-live-${lang}`, 14);
+    await whole(teacher, ".wall", `six classrooms on ${TEACHER_SIZE.width} × ${TEACHER_SIZE.height} in ${lang}`);
     await keep(board, `class-live-${lang}`, 24);
+    // The controls return at a touch, and take their room from the words beside them.
+    await board.mouse.move(400, 300);
+    await whole(board, ".board-status", `the board's state beside its controls in ${lang}`);
 
     await teacher.getByTestId("share").click();
     await until("content is on the board", async () => (await board.getByTestId("stage").getAttribute("data-showing")) === "content");
@@ -69,6 +73,12 @@ for (const lang of ["zh-CN", "en"]) {
     await sleep(1500);
     await keep(observer, `observe-${lang}`, 14);
   });
+}
+
+/** Nothing of this element is cut off or must be scrolled to. */
+async function whole(page, selector, what) {
+  const hidden = await page.locator(selector).evaluate((e) => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]);
+  assert.deepEqual(hidden, [0, 0], `pixels cut off: ${what}`);
 }
 
 /** Saves the picture; then no sideways scrolling, and no visible text below `smallest` pixels. */

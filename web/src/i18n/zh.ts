@@ -52,7 +52,7 @@ export const zh = {
   replacedText: '同一个链接在别的窗口或设备上进入了课堂，这里已停止。',
   replacedAction: '改在这里使用',
   kickedTitle: '这里已被移出课堂',
-  kickedText: '主讲老师把这里移出了这节课，这节课不能再进入。如果是误操作，请联系主讲老师。',
+  kickedText: '主讲老师把这里移出了，这节课不能再进入。如果是误操作，请联系主讲老师。',
   endedTitle: '下课了',
   endedText: '这节课已经结束，可以关闭这个页面。',
   leftTitle: '已离开课堂',
