@@ -6,8 +6,9 @@
 //! by `try_send`, statistics as last value.
 //!
 //! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
-//! (what happens on each message, no clock and no I/O of its own), `attached` (seats without a
-//! page), `task` (the loop).
+//! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
+//! their handover), `people` (mute, kick), `feeds` (from the plan to the slots), `attached` (seats
+//! without a page), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
 
