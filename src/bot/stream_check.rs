@@ -174,7 +174,11 @@ impl StreamCheck {
             return Some(self.handle_voice(packet, now));
         }
         if self.building.is_some_and(|t| t != packet.timestamp) && !self.builder.is_empty() {
-            self.fault(format!("frame {} ends without a marker", self.building.unwrap_or_default()));
+            // A source that goes in the middle of a frame leaves it cut. The key frame that follows
+            // needs nothing of it, and a decoder passes it over; before any other frame it is a fault.
+            if !self.codec.inspect(&packet.payload).key_start {
+                self.fault(format!("frame {} ends without a marker", self.building.unwrap_or_default()));
+            }
             self.builder = FrameBuilder::default();
         }
         self.building = Some(packet.timestamp);
