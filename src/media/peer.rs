@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use crate::ids::{HubId, PeerId};
 use crate::media::clock::{Micros, SenderClock};
 use crate::media::command::{CloseReason, SlotIndex};
+use crate::media::delivery::{Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
 use crate::media::output::{Class, Output, Path};
@@ -51,9 +52,12 @@ pub struct Peer {
     pub arrivals: Arrivals,
     /// Transport-wide number of the packet last opened.
     arrivals_number: Option<u16>,
+    /// What became of what it was sent.
+    pub deliveries: Deliveries,
     pub traffic: Traffic,
     /// At the last statistics.
     pub traffic_before: Traffic,
+    pub deliveries_before: Sums,
     pub rtt: Option<Duration>,
     pub next_report: Instant,
     pub next_feedback: Instant,
@@ -139,8 +143,10 @@ impl Peer {
             clock: SenderClock::default(),
             arrivals: Arrivals::default(),
             arrivals_number: None,
+            deliveries: Deliveries::default(),
             traffic: Traffic::default(),
             traffic_before: Traffic::default(),
+            deliveries_before: Sums::default(),
             rtt: None,
             next_report: now + Duration::from_millis(500 + id.0 * 37 % 500),
             next_feedback: now,
@@ -299,6 +305,8 @@ impl Peer {
             path: self.path?,
             audio_level: self.extensions.audio_level,
             orientation: self.extensions.orientation,
+            transport_cc: self.extensions.transport_cc,
+            deliveries: &mut self.deliveries,
             out,
             bytes_sent: &mut self.traffic.bytes_out,
         };

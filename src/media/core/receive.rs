@@ -145,7 +145,7 @@ impl Core {
         let codec = source.codec;
         let place = &mut source.layers[usize::from(layer)];
         if !repair && place.as_ref().is_none_or(|l| l.ssrc != header.ssrc) {
-            let changed = place.replace(Layer::new(header.ssrc, codec)).is_some();
+            let changed = place.replace(Layer::new(header.ssrc, codec, &self.buffers)).is_some();
             if changed {
                 self.fresh.retain(|f| f.source != key || f.layer != layer);
                 begin_anew(&mut self.peers, source, Some(layer));
@@ -221,6 +221,11 @@ impl Core {
                     self.retransmit(key, ssrc, &sequence_numbers, now);
                 }
                 Said::KeyFrameWanted { ssrc } => self.key_frame_wanted(key, ssrc, now),
+                Said::Deliveries(told) => {
+                    if let Some(peer) = self.peers.get_mut(key) {
+                        peer.deliveries.feedback(&told);
+                    }
+                }
             }
         }
     }
