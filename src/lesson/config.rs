@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::media::negotiate::Codec;
+use crate::session::message::{Role, SlotPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -14,6 +15,7 @@ pub struct LessonConfig {
     pub max_participants: usize,
     pub audio_slots: u8,
     pub video_slots: u8,
+    pub receiver_video_slots: u8,
     pub video_codec: VideoCodec,
 }
 
@@ -42,6 +44,8 @@ impl Default for LessonConfig {
             max_participants: 2000,
             audio_slots: 6,
             video_slots: 12,
+            // Content, lead, three who speak and one to spare. Each costs an old board memory and CPU.
+            receiver_video_slots: 6,
             video_codec: VideoCodec::Vp8,
         }
     }
@@ -54,6 +58,13 @@ impl LessonConfig {
         Duration::from_secs(self.seat_keep_seconds.into())
     }
 
+    /// How many others a page of this role can hear and see at once.
+    #[must_use]
+    pub fn slots(&self, role: Role) -> SlotPlan {
+        let video = if role == Role::Receiver { self.receiver_video_slots } else { self.video_slots };
+        SlotPlan { audio: self.audio_slots, video }
+    }
+
     /// What is wrong with it, one sentence each.
     pub fn check(&self, problems: &mut Vec<String>) {
         if !(2..=16).contains(&self.audio_slots) {
@@ -61,6 +72,9 @@ impl LessonConfig {
         }
         if !(2..=20).contains(&self.video_slots) {
             problems.push("lesson.video_slots must be 2 to 20".into());
+        }
+        if !(2..=20).contains(&self.receiver_video_slots) {
+            problems.push("lesson.receiver_video_slots must be 2 to 20".into());
         }
         if self.max_lessons == 0 || self.max_participants == 0 {
             problems.push("lesson.max_lessons and lesson.max_participants must be above 0".into());

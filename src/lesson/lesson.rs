@@ -366,7 +366,7 @@ impl Lesson {
 
     fn welcome(&self, actor: &Actor, peer: Option<PeerId>, now: Instant) -> ServerMessage {
         let slots = if seated(actor.member.role) {
-            SlotPlan { audio: self.config.audio_slots, video: self.config.video_slots }
+            self.config.slots(actor.member.role)
         } else {
             SlotPlan { audio: 0, video: 0 }
         };

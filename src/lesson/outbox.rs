@@ -8,12 +8,17 @@
 //! `MAX_MESSAGES` of the others, or beyond `MAX_BYTES` in all, marks the box as overflowed, and the
 //! session that drains it closes. A broadcast is encoded once and shared.
 //!
+//! News of other people may wait a moment (`may_wait`), until something else comes: when 300 boards
+//! join at the bell, each would otherwise be woken for every step of every other.
+//!
 //! A seat without a page (WHIP, WHEP) has a box that keeps nothing but the goodbye.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ParticipantId, PeerId};
 use crate::session::message::{ByeReason, ServerMessage, SlotFeed};
@@ -22,6 +27,9 @@ use crate::session::message::{ByeReason, ServerMessage, SlotFeed};
 pub const MAX_MESSAGES: usize = 256;
 /// A reader with more waiting bytes than this is cut off.
 pub const MAX_BYTES: usize = 1 << 20;
+
+/// How long news of others waits for more of its kind.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// What `Outbox::next` yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +104,10 @@ struct Queue {
     bytes: usize,
     close: Option<Option<ByeReason>>,
     overflowed: bool,
+    /// Whose page this is, if news of others may wait.
+    patient: Option<ParticipantId>,
+    /// When what waits is handed out. `None`: nothing waits.
+    due: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -128,6 +140,11 @@ impl Outbox {
         Self(Arc::new(Shared { goodbye_only: true, ..Shared::default() }))
     }
 
+    /// News of everybody but `own` may wait from now on.
+    pub fn may_wait(&self, own: ParticipantId) {
+        self.lock().patient = Some(own);
+    }
+
     /// Adds a message. Never waits; after a message that closes the connection nothing is added.
     pub fn push(&self, message: &ServerMessage) {
         if self.0.goodbye_only && !matches!(message, ServerMessage::Bye { .. }) {
@@ -158,14 +175,24 @@ impl Outbox {
     /// Safe to drop at any moment: nothing is lost.
     pub async fn next(&self) -> Outgoing {
         loop {
-            if let Some(out) = self.take() {
+            let due = self.lock().due;
+            if due.is_some_and(|due| due <= Instant::now())
+                && let Some(out) = self.take()
+            {
                 return out;
             }
-            self.0.ready.notified().await;
+            let ready = self.0.ready.notified();
+            match due {
+                // Elapsed or woken: the loop looks again.
+                Some(due) => drop(timeout_at(due, ready).await),
+                None => ready.await,
+            }
         }
     }
 
-    fn take(&self) -> Option<Outgoing> {
+    /// What waits, whether it is due or not: for one who is writing already.
+    #[must_use]
+    pub fn take(&self) -> Option<Outgoing> {
         let mut queue = self.lock();
         if queue.overflowed {
             return Some(Outgoing::Overflow);
@@ -195,15 +222,27 @@ impl Queue {
         self.items.insert(self.next, item);
         self.next += 1;
         self.close = message.closes;
+        let now = Instant::now();
+        let waits = match (&self.patient, &message.key) {
+            (Some(own), Some(Key::Participant(id))) => id != own,
+            _ => false,
+        };
+        // What was due before stays due; what cannot wait takes all before it along.
+        let due = if waits { now + GATHER } else { now };
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
         if self.items.len() - self.places.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             self.overflowed = true;
             self.items = BTreeMap::new();
             self.places = HashMap::new();
+            self.due = Some(now);
         }
     }
 
     fn pop(&mut self) -> Option<Item> {
         let (_, item) = self.items.pop_first()?;
+        if self.items.is_empty() && self.close.is_none() {
+            self.due = None;
+        }
         if let Some(key) = &item.key {
             self.places.remove(key);
         }
@@ -309,6 +348,35 @@ mod tests {
         let long = ServerMessage::Renew { reason: "x".repeat(MAX_BYTES) };
         outbox.push(&long);
         assert_eq!(outbox.next().await, Outgoing::Overflow, "bytes are bounded all the same");
+    }
+
+    #[tokio::test]
+    async fn news_of_others_gathers_and_all_else_goes_at_once() {
+        let left = |n: u32| {
+            let id = ParticipantId::new(&format!("c{n}")).unwrap();
+            ServerMessage::ParticipantLeft { id }
+        };
+        let outbox = Outbox::new();
+        let due = || outbox.lock().due;
+        outbox.may_wait(ParticipantId::new("c0").unwrap());
+        outbox.push(&left(0));
+        assert!(due().unwrap() <= Instant::now(), "one's own entry");
+        assert!(matches!(outbox.next().await, Outgoing::Text(_)));
+        assert_eq!(due(), None);
+        let before = Instant::now();
+        outbox.push(&left(1));
+        let first = due().unwrap();
+        assert!(first >= before + GATHER);
+        outbox.push(&left(2));
+        assert_eq!(due(), Some(first), "nothing waits longer than that");
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("c1")));
+        assert!(Instant::now() >= first, "it was waited for");
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("c2")));
+        outbox.push(&left(3));
+        outbox.push(&ServerMessage::Done { request: 1 });
+        assert!(due().unwrap() <= Instant::now(), "news before an answer goes with it");
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("c3")), "in order");
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("done")));
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ use crate::lesson::{Actor, Directory, Gone, LessonHandle};
 use crate::media::negotiate::Negotiator;
 use crate::session::errors::{Code, Language, error_message};
 use crate::session::limits::Rate;
-use crate::session::message::{ByeReason, ServerMessage};
+use crate::session::message::{ByeReason, Role, ServerMessage};
 
 pub mod dispatch;
 pub mod errors;
@@ -142,6 +142,9 @@ where
     let connection = ConnectionId::next();
     match join::join(&parts, first, connection, &link.outbox).await {
         Ok(mut session) => {
+            if matches!(session.actor.member.role, Role::Receiver | Role::Observer) {
+                link.outbox.may_wait(session.actor.member.id.clone());
+            }
             parts.counters.joined.fetch_add(1, Ordering::Relaxed);
             let (closing, how) = session.live(&mut link).await;
             session.lesson.gone(connection, how).await;
@@ -173,6 +176,19 @@ impl<R, W: Sink<String> + Unpin> Link<R, W> {
     async fn write(&mut self, text: String) -> bool {
         matches!(timeout(STUCK, self.writer.send(text)).await, Ok(Ok(())))
     }
+
+    /// Writes everything that waits, in one go where the socket takes it: a batch of news is one
+    /// call of the system. Returns what is no text; `Err`: the socket is gone or stuck.
+    async fn write_all(&mut self, first: Outgoing) -> Result<Option<Outgoing>, ()> {
+        let mut next = Some(first);
+        while let Some(Outgoing::Text(text)) = next {
+            let fed = timeout(STUCK, self.writer.feed(text.as_ref().to_owned())).await;
+            fed.map_err(drop)?.map_err(drop)?;
+            next = self.outbox.take();
+        }
+        timeout(STUCK, self.writer.flush()).await.map_err(drop)?.map_err(drop)?;
+        Ok(next)
+    }
 }
 
 impl Session<'_> {
@@ -189,17 +205,14 @@ impl Session<'_> {
         let mut told_stopping = false;
         loop {
             tokio::select! {
-                out = link.outbox.next() => match out {
-                    Outgoing::Text(text) => {
-                        if !link.write(text.as_ref().to_owned()).await {
-                            return (Closing::NORMAL, Gone::Broken);
-                        }
-                    }
-                    Outgoing::Close(reason) => return closed_for(reason),
-                    Outgoing::Overflow => {
+                out = link.outbox.next() => match link.write_all(out).await {
+                    Ok(None | Some(Outgoing::Text(_))) => {}
+                    Ok(Some(Outgoing::Close(reason))) => return closed_for(reason),
+                    Ok(Some(Outgoing::Overflow)) => {
                         counters.cut_slow.fetch_add(1, Ordering::Relaxed);
                         return (Closing::TRY_LATER, Gone::Broken);
                     }
+                    Err(()) => return (Closing::NORMAL, Gone::Broken),
                 },
                 incoming = link.reader.next() => {
                     let Some(incoming) = incoming else { return (Closing::NORMAL, Gone::Broken) };

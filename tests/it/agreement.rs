@@ -73,7 +73,8 @@ async fn read(server: &Server, admin: &str, seen: &Mutex<Vec<(Duration, u64)>>) 
     let metrics = request(server.app.ops_addr, "GET", "/metrics", &[], "").await.body;
     let line = metrics.lines().find_map(|l| l.strip_prefix("zhuandi_media_bytes_out_total "));
     let path = format!("/api/v1/lessons/{LESSON}");
-    let overview = request(server.app.http_addr, "GET", &path, &[&format!("authorization: {admin}")], "").await;
+    let overview =
+        request(server.app.http_addr, "GET", &path, &[&format!("authorization: {admin}")], "").await;
     let overview: Value = serde_json::from_str(&overview.body).unwrap();
     let all = overview["participants"].as_array().unwrap();
     let classrooms: Vec<&Value> = all.iter().filter(|p| p["participant"]["role"] == "receiver").collect();

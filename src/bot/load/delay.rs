@@ -56,6 +56,11 @@ impl Delays {
         self.buckets[bucket as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Begins anew.
+    pub fn clear(&self) {
+        self.buckets.iter().for_each(|b| b.store(0, Ordering::Relaxed));
+    }
+
     /// `None`: nothing was measured.
     #[must_use]
     pub fn spread(&self) -> Option<DelaySpread> {

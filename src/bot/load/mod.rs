@@ -126,6 +126,8 @@ pub async fn run(
                 let settled = reading.connected + failed.load(Ordering::Relaxed) >= total;
                 if settled && window.is_none() {
                     window = Some(reading.clone());
+                    // What joiners got of the running group of pictures was old by intent.
+                    shared.delays.clear();
                 }
                 // Allocators and caches have found their size after the first tenth.
                 let gone = left.load(Ordering::Relaxed);
