@@ -16,7 +16,7 @@ async fn welcome_says_everything_a_page_needs() {
     assert_eq!(welcome["role"], "receiver");
     assert_eq!(welcome["lesson"]["id"], "math");
     assert_eq!(welcome["lesson"]["state"], "scheduled");
-    assert_eq!(welcome["slots"], json!({ "audio": 6, "video": 12 }));
+    assert_eq!(welcome["slots"], json!({ "audio": 6, "video": 6 }));
     assert_eq!(welcome["roster"][0]["id"], "c1");
     assert_eq!(welcome["roster"][0]["muted"], json!(["mic"]), "boards begin muted");
     assert!(welcome.get("peer").is_none());
