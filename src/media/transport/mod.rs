@@ -5,6 +5,7 @@
 //! and writes reports (rtc-rtcp). Each can be replaced behind its file.
 
 pub mod dtls;
+mod hello;
 pub mod ice;
 pub mod rtcp;
 pub mod sdp;
