@@ -139,7 +139,7 @@ mod tests {
         for ms in (120..5_100).step_by(10) {
             t.expire(at(ms), &mut out);
         }
-        assert_eq!(out, []);
+        assert!(out.is_empty());
         assert_eq!(t.next(), Some(at(5_100)));
         // The time before is no time to be armed for.
         t.arm(3, at(0));

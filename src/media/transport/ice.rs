@@ -290,8 +290,7 @@ mod tests {
         let mut indication = good.clone();
         indication[1] = 0x11;
         assert!(BindingRequest::parse(&indication).is_none());
-        const SOFTWARE: AttrType = AttrType(0x8022);
-        let many = vec![SOFTWARE; 40];
+        let many = vec![rtc_stun::attributes::ATTR_SOFTWARE; 40];
         assert!(request(&many, &pwd, &[]).len() > MAX_REQUEST);
         assert!(BindingRequest::parse(&request(&many, &pwd, &[])).is_none());
         assert!(BindingRequest::parse(&request(&many[..20], &pwd, &[])).is_some());

@@ -31,7 +31,8 @@ fn late_board(w: &mut World, lead: usize) -> usize {
 #[test]
 fn each_assignment_is_announced_with_its_own_turn() {
     let (mut w, lead, boards) = lesson(1, 1);
-    let camera = Some(w.source(lead, SourceKind::Camera));
+    let id = w.source(lead, SourceKind::Camera);
+    let camera = Some(id);
     w.teach(lead, MS(200));
     flowing(&w);
     w.route_turn(boards[0], 2, camera, 2, 7);
@@ -39,17 +40,17 @@ fn each_assignment_is_announced_with_its_own_turn() {
     assert_eq!(flowing(&w), [(2, 7)]);
     w.route_turn(boards[0], 2, camera, 1, 7);
     w.teach(lead, MS(200));
-    assert_eq!(flowing(&w), [], "the same again changes nothing");
+    assert!(flowing(&w).is_empty(), "the same again changes nothing");
     w.route_turn(boards[0], 2, None, 2, 8);
     w.teach(lead, MS(200));
-    assert_eq!(flowing(&w), []);
+    assert!(flowing(&w).is_empty());
     let before = w.received(boards[0], 2).len();
     w.teach(lead, MS(200));
     assert_eq!(w.received(boards[0], 2).len(), before, "a slot that nobody feeds is silent");
     w.route_turn(boards[0], 2, camera, 2, 9);
     w.teach(lead, MS(1_200));
     assert_eq!(flowing(&w), [(2, 9)]);
-    let source = &w.core.sources[w.core.source_keys[&camera.unwrap()]];
+    let source = &w.core.sources[w.core.source_keys[&id]];
     assert_eq!(source.subscribers.len(), 1);
 }
 
@@ -214,10 +215,10 @@ fn sender_reports_tell_the_server_s_clock_at_once_after_a_switch() {
 #[test]
 fn the_forwarded_extensions_and_the_first_word_of_a_talker() {
     let (mut w, lead, boards) = lesson(1, 1);
-    w.clients[lead].level = 0x80 | 17;
+    w.clients[lead].level = 0x91;
     w.teach(lead, MS(100));
     let sound: Vec<&Packet> = w.received(boards[0], 0);
-    assert!(sound.iter().all(|p| p.extension == Some((AUDIO_LEVEL, 0x80 | 17)) && p.payload_type == 111));
+    assert!(sound.iter().all(|p| p.extension == Some((AUDIO_LEVEL, 0x91)) && p.payload_type == 111));
     assert!(sound[0].marker && !sound[1].marker, "a talk spurt begins");
     assert!(w.received(boards[0], 2).iter().all(|p| p.marker && p.extension.is_none()));
     let client = &mut w.clients[lead];
@@ -359,14 +360,36 @@ fn a_source_that_was_closed_asks_for_a_key_frame_when_it_opens_and_never_while_c
     assert_eq!(w.received(boards[0], 2).len(), seen);
     let late = w.join_connected(&Offer::board());
     feed(&mut w, late, lead, 2);
+    w.clients[lead].ask_for_key();
     w.teach(lead, MS(2_000));
     assert_eq!(w.clients[lead].key_requests, before);
+    // There is a group of pictures now, of the closed time.
+    w.route_turn(late, 2, Some(camera), 2, 1);
+    assert!(w.received(late, 2).is_empty());
     gate(&mut w, true);
     assert_eq!(w.clients[lead].key_requests, before + 1, "at once");
     gate(&mut w, true);
     w.teach(lead, MS(200));
     assert!(pictures(&w, boards[0], 2).len() > 48 && pictures(&w, late, 2).len() > 3);
     assert_eq!(w.clients[lead].key_requests, before + 1);
+}
+
+#[test]
+fn a_layer_that_begins_anew_disturbs_nobody_who_gets_another() {
+    let (mut w, lead, boards) = lesson(2, 2);
+    let camera = Some(w.source(lead, SourceKind::Camera));
+    w.route(boards[0], 2, camera, 0);
+    w.teach(lead, MS(2_500));
+    let layer = |w: &World, n: usize| w.core.peers[key_of(w, boards[n])].slots[2].layer();
+    assert_eq!((layer(&w, 0), layer(&w, 1)), (Some(0), Some(1)));
+    let client = &mut w.clients[lead];
+    let picture = client.picture_of(client.frames() + 1);
+    client.send(&Rtp {
+        extensions: &[(MID, b"1"), (super::client::RID, b"h")],
+        ..Rtp::new(9_999, 96, 1, &picture)
+    });
+    w.exchange();
+    assert_eq!((layer(&w, 0), layer(&w, 1)), (Some(0), None));
 }
 
 #[test]
