@@ -78,6 +78,8 @@ mod tests {
         assert!(h.again(3, now).is_none());
         assert!(h.again(3, now + AGAIN_AFTER).is_some());
         assert!(h.again(100, now).is_none(), "never sent");
+        assert!(h.again(4 + 256, now).is_none(), "another packet stands in its place");
+        assert!(h.again(4, now).is_some(), "and has not been asked for");
         assert!(h.again(65_400, now).is_none());
     }
 }

@@ -68,6 +68,7 @@ fn a_slot_takes_only_what_it_can_show() {
     w.route(board, 3, Some(mic), 2);
     w.teach(lead, MS(400));
     assert!(w.clients[lead].received.is_empty() && w.clients[board].received.is_empty());
+    assert_eq!((w.core.sources.len(), w.core.stats.panics), (2, 0));
     assert!(w.core.sources.iter().all(|(_, s)| s.subscribers.is_empty()));
     assert_eq!(w.clients[lead].key_requests, 0, "nobody could use one");
     assert!(!w.core.peers[key_of(&w, board)].slots[2].takes(Codec::Vp8));
