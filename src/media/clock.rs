@@ -161,4 +161,30 @@ mod tests {
         assert_eq!(clock.captured(1, &SenderClock::default()), None);
         assert_eq!(clock.rtp_at(1, &SenderClock::default()), None);
     }
+
+    #[test]
+    fn the_least_delayed_of_the_last_half_minute_counts() {
+        let mut wall = SenderClock::default();
+        let mut stream = StreamClock::new(90_000);
+        let zero = micros_to_ntp(0);
+        stream.report(zero, 0);
+        let base = ntp_to_micros(zero);
+        // In ms: the formats differ by a microsecond.
+        let offset = |wall: &SenderClock| (stream.captured(0, wall).unwrap() - base + 500) / 1_000;
+        let report = |wall: &mut SenderClock, now: Micros, delay: Micros| {
+            wall.report(now, micros_to_ntp(now - delay));
+            offset(wall)
+        };
+        let first = report(&mut wall, 1_000_000, 30_000);
+        assert_eq!(report(&mut wall, 2_000_000, 10_000), first - 20);
+        assert_eq!(report(&mut wall, 3_000_000, 50_000), first - 20, "a late one changes nothing");
+        // The fast one is forgotten after 30 s …
+        assert_eq!(report(&mut wall, 32_500_000, 40_000), first + 10);
+        // … or when there are 64 newer ones.
+        report(&mut wall, 33_000_000, 5_000);
+        for n in 1..=64 {
+            report(&mut wall, 33_000_000 + n * 10_000, 25_000);
+        }
+        assert_eq!(offset(&wall), first - 5);
+    }
 }

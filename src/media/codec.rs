@@ -212,4 +212,33 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn vp8_descriptors_of_every_kind() {
+        let seen = |p: &[u8]| Codec::Vp8.inspect(p);
+        // The picture begins with partition 0 alone: S set and PID 0.
+        assert!(!seen(&[0x11, 0x10]).key_start && !seen(&[0x00, 0x10]).key_start);
+        // T or K alone takes a byte before the frame; 7-bit picture ids take one, too.
+        for flags in [0x10u8, 0x20, 0x30] {
+            assert!(seen(&[0x90, flags, 0x01, 0x10]).key_start, "{flags:x}");
+            assert!(!seen(&[0x90, flags, 0x00, 0x11]).key_start, "{flags:x}");
+        }
+        let both = seen(&[0x90, 0xc0, 0x05, 0x09, 0x10]);
+        assert!(both.key_start);
+        assert_eq!(both.vp8, Some(Vp8 { picture_id: Some((2, false)), tl0: Some(3) }));
+        assert_eq!(both.vp8.unwrap().read_picture_id(&[0x90, 0xc0, 0x05]), Some(5));
+        let mut p = [0x90, 0xc0, 0x7e, 0x09, 0x10];
+        both.vp8.unwrap().patch(&mut p, 0x101, 3);
+        assert_eq!(p, [0x90, 0xc0, 0x7f, 0x0c, 0x10], "stays 7 bits wide");
+    }
+
+    #[test]
+    fn h264_pictures_begin_with_their_first_slice() {
+        let key = |p: &[u8]| Codec::H264.inspect(p).key_start;
+        assert!(key(&[0x65, 0x88]) && !key(&[0x65, 0x20]), "first macroblock 0");
+        assert!(key(&[0x78, 0, 2, 0x09, 0x10, 0, 2, 0x65, 0x88]));
+        assert!(!key(&[0x7c, 0x81, 0x88]), "a fragmented slice that is no IDR");
+        assert!(!key(&[0x7c, 0x85, 0x20]), "an IDR slice further down");
+        assert!(!key(&[0x78, 0, 9, 0x41, 0x67]) && !key(&[]));
+    }
 }

@@ -108,4 +108,43 @@ mod tests {
         assert_eq!(d.by_ufrag("one"), None);
         assert!(d.by_address.len() == 1 && d.addresses.len() == 1);
     }
+
+    #[test]
+    fn the_first_byte_says_what_it_is() {
+        for (byte, kind) in [
+            (0, Kind::Stun),
+            (3, Kind::Stun),
+            (4, Kind::Unknown),
+            (19, Kind::Unknown),
+            (20, Kind::Dtls),
+            (63, Kind::Dtls),
+            (64, Kind::Unknown),
+            (127, Kind::Unknown),
+            (128, Kind::Media),
+            (191, Kind::Media),
+            (192, Kind::Unknown),
+        ] {
+            assert_eq!(Kind::of(&[byte]), kind, "{byte}");
+        }
+        assert_eq!(Kind::of(&[]), Kind::Unknown);
+    }
+
+    #[test]
+    fn a_known_address_is_counted_once() {
+        let a = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let mut d = Demux::default();
+        d.learn(a(1), 1);
+        for _ in 0..40 {
+            d.learn(a(2), 1);
+        }
+        assert_eq!(d.by_address(a(1)), Some(1), "a client that keeps checking loses no path");
+        // An address that passed on is no longer the first peer's to take away.
+        d.learn(a(2), 2);
+        for port in 3..=17 {
+            d.learn(a(port), 1);
+        }
+        assert_eq!((d.by_address(a(1)), d.by_address(a(2))), (Some(1), Some(2)));
+        d.learn(a(18), 1);
+        assert_eq!((d.by_address(a(1)), d.by_address(a(2))), (None, Some(2)));
+    }
 }

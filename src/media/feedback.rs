@@ -101,4 +101,70 @@ mod tests {
         a.arrived(30_000, 2);
         assert!(a.times.len() <= 2 * MAX_STATUS);
     }
+
+    /// (number, base, statuses) of each report, as they are on the wire.
+    fn reports(c: Compound) -> Vec<(u8, u16, u16)> {
+        let bytes = c.finish();
+        let mut rest = &bytes[..];
+        let mut out = Vec::new();
+        while rest.len() >= 20 {
+            let words = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+            let base = u16::from_be_bytes([rest[12], rest[13]]);
+            out.push((rest[19], base, u16::from_be_bytes([rest[14], rest[15]])));
+            rest = &rest[4 * words + 4..];
+        }
+        out
+    }
+
+    #[test]
+    fn reports_go_on_where_the_one_before_ended() {
+        let mut a = Arrivals::default();
+        let mut all = Vec::new();
+        // What overtakes the very first has a place, too.
+        for numbers in [&[5u16, 6][..], &[7], &[9, 8, 10]] {
+            for n in numbers {
+                a.arrived(*n, 10);
+            }
+            let mut c = Compound::default();
+            a.report(1, 2, &mut c);
+            all.extend(reports(c));
+        }
+        assert_eq!(all, [(0, 5, 2), (1, 7, 1), (2, 8, 3)]);
+    }
+
+    #[test]
+    fn a_long_silence_begins_anew_and_a_long_list_is_split() {
+        let mut a = Arrivals::default();
+        let mut c = Compound::default();
+        a.arrived(0, 1);
+        a.report(1, 2, &mut c);
+        // 600 lost while nothing waits: nobody wants a report of so many.
+        a.arrived(600, 2);
+        assert_eq!(a.times.len(), 1);
+        a.arrived(1_100, 3);
+        a.report(1, 2, &mut c);
+        assert_eq!(reports(c), [(0, 0, 1), (1, 600, 400), (2, 1_000, 101)]);
+        // Near the highest counts, not near the latest.
+        let (mut a, mut c) = (Arrivals::default(), Compound::default());
+        for n in [40_000u16, 39_990, 40_001] {
+            a.arrived(n, 1);
+        }
+        a.report(1, 2, &mut c);
+        assert_eq!(reports(c), [(0, 40_000, 2)]);
+    }
+
+    #[test]
+    fn numbers_go_round_also_when_the_late_come_between() {
+        let mut a = Arrivals::default();
+        a.arrived(30_000, 1);
+        a.arrived(60_000, 2);
+        let mut c = Compound::default();
+        a.report(1, 2, &mut c);
+        // 31,000 is long reported; the next is still taken as the next.
+        a.arrived(31_000, 3);
+        a.arrived(60_001, 4);
+        let mut c = Compound::default();
+        a.report(1, 2, &mut c);
+        assert_eq!(reports(c), [(1, 60_001, 1)]);
+    }
 }

@@ -136,4 +136,14 @@ mod tests {
             assert_eq!(Fragment::parse(text), Err(expected), "{text:.60}");
         }
     }
+
+    #[test]
+    fn the_first_credentials_count_and_numbers_have_their_limits() {
+        let two = format!("a=ice-ufrag:EsAw\na=ice-pwd:{PWD}\na=ice-ufrag:Other\na=ice-pwd:{PWD}x\n");
+        let read = Fragment::parse(&two).unwrap();
+        assert_eq!(read.ice, Some(IceCredentials { ufrag: "EsAw".into(), pwd: PWD.into() }));
+        let priority = |n: u64| format!("a=candidate:1 1 udp {n} 192.0.2.7 9 typ host");
+        assert!(Fragment::parse(&priority(u64::from(u32::MAX))).is_ok());
+        assert_eq!(Fragment::parse(&priority(1 << 32)), Err(BadFragment::Candidate));
+    }
 }

@@ -102,6 +102,8 @@ mod tests {
         assert!(h.again(3, 1_014_000).is_none());
         assert!(h.again(3, 1_015_000).is_some());
         assert!(h.again(100, 0).is_none(), "never sent");
+        assert!(h.again(4 + 256, 0).is_none(), "another packet stands in its place");
+        assert!(h.again(4, 0).is_some(), "and has not been asked for");
         assert!(h.again(65_400, 0).is_none());
     }
 

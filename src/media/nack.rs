@@ -130,4 +130,40 @@ mod tests {
             assert!(missing.missing.len() as u64 <= MAX_GAP);
         }
     }
+
+    #[test]
+    fn a_packet_is_asked_for_ten_times_at_most_and_at_least_every_300_ms() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        for (rtt, expected) in [(1, 10), (20, 10), (150, 7), (5_000, 4)] {
+            let mut missing = MissingPackets::default();
+            missing.arrived(1, at(0), true);
+            missing.arrived(3, at(0), true);
+            let (mut asked, mut given_up) = (Vec::new(), 0);
+            for ms in 0..2_000 {
+                let mut ask = Vec::new();
+                given_up += u32::from(missing.due(at(ms), Duration::from_millis(rtt), &mut ask));
+                asked.extend(ask.iter().map(|_| ms));
+            }
+            assert_eq!((asked.len(), given_up, missing.lost), (expected, 1, 1), "rtt {rtt}: {asked:?}");
+            let apart = asked[1] - asked[0];
+            assert_eq!(apart, rtt.clamp(20, 300), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn many_small_gaps_are_an_outage_too() {
+        let now = Instant::now();
+        let mut missing = MissingPackets::default();
+        let mut outages = 0;
+        for n in 0..100 {
+            outages += u32::from(missing.arrived(n * 4, now, true));
+        }
+        assert_eq!(outages, 1);
+        assert_eq!(missing.lost + missing.missing.len() as u64, 99 * 3);
+        let mut audio = MissingPackets::default();
+        audio.arrived(1, now, false);
+        assert!(!audio.arrived(5, now, false));
+        assert_eq!((audio.gaps, audio.lost), (3, 3));
+    }
 }

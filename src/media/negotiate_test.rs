@@ -120,3 +120,164 @@ fn a_publisher_s_first_lines_count() {
     let third = answered.answer.sdp().split("\r\nm=").nth(4).unwrap();
     assert!(third.starts_with("video 0 ") && third.contains("a=inactive"), "{third}");
 }
+
+/// A negotiator with two shards on both kinds of addresses, without a socket.
+fn negotiator() -> Negotiator {
+    let dtls = DtlsContext::new(crate::media::transport::crypto_provider().unwrap()).unwrap();
+    let addresses: [IpAddr; 2] = [[192, 0, 2, 1].into(), "2001:db8::1".parse().unwrap()];
+    Negotiator { dtls, addresses: addresses.to_vec().into(), ports: vec![7000, 7001].into() }
+}
+
+/// More m-lines behind the first: (kind, direction, formats, attribute lines).
+fn and(offer: String, more: &[(&str, &str, &str, &str)]) -> String {
+    let mids: Vec<String> = (0..=more.len()).map(|n| n.to_string()).collect();
+    let mut out = offer.replace("BUNDLE 0", &format!("BUNDLE {}", mids.join(" ")));
+    for (n, (kind, direction, formats, lines)) in more.iter().enumerate() {
+        out.push_str(&format!(
+            "m={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\na=mid:{}\r\na={direction}\r\na=rtcp-mux\r\n{lines}",
+            n + 1
+        ));
+    }
+    out
+}
+
+const VP8: &str = "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n";
+const H264_ONLY: &str =
+    "a=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1;profile-level-id=42e01f\r\n";
+const OPUS: &str = "a=rtpmap:111 opus/48000/2\r\n";
+
+fn players() -> String {
+    let opus = ["rtpmap:111 opus/48000/2"];
+    and(
+        offer("audio", "111", "recvonly", &opus),
+        &[
+            ("video", "recvonly", "96 97", VP8),
+            ("video", "recvonly", "96 97 98", &format!("{VP8}{H264_ONLY}")),
+            ("audio", "recvonly", "111", OPUS),
+            ("audio", "recvonly", "111", OPUS),
+        ],
+    )
+}
+
+const NOTHING: PeerRequest = PeerRequest { sources: Vec::new(), prefer_video: Codec::Vp8 };
+
+#[test]
+fn slots_have_streams_of_their_own_and_share_an_id_with_their_sound() {
+    let accepted = negotiator().accept(1, &players(), &NOTHING).unwrap();
+    let setup = &accepted.setup;
+    let mut ssrcs: Vec<u32> = setup.slots.iter().flat_map(|s| [s.ssrc, s.rtx_ssrc]).collect();
+    ssrcs.push(setup.rtcp_ssrc);
+    ssrcs.sort_unstable();
+    ssrcs.dedup();
+    assert_eq!(ssrcs.len(), 11, "none twice");
+    assert_eq!(accepted.decodes, [Codec::Vp8], "H.264 is not for every slot");
+    let sdp = accepted.answer.sdp();
+    let streams: Vec<&str> = sdp.lines().filter(|l| l.starts_with("a=msid:")).collect();
+    let expected = ["lead audio-0", "lead video-0", "content video-1", "content audio-1", "audio2 audio-2"];
+    assert_eq!(streams, expected.map(|s| format!("a=msid:{s}")));
+    let video = &setup.slots[1];
+    assert!(sdp.contains(&format!("a=ssrc-group:FID {} {}\r\n", video.ssrc, video.rtx_ssrc)));
+    assert_eq!(sdp.matches("ssrc-group").count(), 2);
+    for line in ["a=ice-lite\r\n", "a=setup:passive\r\n", "a=rtcp-mux\r\n", "BUNDLE 0 1 2 3 4\r\n"] {
+        assert!(sdp.contains(line), "{line}");
+    }
+    // Candidates once, of this shard's port, IPv6 before IPv4.
+    let candidates: Vec<Vec<&str>> =
+        sdp.lines().filter(|l| l.starts_with("a=candidate:")).map(|l| l.split(' ').collect()).collect();
+    assert_eq!(candidates.len(), 2);
+    assert!(candidates.iter().all(|c| c[5] == "7001"));
+    let priority = |ip: &str| -> u32 { candidates.iter().find(|c| c[4] == ip).unwrap()[3].parse().unwrap() };
+    assert!(priority("2001:db8::1") > priority("192.0.2.1"));
+    assert_eq!(sdp.matches("a=end-of-candidates").count(), 1);
+}
+
+#[test]
+fn feedback_and_extensions_are_answered_as_they_were_offered() {
+    let level = "extmap:4 urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+    let mid = "extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid";
+    let unknown = "extmap:9 urn:x:ssrc-audio-level";
+    let lines =
+        ["rtpmap:111 opus/48000/2", "rtcp-fb:111 transport-cc", "rtcp-fb:111 nack", level, mid, unknown];
+    let of = |direction| answer(&offer("audio", "111", direction, &lines)).unwrap();
+    let (publisher, player) = (of("sendonly"), of("recvonly"));
+    for (sdp, has_mid) in [(publisher.answer.sdp(), true), (player.answer.sdp(), false)] {
+        assert!(sdp.contains(&format!("a={level}\r\n")), "{sdp}");
+        assert_eq!(sdp.contains(mid), has_mid, "what is forwarded and what is read");
+        assert!(!sdp.contains("urn:x"));
+        assert!(sdp.contains("a=rtcp-fb:111 transport-cc\r\n") && !sdp.contains("rtcp-fb:111 nack"));
+    }
+    assert_eq!((publisher.setup.extensions.audio_level, publisher.setup.extensions.mid), (Some(4), Some(1)));
+    let video = answer(&offer("video", "96", "recvonly", &["rtpmap:96 VP8/90000", "rtcp-fb:96 nack pli"]));
+    let video = video.unwrap();
+    assert!(video.answer.sdp().contains("rtcp-fb:96 nack pli") && !video.answer.sdp().contains("ccm fir"));
+    // The ids of the first m-line that names them are those of the bundle.
+    let other = format!("{OPUS}a=extmap:7 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
+    let two = and(offer("audio", "111", "sendonly", &lines), &[("audio", "recvonly", "111", &other)]);
+    assert_eq!(answer(&two).unwrap().setup.extensions.audio_level, Some(4));
+}
+
+#[test]
+fn layers_are_ordered_by_what_their_names_say() {
+    let of = |list: &str| {
+        let lines = ["rtpmap:96 VP8/90000".to_owned(), format!("simulcast:send {list}")];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let accepted = answer(&offer("video", "96", "sendonly", &lines)).unwrap();
+        (accepted.setup.sources[0].rids.clone(), accepted.answer.sdp().to_owned())
+    };
+    assert_eq!(of("f;h;q").0, ["q", "h", "f"]);
+    assert_eq!(of("q;h;f").0, ["q", "h", "f"]);
+    assert_eq!(of("h;l;m").0, ["l", "m", "h"]);
+    assert_eq!(of("hi;lo").0, ["lo", "hi"], "the best is listed first");
+    let (_, three) = of("q;h;f");
+    assert!(three.contains("a=simulcast:recv q;h;f\r\n") && three.contains("a=rid:h recv\r\n"));
+    assert!(three.contains("x-google-start-bitrate") && !of("q;h").1.contains("x-google"));
+}
+
+#[test]
+fn what_is_refused_and_what_a_line_may_be() {
+    let vp8 = ["rtpmap:96 VP8/90000"];
+    let good = offer("video", "96", "recvonly", &vp8);
+    let code = |text: &str| negotiator().accept(0, text, &NOTHING).map(|_| ()).unwrap_err().code();
+    assert_eq!(code(&good.replace("a=rtcp-mux\r\n", "")), "no_bundle");
+    assert_eq!(code(&good.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP")), "no_bundle");
+    assert_eq!(code(&good.replace("recvonly", "sendonly")), "no_codec", "nobody named it");
+    let outside = and(good.clone(), &[("video", "recvonly", "96", VP8)]).replace("BUNDLE 0 1", "BUNDLE 0");
+    assert_eq!(code(&outside), "no_bundle");
+    let data = and(good, &[("application", "sendrecv", "webrtc-datachannel", "")]);
+    let accepted = negotiator().accept(0, &data, &NOTHING).unwrap();
+    assert!(accepted.answer.sdp().contains("a=group:BUNDLE 0\r\n") && accepted.slots.len() == 1);
+    let slow = offer("audio", "111", "recvonly", &["rtpmap:111 opus/16000/2"]);
+    assert_eq!(code(&slow), "no_codec");
+    // A name is of one kind of media alone, and counts only where the client sends.
+    let named =
+        |mid: &str, kind| PeerRequest { sources: vec![(mid.into(), kind)], prefer_video: Codec::H264 };
+    let both = offer("video", "96 97 98", "sendrecv", &[&VP8[2..], &H264_ONLY[2..]]);
+    let both = both.replace("\r\n\r\n", "\r\n");
+    let accept = |request: &PeerRequest| negotiator().accept(0, &both, request).unwrap();
+    let wrong = accept(&named("0", SourceKind::Mic));
+    assert_eq!((wrong.sources.len(), wrong.slots.len()), (0, 1));
+    let right = accept(&named("0", SourceKind::Camera));
+    assert_eq!((right.sources[0].codec, right.slots.len()), (Codec::H264, 0), "as it was preferred");
+    assert_eq!(right.setup.sources[0].rtx_payload_type, None, "the repair is VP8's");
+    assert_eq!(wrong.setup.slots[0].codecs[Codec::Vp8.index()].unwrap().rtx_payload_type, Some(97));
+}
+
+#[test]
+fn a_restart_keeps_everything_but_the_credentials() {
+    let (n, text) = (negotiator(), players());
+    let accepted = n.accept(0, &text, &NOTHING).unwrap();
+    let changed = text.replace("BUNDLE 0 1 2 3 4", "BUNDLE 0 1 2 3 9").replace("a=mid:4", "a=mid:9");
+    assert!(matches!(n.restart(&accepted.answer, &changed), Err(NegotiateError::MediaChanged)));
+    let mut before = accepted.answer;
+    for version in 2..4 {
+        let (after, restart) = n.restart(&before, &text.replace("ufrag:abcd", "ufrag:wxyz")).unwrap();
+        assert_eq!(restart.remote.ufrag, "wxyz");
+        let ufrag = format!("a=ice-ufrag:{}\r\n", restart.local.ufrag);
+        assert_eq!(after.sdp().matches(&ufrag).count(), 5, "in every m-line");
+        assert_eq!(after.sdp().matches("a=ice-ufrag:").count(), 5);
+        assert!(after.sdp().contains(&format!("o=- 1 {version} IN")));
+        assert!(after.fragment().contains(&ufrag) && after.fragment().contains("a=candidate:"));
+        assert_eq!(after.sdp().len(), before.sdp().len());
+        before = after;
+    }
+}

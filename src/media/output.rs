@@ -129,4 +129,14 @@ mod tests {
         assert_eq!(ends(4), (5, 100, 100), "a longer one starts its own run");
         assert_eq!(out.run(0, 2).0, 2);
     }
+
+    #[test]
+    fn a_run_stays_below_the_longest_datagram_of_ip() {
+        let path = Path { remote: ([127, 0, 0, 1], 1).into(), local: None };
+        let mut out = Output::default();
+        for _ in 0..60 {
+            out.push(path, Class::Video, &[0; 1_200]);
+        }
+        assert_eq!(out.run(0, 64).0, 50);
+    }
 }

@@ -317,4 +317,78 @@ mod tests {
         }
         assert!(seen.len() > 5_000);
     }
+
+    #[test]
+    fn numbers_of_vp8_go_on_from_the_newest_packet_sent() {
+        use crate::media::codec::Codec;
+        let packet = |id: u16, tl0: u8| {
+            let mut p = vec![0x90, 0xc0];
+            p.extend((id | 0x8000).to_be_bytes());
+            p.extend([tl0, 0]);
+            p
+        };
+        let first = packet(100, 7);
+        let vp8 = Codec::Vp8.inspect(&first).vp8.unwrap();
+        let mut r = Rewriter::default();
+        r.switch(0, 1, 0, 0, Some((vp8, &first)), false);
+        let send = |r: &mut Rewriter, layer, ext, id, tl0| {
+            let placed = r.place(layer, ext, 0).unwrap();
+            let mut p = packet(id, tl0);
+            vp8.patch(&mut p, placed.picture_id, placed.tl0);
+            r.sent_vp8(vp8, &p, placed.sequence);
+            (vp8.read_picture_id(&p).unwrap(), vp8.read_tl0(&p).unwrap())
+        };
+        assert_eq!(send(&mut r, 0, 1, 100, 7), (1, 1));
+        assert_eq!(send(&mut r, 0, 4, 103, 9), (4, 3));
+        assert_eq!(send(&mut r, 0, 2, 101, 8), (2, 2), "late: with the numbers of its place");
+        let other = packet(32_000, 250);
+        r.switch(1, 50, 0, 0, Some((vp8, &other)), true);
+        assert_eq!(send(&mut r, 1, 50, 32_000, 250), (5, 4), "behind the newest, not the latest");
+        assert_eq!(send(&mut r, 0, 3, 102, 8), (3, 2));
+        r.switch(0, 9, 0, 0, Some((vp8, &first)), true);
+        assert_eq!(send(&mut r, 0, 9, 100, 7), (6, 5));
+    }
+
+    #[test]
+    fn time_stamps_never_go_back_and_least_steps_are_kept() {
+        let mut r = Rewriter::default();
+        r.switch(0, 1, 0, 50_000, None, false);
+        r.place(0, 1, 0);
+        r.place(0, 3, 6_000);
+        r.place(0, 2, 3_000);
+        // The newest of what was sent is 56,000, also after a late one.
+        r.switch(1, 1, 0, 56_050, None, true);
+        assert_eq!(r.place(1, 1, 0).unwrap().timestamp, 56_090);
+        r.switch(0, 9, 0, 60_000, None, true);
+        assert_eq!(r.place(0, 9, 0).unwrap().timestamp, 60_000);
+    }
+
+    #[test]
+    fn nothing_of_another_source_finds_a_place_after_a_switch() {
+        let mut r = Rewriter::default();
+        r.switch(0, 1, 0, 0, None, false);
+        r.place(0, 1, 0);
+        r.place(0, 4, 0);
+        r.switch(1, 7, 0, 0, None, false);
+        assert_eq!(r.place(0, 2, 0), None);
+        r.place(1, 7, 0);
+        r.place(1, 9, 0);
+        r.place(1, 8, 0).unwrap();
+        // A late packet does not move the end of its segment back.
+        r.switch(0, 30, 0, 0, None, true);
+        r.place(0, 30, 0);
+        assert_eq!(r.place(1, 9, 0), None, "given once");
+        r.drop_packet(0, 29);
+        assert_eq!(r.place(0, 31, 0).unwrap().sequence, r.place(0, 32, 0).unwrap().sequence - 1);
+    }
+
+    #[test]
+    fn the_window_reaches_512_back_and_no_further() {
+        let mut r = Rewriter::default();
+        r.switch(0, 0, 0, 0, None, false);
+        r.place(0, 0, 0);
+        assert_eq!(r.place(0, 600, 0).unwrap().sequence, 1_600);
+        assert_eq!(r.place(0, 89, 0).unwrap().sequence, 1_089);
+        assert_eq!(r.place(0, 88, 0), None, "too old to tell whether it was given");
+    }
 }

@@ -187,4 +187,29 @@ mod tests {
         put(&mut ring, 16, 300, false);
         assert_eq!(ring.key_start(), None, "overwritten");
     }
+
+    #[test]
+    fn late_packets_are_kept_unless_they_are_too_old_or_too_long() {
+        let mut ring = Ring::new(4, 8);
+        assert!(put(&mut ring, 20, 0, true));
+        assert!(put(&mut ring, 26, 0, false));
+        assert!(!put(&mut ring, 21, 0, false), "its cell is free, but its time is over");
+        assert!(put(&mut ring, 25, 0, false), "late");
+        assert_eq!(ring.highest(), Some(26));
+        let kind = Payload::default();
+        let long =
+            NewPacket { ext: 27, timestamp: 0, marker: false, extension: None, kind, payload: &[0; 9] };
+        assert!(!ring.insert(long, Instant::now()));
+        assert_eq!(ring.highest(), Some(26));
+    }
+
+    #[test]
+    fn an_older_key_frame_that_comes_late_is_not_the_newest() {
+        let mut ring = Ring::new(16, 8);
+        put(&mut ring, 9, 200, true);
+        put(&mut ring, 6, 100, true);
+        assert_eq!(ring.key_start(), Some(KeyStart { ext: 9, timestamp: 200 }));
+        ring.forget_key();
+        assert_eq!(ring.key_start(), None);
+    }
 }

@@ -177,4 +177,44 @@ mod tests {
         }
         assert!(RtpHeader::read(&[0x40; 20]).is_none());
     }
+
+    #[test]
+    fn only_what_is_of_rfc_8285_is_read_as_an_extension() {
+        let with = |profile: [u8; 2], data: [u8; 8]| {
+            let mut p = vec![0x90, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+            p.extend(profile);
+            p.extend([0, 2]);
+            p.extend(data);
+            p
+        };
+        let read = |p: &[u8], id| RtpHeader::read(p).unwrap().extension(p, id).map(<[u8]>::to_vec);
+        let one = [0x10, b'm', 0, 0, 0, 0, 0, 0];
+        assert_eq!(read(&with([0xbe, 0xde], one), 1), Some(b"m".to_vec()));
+        assert_eq!(read(&with([0x10, 0], one), 1), None, "two-byte headers are another language");
+        // 15 ends the list; an element that is cut off is none.
+        assert_eq!(read(&with([0xbe, 0xde], [0xf0, 1, 0x10, b'm', 0, 0, 0, 0]), 1), None);
+        assert_eq!(read(&with([0xbe, 0xde], [0, 0, 0, 0, 0, 0, 0, 0x13]), 1), None);
+    }
+
+    #[test]
+    fn long_headers_are_refused_and_sources_that_contributed_are_skipped() {
+        let mut p = vec![0xa3, 0x60, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+        p.extend([9; 12]);
+        assert_eq!(RtpHeader::read(&p).map(|h| (h.length, h.padding)), Some((24, true)));
+        let mut p = vec![0x90, 0x60, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xbe, 0xde, 0, 59];
+        p.resize(1_400, 0);
+        assert_eq!(RtpHeader::read(&p).map(|h| h.length), Some(252));
+        p[15] = 60;
+        assert_eq!(RtpHeader::read(&p), None);
+        p[14] = 1;
+        assert_eq!(RtpHeader::read(&p), None);
+    }
+
+    #[test]
+    fn rtcp_is_told_by_its_type() {
+        for (kind, rtcp) in [(191, false), (192, true), (201, true), (223, true), (224, false), (96, false)] {
+            assert_eq!(is_rtcp(&[0x80, kind, 0, 1, 0, 0, 0, 0]), rtcp, "{kind}");
+        }
+        assert!(!is_rtcp(&[0x80, 201, 0, 0]));
+    }
 }

@@ -144,3 +144,61 @@ pub fn keep_when_blocked(out: &Output, from: usize) -> Output {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn video_is_dropped_first_and_the_newest_of_it() {
+        let path = Path { remote: ([127, 0, 0, 1], 1).into(), local: None };
+        let mut out = Output::default();
+        for n in 0..200u8 {
+            out.push(path, Class::Video, &[n, 0]);
+            out.push(path, Class::Audio, &[n, 1]);
+            out.push(path, Class::Control, &[n, 2]);
+        }
+        let kept = keep_when_blocked(&out, 30);
+        let of = |class| {
+            let all = (0..kept.len()).map(|n| kept.get(n)).filter(move |(d, _)| d.class == class);
+            all.map(|(_, bytes)| bytes[0]).collect::<Vec<_>>()
+        };
+        let rest: Vec<u8> = (10..200).collect();
+        assert_eq!(of(Class::Audio), rest);
+        assert_eq!(of(Class::Control), rest);
+        assert_eq!(of(Class::Video), rest[..64]);
+    }
+
+    #[test]
+    fn what_is_sent_arrives_one_by_one_with_where_it_came_from() {
+        let mut ours = MediaSocket::bind(0).unwrap();
+        let to = SocketAddr::from(([127, 0, 0, 1], ours.port().unwrap()));
+        let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let path = Path { remote: peer.local_addr().unwrap(), local: None };
+        let mut out = Output::default();
+        // Equal sizes leave in one call and must arrive apart.
+        for n in 0..5u8 {
+            out.push(path, Class::Video, &vec![n; if n == 4 { 10 } else { 300 }]);
+        }
+        assert_eq!(ours.send(&out, 0), 5);
+        let mut buffer = [0; 2_000];
+        for n in 0..5u8 {
+            let (length, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!((length, from), (if n == 4 { 10 } else { 300 }, to));
+            assert!(buffer[..length].iter().all(|b| *b == n));
+            peer.send_to(&buffer[..length], to).unwrap();
+        }
+        let mut got = Vec::new();
+        while got.len() < 5 {
+            let wall = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+            ours.receive(wall, |bytes, from, waited| {
+                assert_eq!(from, Path { remote: path.remote, local: Some([127, 0, 0, 1].into()) });
+                assert!(waited <= LONGEST_WAIT);
+                got.push((bytes.len(), bytes[0]));
+            })
+            .unwrap();
+        }
+        assert_eq!(got, [(300, 0), (300, 1), (300, 2), (300, 3), (10, 4)]);
+    }
+}

@@ -119,4 +119,61 @@ mod tests {
         t.arm(4, at(30_000));
         assert_eq!(expire(&mut t, 20_000), [4], "5 s is as far as it reaches");
     }
+
+    #[test]
+    fn nobody_is_early_or_forgotten_or_twice() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut t = Timers::new(start);
+        let mut out = Vec::new();
+        // A wish for a step that is half over is one for its end.
+        t.arm(1, at(101));
+        t.expire(at(105), &mut out);
+        assert!(out.is_empty());
+        // An earlier wish counts, and the old one does not come up again.
+        t.arm(1, at(108));
+        t.arm(2, at(5_100));
+        t.expire(at(110), &mut out);
+        assert_eq!(out, [1]);
+        out.clear();
+        for ms in (120..5_100).step_by(10) {
+            t.expire(at(ms), &mut out);
+        }
+        assert!(out.is_empty());
+        assert_eq!(t.next(), Some(at(5_100)));
+        // The time before is no time to be armed for.
+        t.arm(3, at(0));
+        assert_eq!(t.next(), Some(at(5_100)));
+        t.expire(at(5_100), &mut out);
+        assert_eq!(out, [2, 3]);
+        out.clear();
+        // After a pause of the process everybody comes up.
+        for key in 0..40 {
+            t.arm(key, at(5_200 + 120 * key as u64));
+        }
+        t.disarm(7);
+        t.disarm(7);
+        t.expire(at(60_000), &mut out);
+        assert_eq!(out.len(), 39);
+        assert_eq!(t.next(), None);
+        t.expire(at(60_010), &mut out);
+        assert_eq!(out.len(), 39);
+    }
+
+    #[test]
+    fn an_old_wish_is_not_the_next() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut t = Timers::new(start);
+        t.arm(1, at(50));
+        t.disarm(1);
+        t.arm(1, at(90));
+        t.arm(1, at(400));
+        assert_eq!(t.next(), Some(at(90)), "a later wish changes nothing");
+        let mut out = Vec::new();
+        t.expire(at(60), &mut out);
+        assert!(out.is_empty());
+        t.expire(at(90), &mut out);
+        assert_eq!(out, [1]);
+    }
 }

@@ -141,7 +141,14 @@ impl Core {
         }
     }
 
-    pub(super) fn announce(&self, subscriber: Subscriber, source: usize, rtp_timestamp: u32) {
+    /// The first packet of a new source has left on a slot.
+    pub(super) fn announce(
+        &mut self,
+        subscriber: Subscriber,
+        source: usize,
+        rtp_timestamp: u32,
+        now: Instant,
+    ) {
         let (Some(peer), Some(source)) = (self.peers.get(subscriber.peer), self.sources.get(source)) else {
             return;
         };
@@ -149,5 +156,7 @@ impl Core {
         let turn = peer.slots[usize::from(subscriber.slot)].turn;
         let event = Event::SlotFlowing { peer: peer.id, slot, source: source.id, rtp_timestamp, turn };
         self.emit(peer.hub, event);
+        // The slot's sender report is due at once, for lip sync.
+        self.timers.arm(subscriber.peer, now);
     }
 }

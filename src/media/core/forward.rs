@@ -54,9 +54,7 @@ impl Core {
             }
         }
         for (subscriber, source, timestamp) in announced {
-            self.announce(subscriber, source, timestamp);
-            // The slot's sender report is due at once, for lip sync.
-            self.timers.arm(subscriber.peer, now);
+            self.announce(subscriber, source, timestamp, now);
         }
         for peer in panicked {
             self.end_panicked(peer, now);
@@ -79,7 +77,7 @@ impl Core {
         };
         let replayed = slot.replay(source, &owner.clock, now, at, &mut to);
         if let Some(Some(timestamp)) = replayed {
-            self.announce(subscriber, key, timestamp);
+            self.announce(subscriber, key, timestamp, now);
         }
     }
 

@@ -1,7 +1,11 @@
 //! The core against simulated clients, with a clock that only the test moves.
 
 mod client;
-mod path;
+mod figures;
+mod moves;
+mod paths;
+mod receiving;
+mod sending;
 mod world;
 
 use std::collections::HashMap;
@@ -59,6 +63,7 @@ fn pictures(w: &World, client: usize, slot: u8) -> Vec<(Tag, u32)> {
                 assert!(same || tag.key, "{tag:?} begins without a key frame after {before:?}");
                 assert!(!same || id == u16::from(tag.layer) + 1, "picture id jumps by {id}");
                 assert!(same || id == 1, "picture id goes on after a switch, not by {id}");
+                assert_eq!(tag.tl0, before.tl0.wrapping_add(1), "TL0PICIDX goes on, too");
             }
             None => assert!(tag.key && tag.packet == 0, "begins with a key frame"),
         }

@@ -2,10 +2,14 @@
 //!
 //! One `Endpoint` per peer, driven with a constant dummy address, so that ICE can move the path
 //! without DTLS noticing. The SRTP profile follows the client's order, and browsers put the slow
-//! AES-CM first; so the first ClientHello is read here (also when it comes in fragments) and the
+//! AES-CM first; so the first ClientHello is read here (see `hello`) and the
 //! peer gets a configuration with GCM alone where the client has GCM, AES-CM otherwise. The
 //! certificate is compared with the offer's fingerprint before any key is used. Bytes of an
 //! unfinished handshake are capped: the library queues records of the next epoch without limit.
+//!
+//! The library repeats a flight by its timer, but any handshake datagram stops that timer, also a
+//! ClientHello that was repeated because our flight was lost; then neither side would go on. So the
+//! last flight is kept here, and repeated as it was while the library's timer stands still.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 
 use super::CryptoProvider;
+use super::hello::{Hello, HelloReader};
 use super::srtp::{KeyingMaterial, Profile};
 
 const DUMMY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9));
@@ -27,6 +32,8 @@ const DUMMY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0,
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// A handshake with a large certificate takes about 4 KiB; retransmissions included.
 const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
+/// How long an answer to a flight is waited for before the flight is sent again.
+const FLIGHT_INTERVAL: Duration = Duration::from_millis(250);
 /// Datagrams kept while the first ClientHello is incomplete.
 const MAX_HELLO_DATAGRAMS: usize = 8;
 
@@ -64,7 +71,7 @@ impl DtlsContext {
                 // There is no authority to ask: the fingerprint of the offer decides.
                 .with_insecure_skip_verify(true)
                 .with_extended_master_secret(ExtendedMasterSecretType::Require)
-                .with_flight_interval(Duration::from_millis(250))
+                .with_flight_interval(FLIGHT_INTERVAL)
                 .build(false, None)
                 .map(Arc::new)
         };
@@ -208,6 +215,7 @@ enum State {
     Running {
         endpoint: Endpoint,
         connected: bool,
+        flight: LastFlight,
     },
     Ended,
 }
@@ -251,15 +259,20 @@ impl Dtls {
             for d in datagrams {
                 let _ = endpoint.read(now, DUMMY, None, d);
             }
-            drain(&mut endpoint, out);
-            self.state = State::Running { endpoint, connected: false };
+            let mut flight = LastFlight::default();
+            drain_flight(&mut endpoint, &mut flight, now, out);
+            self.state = State::Running { endpoint, connected: false, flight };
             return Progress::Nothing;
         }
-        let State::Running { endpoint, .. } = &mut self.state else {
+        let State::Running { endpoint, connected, flight } = &mut self.state else {
             return Progress::Nothing;
         };
         let result = endpoint.read(now, DUMMY, None, BytesMut::from(datagram));
-        drain(endpoint, out);
+        if *connected {
+            drain(endpoint, out);
+        } else {
+            drain_flight(endpoint, flight, now, out);
+        }
         // An error may come from a forged datagram as well as from the peer: count on the
         // handshake's time limit instead of ending here.
         let mut progress = Progress::Nothing;
@@ -280,7 +293,7 @@ impl Dtls {
     }
 
     fn connected(&mut self) -> Progress {
-        let State::Running { endpoint, connected } = &mut self.state else {
+        let State::Running { endpoint, connected, flight } = &mut self.state else {
             return Progress::Nothing;
         };
         let Some(state) = endpoint.get_connection_state(DUMMY) else {
@@ -303,6 +316,7 @@ impl Dtls {
             return Progress::Failed;
         };
         *connected = true;
+        *flight = LastFlight::default();
         match KeyingMaterial::for_server(profile, SecretVec::as_ref(&secret)) {
             Some(keys) => Progress::Connected(keys),
             None => Progress::Failed,
@@ -313,17 +327,20 @@ impl Dtls {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Running { endpoint, connected: false } => endpoint.poll_timeout(&DUMMY),
+            State::Running { endpoint, connected: false, flight } => {
+                endpoint.poll_timeout(&DUMMY).or(flight.again_at)
+            }
             _ => None,
         }
     }
 
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<BytesMut>) -> Progress {
-        let State::Running { endpoint, .. } = &mut self.state else {
+        let State::Running { endpoint, connected: false, flight } = &mut self.state else {
             return Progress::Nothing;
         };
         let result = endpoint.handle_timeout(DUMMY, now);
-        drain(endpoint, out);
+        drain_flight(endpoint, flight, now, out);
+        flight.repeat(now, out);
         if result.is_err() {
             self.state = State::Ended;
             return Progress::Failed;
@@ -341,157 +358,46 @@ impl Dtls {
     }
 }
 
+/// What was sent last in a handshake, for as long as the library does not repeat it.
+#[derive(Default)]
+struct LastFlight {
+    datagrams: Vec<BytesMut>,
+    again_at: Option<Instant>,
+    times: u32,
+}
+
+impl LastFlight {
+    /// Sends it again when it is due, each time after twice the wait. What the client has already is
+    /// a replay to it; what it lacks is what was lost.
+    fn repeat(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
+        if self.again_at.is_some_and(|at| at <= now) {
+            out.extend(self.datagrams.iter().cloned());
+            self.times += 1;
+            self.again_at = Some(now + FLIGHT_INTERVAL * (1 << self.times.min(8)));
+        }
+    }
+}
+
+/// Takes what the endpoint sends, and notes whether the endpoint will repeat it by itself.
+fn drain_flight(endpoint: &mut Endpoint, flight: &mut LastFlight, now: Instant, out: &mut Vec<BytesMut>) {
+    let before = out.len();
+    drain(endpoint, out);
+    if out.len() > before {
+        *flight = LastFlight { datagrams: out[before..].to_vec(), ..LastFlight::default() };
+    }
+    if endpoint.poll_timeout(&DUMMY).is_some() {
+        flight.again_at = None;
+    } else {
+        flight.again_at.get_or_insert(now + FLIGHT_INTERVAL);
+    }
+}
+
 fn drain(endpoint: &mut Endpoint, out: &mut Vec<BytesMut>) {
     while let Some(transmit) = endpoint.poll_transmit() {
         out.push(transmit.message);
     }
 }
 
-enum Hello {
-    Incomplete,
-    Gcm,
-    NoGcm,
-}
-
-/// Puts the first ClientHello together from its fragments (RFC 6347 §4.2.3) and looks for the GCM
-/// profiles in `use_srtp` (RFC 5764 §4.1.1, RFC 7714 §14.2).
-#[derive(Default)]
-struct HelloReader {
-    body: Vec<u8>,
-    have: Vec<bool>,
-}
-
-impl HelloReader {
-    /// `None`: not a ClientHello record; ignore the datagram.
-    fn feed(&mut self, datagram: &[u8]) -> Option<Hello> {
-        const HANDSHAKE: u8 = 22;
-        const CLIENT_HELLO: u8 = 1;
-        const MAX_HELLO: usize = 8192;
-        let mut rest = datagram;
-        let mut fed = false;
-        while rest.len() >= 13 && rest[0] == HANDSHAKE {
-            let length = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
-            let mut record = rest.get(13..13 + length)?;
-            rest = &rest[13 + length..];
-            while record.len() >= 12 {
-                let u24 = |i: usize| {
-                    usize::from(record[i]) << 16
-                        | usize::from(record[i + 1]) << 8
-                        | usize::from(record[i + 2])
-                };
-                let (total, offset, size) = (u24(1), u24(6), u24(9));
-                let fragment = record.get(12..12 + size)?;
-                if record[0] != CLIENT_HELLO || total > MAX_HELLO || offset + size > total {
-                    return None;
-                }
-                if self.body.len() != total {
-                    self.body = vec![0; total];
-                    self.have = vec![false; total];
-                }
-                self.body[offset..offset + size].copy_from_slice(fragment);
-                self.have[offset..offset + size].fill(true);
-                record = &record[12 + size..];
-                fed = true;
-            }
-        }
-        if !fed {
-            return None;
-        }
-        if self.body.is_empty() || self.have.contains(&false) {
-            return Some(Hello::Incomplete);
-        }
-        Some(if offers_gcm(&self.body).unwrap_or(false) { Hello::Gcm } else { Hello::NoGcm })
-    }
-}
-
-/// Walks a ClientHello body to `use_srtp`. `None`: malformed.
-fn offers_gcm(hello: &[u8]) -> Option<bool> {
-    const USE_SRTP: u16 = 14;
-    const GCM: [u16; 2] = [7, 8];
-    let skip8 = |b: &[u8], at: usize| Some(at + 1 + usize::from(*b.get(at)?));
-    let u16_at = |b: &[u8], at: usize| Some(u16::from_be_bytes([*b.get(at)?, *b.get(at + 1)?]));
-    let mut at = 2 + 32; // version, random
-    at = skip8(hello, at)?; // session id
-    at = skip8(hello, at)?; // cookie
-    at += 2 + usize::from(u16_at(hello, at)?); // cipher suites
-    at = skip8(hello, at)?; // compression
-    let end = at + 2 + usize::from(u16_at(hello, at)?);
-    at += 2;
-    while at + 4 <= end {
-        let (kind, length) = (u16_at(hello, at)?, usize::from(u16_at(hello, at + 2)?));
-        let data = hello.get(at + 4..at + 4 + length)?;
-        if kind == USE_SRTP {
-            let list = data.get(2..2 + usize::from(u16_at(data, 0)?))?;
-            return Some(list.chunks_exact(2).any(|p| GCM.contains(&u16::from_be_bytes([p[0], p[1]]))));
-        }
-        at += 4 + length;
-    }
-    Some(false)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hello_body(profiles: &[u16]) -> Vec<u8> {
-        let mut body = vec![0xfe, 0xfd];
-        body.extend([7; 32]);
-        body.extend([0, 0]); // session id, cookie
-        body.extend([0, 2, 0xc0, 0x2b, 1, 0]);
-        let mut srtp = Vec::new();
-        srtp.extend((2 * profiles.len() as u16).to_be_bytes());
-        for p in profiles {
-            srtp.extend(p.to_be_bytes());
-        }
-        srtp.push(0);
-        let mut ext = vec![0, 23, 0, 0, 0, 14];
-        ext.extend((srtp.len() as u16).to_be_bytes());
-        ext.extend(srtp);
-        body.extend((ext.len() as u16).to_be_bytes());
-        body.extend(ext);
-        body
-    }
-
-    fn fragment(body: &[u8], from: usize, to: usize) -> Vec<u8> {
-        let u24 = |n: usize| [(n >> 16) as u8, (n >> 8) as u8, n as u8];
-        let mut message = vec![1];
-        message.extend(u24(body.len()));
-        message.extend([0, 0]);
-        message.extend(u24(from));
-        message.extend(u24(to - from));
-        message.extend(&body[from..to]);
-        let mut record = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0];
-        record.extend((message.len() as u16).to_be_bytes());
-        record.extend(message);
-        record
-    }
-
-    #[test]
-    fn the_profile_is_found_in_whole_and_fragmented_hellos() {
-        for (profiles, gcm) in [(&[1u16, 7, 8][..], true), (&[1, 2], false), (&[8], true)] {
-            let body = hello_body(profiles);
-            for cut in [body.len(), 1, 20, body.len() - 1] {
-                let mut reader = HelloReader::default();
-                // The second part first: datagrams overtake one another.
-                if cut < body.len() {
-                    let second = reader.feed(&fragment(&body, cut, body.len()));
-                    assert!(matches!(second, Some(Hello::Incomplete)));
-                }
-                let done = reader.feed(&fragment(&body, 0, cut));
-                assert_eq!(matches!(done, Some(Hello::Gcm)), gcm, "{profiles:?} cut {cut}");
-                assert!(!matches!(done, Some(Hello::Incomplete) | None));
-            }
-        }
-    }
-
-    #[test]
-    fn garbage_is_not_a_hello() {
-        for bytes in [&b""[..], &[22; 5], &[22; 40], &[23; 60], &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
-        {
-            assert!(HelloReader::default().feed(bytes).is_none(), "{bytes:?}");
-        }
-        let mut huge = fragment(&hello_body(&[7]), 0, 10);
-        huge[14..17].copy_from_slice(&[0xff, 0xff, 0xff]);
-        assert!(HelloReader::default().feed(&huge).is_none());
-    }
-}
+#[path = "dtls_test.rs"]
+mod tests;

@@ -186,7 +186,6 @@ pub fn nominating_check(ours: &IceCredentials, theirs: &IceCredentials, crypto: 
 mod tests {
     use super::*;
     use crate::media::transport::crypto_provider;
-    use rtc_stun::attributes::RawAttribute;
 
     fn credentials(n: &str) -> IceCredentials {
         IceCredentials { ufrag: format!("ufrag{n}"), pwd: format!("password-of-side-{n}") }
@@ -269,6 +268,44 @@ mod tests {
         let mut reply = Message { raw, ..Message::default() };
         reply.decode().unwrap();
         assert_eq!(reply.typ, BINDING_ERROR);
-        let _: &RawAttribute = &reply.attributes.0[0];
+        let mut error = ErrorCodeAttribute::default();
+        error.get_from(&reply).unwrap();
+        assert!(error.code == CODE_ROLE_CONFLICT);
+        MessageIntegrity::check(&mut reply, local.pwd.as_bytes(), provider.crypto()).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_for_us_is_not_looked_at() {
+        let pwd = credentials("L").pwd;
+        let provider = crypto_provider().unwrap();
+        let good = request(&[], &pwd, &[]);
+        for (local, remote, right) in [("L", "R", true), ("L", "X", false), ("X", "R", false)] {
+            let mut parsed = BindingRequest::parse(&good).unwrap();
+            assert_eq!(parsed.local_ufrag(), "ufragL");
+            let local = IceCredentials { pwd: pwd.clone(), ..credentials(local) };
+            let checked = parsed.authenticate(&local, &credentials(remote), provider.crypto());
+            assert_eq!(checked.is_some(), right, "{local:?}");
+        }
+        // Another method or class, and a request far beyond what anybody sends.
+        let mut indication = good.clone();
+        indication[1] = 0x11;
+        assert!(BindingRequest::parse(&indication).is_none());
+        let many = vec![rtc_stun::attributes::ATTR_SOFTWARE; 40];
+        assert!(request(&many, &pwd, &[]).len() > MAX_REQUEST);
+        assert!(BindingRequest::parse(&request(&many, &pwd, &[])).is_none());
+        assert!(BindingRequest::parse(&request(&many[..20], &pwd, &[])).is_some());
+    }
+
+    #[test]
+    fn our_own_credentials_are_long_enough_and_each_time_others() {
+        let all: Vec<IceCredentials> = (0..50).map(|_| IceCredentials::generate()).collect();
+        for c in &all {
+            assert_eq!((c.ufrag.len(), c.pwd.len()), (8, 24));
+            let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+            assert!(c.ufrag.bytes().chain(c.pwd.bytes()).all(legal));
+        }
+        let names: std::collections::HashSet<&str> = all.iter().map(|c| c.ufrag.as_str()).collect();
+        assert_eq!(names.len(), 50);
+        assert!(!format!("{:?}", all[0]).contains(&all[0].pwd), "no password in a log");
     }
 }

@@ -301,4 +301,86 @@ mod tests {
             assert_eq!(c, 0);
         }
     }
+
+    #[test]
+    fn many_blocks_are_split_and_every_part_of_a_block_is_told() {
+        let blocks: Vec<ReceptionBlock> = (0..40)
+            .map(|ssrc| ReceptionBlock {
+                ssrc,
+                fraction_lost: 1,
+                total_lost: 2,
+                highest: 3,
+                jitter: 4,
+                last_report: 5,
+                delay: 6,
+            })
+            .collect();
+        let mut c = Compound::default();
+        c.receiver_report(9, &blocks);
+        let parsed = packet::unmarshal(&mut c.finish().freeze()).unwrap();
+        let reports: Vec<&ReceiverReport> =
+            parsed.iter().map(|p| p.as_any().downcast_ref::<ReceiverReport>().unwrap()).collect();
+        assert_eq!(reports.iter().map(|r| r.reports.len()).collect::<Vec<_>>(), [31, 9]);
+        assert!(reports.iter().all(|r| r.ssrc == 9));
+        let last = &reports[1].reports[8];
+        assert_eq!((last.ssrc, last.fraction_lost, last.total_lost), (39, 1, 2));
+        assert_eq!((last.last_sequence_number, last.jitter), (3, 4));
+        assert_eq!((last.last_sender_report, last.delay), (5, 6));
+        let mut c = Compound::default();
+        c.receiver_report(9, &blocks[..1]);
+        let expected = Said::Reception { ssrc: 0, fraction_lost: 1, total_lost: 2, last_report: 5, delay: 6 };
+        assert_eq!(round_trip(c), [expected]);
+    }
+
+    #[test]
+    fn blocks_in_sender_reports_and_full_intra_requests_count() {
+        use rtc_rtcp::payload_feedbacks::full_intra_request::FirEntry;
+        let report = ReceptionReport { ssrc: 4, fraction_lost: 9, ..ReceptionReport::default() };
+        let sr = SenderReport { ssrc: 3, reports: vec![report], ..SenderReport::default() };
+        let entry = |ssrc| FirEntry { ssrc, sequence_number: 1 };
+        let fir = FullIntraRequest { sender_ssrc: 1, media_ssrc: 0, fir: vec![entry(5), entry(6)] };
+        let said = round_trip(Compound { packets: vec![Box::new(sr), Box::new(fir)] });
+        assert_eq!(said.len(), 4);
+        assert!(matches!(said[1], Said::Reception { ssrc: 4, fraction_lost: 9, .. }));
+        assert_eq!(said[2..], [Said::KeyFrameWanted { ssrc: 5 }, Said::KeyFrameWanted { ssrc: 6 }]);
+    }
+
+    #[test]
+    fn our_sender_reports_carry_counts_and_a_name() {
+        let mut c = Compound::default();
+        c.sender_report(7, 1 << 40, 90_000, 10, 1000);
+        let parsed = packet::unmarshal(&mut c.finish().freeze()).unwrap();
+        let sr = parsed[0].as_any().downcast_ref::<SenderReport>().unwrap();
+        assert_eq!((sr.packet_count, sr.octet_count), (10, 1000));
+        let sdes = parsed[1].as_any().downcast_ref::<SourceDescription>().unwrap();
+        assert_eq!((sdes.chunks[0].source, &sdes.chunks[0].items[0].text[..]), (7, CNAME.as_bytes()));
+    }
+
+    #[test]
+    fn feedback_says_what_its_fields_can_say() {
+        // 12 days after the start the 24 bits of the reference go round; 20 s apart is beyond a
+        // delta; 10 packets need a second chunk.
+        let start = 64_000 * ((1 << 24) + 5) + 1_000;
+        let mut arrivals = vec![Some(start), Some(start + 20_000_000), None];
+        arrivals.extend((0..7).map(|n| Some(start + 20_000_250 + n * 250)));
+        let mut c = Compound::default();
+        c.transport_feedback(1, 2, 200, 10, &arrivals);
+        let parsed = packet::unmarshal(&mut c.finish().freeze()).unwrap();
+        let tcc = parsed[0].as_any().downcast_ref::<TransportLayerCc>().unwrap();
+        assert_eq!((tcc.reference_time, tcc.fb_pkt_count, tcc.packet_status_count), (5, 200, 10));
+        assert_eq!((tcc.sender_ssrc, tcc.media_ssrc), (1, 2));
+        let symbols: Vec<SymbolTypeTcc> = tcc
+            .packet_chunks
+            .iter()
+            .flat_map(|c| match c {
+                PacketStatusChunk::StatusVectorChunk(v) => v.symbol_list.clone(),
+                PacketStatusChunk::RunLengthChunk(_) => Vec::new(),
+            })
+            .collect();
+        assert_eq!(symbols[2], SymbolTypeTcc::PacketNotReceived);
+        assert_eq!(symbols[..10].iter().filter(|s| **s == SymbolTypeTcc::PacketNotReceived).count(), 1);
+        assert_eq!(tcc.packet_chunks.len(), 2);
+        let deltas: Vec<i64> = tcc.recv_deltas.iter().map(|d| d.delta).collect();
+        assert_eq!(deltas[..3], [1_000, 8_191_750, 8_191_750], "the nearest that can be said");
+    }
 }

@@ -240,3 +240,90 @@ fn read_ssrcs(m: &MediaDescription) -> Vec<(u32, Option<u32>)> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PWD: &str = "abcdefghijklmnopqrstuvwx";
+
+    fn offer(session: &str, lines: &str) -> String {
+        let hash = vec!["AB"; 32].join(":");
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n{session}\
+             m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=ice-ufrag:abcd\r\n\
+             a=ice-pwd:{PWD}\r\na=fingerprint:sha-256 {hash}\r\na=rtpmap:96 VP8/90000\r\n{lines}"
+        )
+    }
+
+    fn first(lines: &str) -> OfferMedia {
+        Offer::parse(&offer("", lines)).unwrap().media.remove(0)
+    }
+
+    #[test]
+    fn what_no_client_may_leave_out() {
+        let good = offer("", "");
+        assert!(Offer::parse(&good).is_ok());
+        let without = |from: &str, to: &str| Offer::parse(&good.replace(from, to)).map(|_| ());
+        assert_eq!(without("a=group:BUNDLE 0\r\n", ""), Err(SdpError::NoBundle));
+        assert_eq!(without("BUNDLE 0", "BUNDLE 7"), Err(SdpError::NoBundle));
+        assert_eq!(without("ufrag:abcd", "ufrag:abc"), Err(SdpError::NoIce));
+        assert_eq!(without("ufrag:abcd", &format!("ufrag:{}", "a".repeat(257))), Err(SdpError::NoIce));
+        assert_eq!(without(PWD, &PWD[..21]), Err(SdpError::NoIce));
+        assert_eq!(without("sha-256", "sha-1"), Err(SdpError::NoFingerprint));
+        assert_eq!(without(":AB\r\n", "\r\n"), Err(SdpError::NoFingerprint));
+        let long = offer("", &"a=x\r\n".repeat(MAX_SDP / 5 + 1));
+        assert_eq!(Offer::parse(&long).map(|_| ()), Err(SdpError::TooLarge));
+        let many = |n: usize| offer("", &"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:9\r\n".repeat(n - 1));
+        assert!(Offer::parse(&many(MAX_MEDIA)).is_ok());
+        assert_eq!(Offer::parse(&many(MAX_MEDIA + 1)).map(|_| ()), Err(SdpError::MediaCount));
+    }
+
+    #[test]
+    fn what_stands_in_the_session_part_counts_where_the_m_line_says_nothing() {
+        let hash = vec!["CD"; 32].join(":");
+        let session = format!("a=ice-ufrag:wxyz\r\na=ice-pwd:{PWD}z\r\na=fingerprint:sha-256 {hash}\r\n");
+        let both = Offer::parse(&offer(&session, "")).unwrap();
+        assert_eq!((both.ice.ufrag.as_str(), both.fingerprint), ("abcd", [0xab; 32]));
+        let text = offer(&session, "").replace("a=ice-ufrag:abcd\r\n", "");
+        let own = vec!["AB"; 32].join(":");
+        let text = text.replace(&format!("a=fingerprint:sha-256 {own}\r\n"), "");
+        let outer = Offer::parse(&text).unwrap();
+        assert_eq!((outer.ice.ufrag.as_str(), outer.fingerprint), ("wxyz", [0xcd; 32]));
+    }
+
+    #[test]
+    fn layers_as_they_are_listed() {
+        let rids = |list: &str| first(&format!("a=simulcast:{list}\r\n")).simulcast;
+        assert_eq!(rids("send f;h;q"), ["f", "h", "q"]);
+        assert_eq!(rids("recv a;b send f;~h"), ["f", "h"]);
+        assert_eq!(rids("send f,g;h"), ["f", "h"]);
+        assert_eq!(rids("send a;b;c;d"), ["a", "b", "c"]);
+        assert_eq!(rids("send a-b;ok"), ["ok"]);
+        assert_eq!(rids("recv a"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn streams_as_they_are_declared() {
+        let lines = "a=ssrc-group:FID 11 12\r\na=ssrc:11 cname:x\r\na=ssrc:11 msid:x y\r\n\
+                     a=ssrc:12 cname:x\r\na=ssrc:13 cname:x\r\na=ssrc:x cname:x\r\n";
+        assert_eq!(first(lines).ssrcs, [(11, Some(12)), (13, None)]);
+        let many: String = (0..20).map(|n| format!("a=ssrc:{n} cname:x\r\n")).collect();
+        assert_eq!(first(&many).ssrcs.len(), 8);
+    }
+
+    #[test]
+    fn numbers_that_are_out_of_range_are_not_taken() {
+        let ids = "a=extmap:0 u:a\r\na=extmap:1 u:b\r\na=extmap:14/sendonly u:c x\r\na=extmap:15 u:d\r\n";
+        let extensions = first(ids).extensions;
+        assert_eq!(extensions, [(1, "u:b".to_owned()), (14, "u:c".to_owned())]);
+        let text = offer("", "a=rtpmap:128 VP8/90000\r\n").replace("SAVPF 96", "SAVPF 96 128");
+        let codecs = Offer::parse(&text).unwrap().media.remove(0).codecs;
+        assert_eq!(codecs.iter().map(|c| c.payload_type).collect::<Vec<_>>(), [96]);
+        let zero = |lines: &str| {
+            let text = offer("", lines).replace("m=video 9", "m=video 0");
+            Offer::parse(&text).unwrap().media.remove(0).bundled
+        };
+        assert!(!zero("") && zero("a=bundle-only\r\n"));
+    }
+}

@@ -430,4 +430,53 @@ mod tests {
         assert_eq!(extend(65_536, 65_535), Some(65_535));
         assert_eq!(extend(3, 65_535), None);
     }
+
+    #[test]
+    fn what_is_too_old_to_tell_or_too_short_is_refused() {
+        let provider = crypto_provider().unwrap();
+        let (mut sealer, mut opener) = pair(Profile::Gcm128);
+        let mut state = ReceiveIndex::default();
+        let mut open = |index: u64| {
+            let mut p = packet(index as u16, b"x");
+            sealer.seal_rtp(&mut p, 0, 12, index);
+            opener.open_rtp(&mut p, 12, &mut state, provider.crypto()).map(|(i, _)| i)
+        };
+        for index in [1_000, 1_070, 1_071, 1_199] {
+            assert_eq!(open(index), Ok(index));
+        }
+        assert_eq!(open(1_072), Ok(1_072), "127 back");
+        for index in [1_071, 1_072, 1_070, 1_000, 1_199] {
+            assert_eq!(open(index), Err(Unauthentic), "{index} again, or too old");
+        }
+        assert_eq!(open(1_400), Ok(1_400));
+        assert_eq!(open(1_399), Ok(1_399), "after a jump beyond the window");
+        let mut short = packet(1_401, &[0; TAG - 1]);
+        let mut state = ReceiveIndex::default();
+        assert_eq!(opener.open_rtp(&mut short, 12, &mut state, provider.crypto()), Err(Unauthentic));
+    }
+
+    #[test]
+    fn reporters_are_counted_when_they_prove_themselves_and_no_more_than_32() {
+        let provider = crypto_provider().unwrap();
+        for profile in [Profile::Gcm128, Profile::AesCm] {
+            let (mut sealer, mut opener) = pair(profile);
+            let report = |ssrc: u32| {
+                let mut p = vec![0x80, 201, 0, 1];
+                p.extend(ssrc.to_be_bytes());
+                p
+            };
+            for n in 0..40 {
+                let sealed = sealer.seal_rtcp(&report(n));
+                let mut forged = sealed.to_vec();
+                forged[8] ^= 1;
+                assert!(opener.open_rtcp(&forged, provider.crypto()).is_err());
+                let opened = opener.open_rtcp(&sealed, provider.crypto());
+                assert_eq!(opened.is_ok(), n < 32, "{n}");
+                assert!(opened.is_err() || opened.unwrap()[..] == report(n)[..]);
+                assert!(opener.open_rtcp(&sealed, provider.crypto()).is_err(), "a replay");
+                assert_eq!(opener.reporters(), 32.min(n as usize + 1));
+            }
+            assert!(opener.open_rtcp(&[0x80, 201, 0], provider.crypto()).is_err());
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! A client for tests, from the same crates: checks paths, shakes hands, sends pictures that say
 //! whose they are, and keeps what it gets.
 
+mod sends;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType};
 use rtc_dtls::crypto::Certificate;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
@@ -13,14 +15,14 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 use rtc_srtp::context::Context;
 use rtc_srtp::protection_profile::ProtectionProfile;
-use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_USE_CANDIDATE, ATTR_USERNAME};
+use rtc_stun::attributes::{ATTR_ICE_CONTROLLED, ATTR_ICE_CONTROLLING, ATTR_USE_CANDIDATE, ATTR_USERNAME};
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter};
 use rtc_stun::textattrs::Username;
 
+pub use self::sends::Rtp;
 use crate::ids::PeerId;
-use crate::media::clock::{micros_to_ntp, ticks};
 use crate::media::core::tests::world::Offer;
 use crate::media::negotiate::{Accepted, IceCredentials, PeerSetup, SourceInfo, SourceKind};
 use crate::media::rtp::RtpHeader;
@@ -30,13 +32,24 @@ use crate::media::transport::{CryptoProvider, crypto_provider};
 const SERVER: SocketAddr =
     SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(192, 0, 2, 9), 9));
 const RIDS: [&str; 3] = ["q", "h", "f"];
+/// Ids of the header extensions in a client's offer.
+pub const MID: u8 = 1;
+pub const RID: u8 = 2;
+pub const TRANSPORT_CC: u8 = 3;
+pub const AUDIO_LEVEL: u8 = 4;
+pub const ORIENTATION: u8 = 5;
+pub const REPAIRED_RID: u8 = 6;
 
 /// A received RTP packet.
 #[derive(Debug, Clone)]
 pub struct Packet {
     pub ssrc: u32,
+    pub payload_type: u8,
+    pub marker: bool,
     pub sequence: u16,
     pub timestamp: u32,
+    /// (id, value) of the one that is forwarded.
+    pub extension: Option<(u8, u8)>,
     pub payload: Vec<u8>,
 }
 
@@ -50,6 +63,7 @@ pub struct Tag {
     pub of: u8,
     pub key: bool,
     pub picture_id: u16,
+    pub tl0: u8,
 }
 
 impl Packet {
@@ -64,6 +78,7 @@ impl Packet {
             of: p[14],
             key: p[0] & 0x10 != 0 && p[6] & 1 == 0,
             picture_id: u16::from_be_bytes([p[2], p[3]]) & 0x7fff,
+            tl0: p[4],
         }
     }
 }
@@ -76,23 +91,38 @@ pub struct Client {
     pub out: Vec<Vec<u8>>,
     pub received: Vec<Packet>,
     pub said: Vec<Said>,
+    /// The compounds that it got, in full.
+    pub heard: Vec<Bytes>,
     pub key_requests: u32,
+    /// The other side said goodbye.
+    pub dismissed: bool,
+    /// Nominate the path, or only probe it.
+    pub nominates: bool,
+    /// Claim the controlled role.
+    pub meek: bool,
+    /// DTLS datagrams that it still takes, and answers; then it is deaf to them.
+    pub hears_dtls: usize,
     /// Stop answering for one's consent.
     pub silent: bool,
     /// Its clocks: parts per million fast, and where its wall clock stands.
     pub ppm: i64,
     pub wall: i64,
     pub tag: u8,
+    /// Loudness of its sound, as the audio level extension has it.
+    pub level: u8,
     /// Send no key frame even when asked.
     pub stubborn: bool,
-    /// Layers that are not switched off for want of bandwidth.
+    /// Layers that are not switched off for want of bandwidth, and the first of them.
     pub layers_on: usize,
+    pub layers_from: usize,
+    /// Payload of a picture's packet.
+    pub picture_bytes: usize,
     offer: Offer,
     provider: Arc<dyn CryptoProvider>,
     certificate: Certificate,
     dtls: Endpoint,
     connecting: bool,
-    ice: IceCredentials,
+    pub ice: IceCredentials,
     next_check: Instant,
     keys: Option<(Context, Context)>,
     frame: u32,
@@ -113,13 +143,21 @@ impl Client {
             out: Vec::new(),
             received: Vec::new(),
             said: Vec::new(),
+            heard: Vec::new(),
             key_requests: 0,
+            dismissed: false,
+            nominates: true,
+            meek: false,
+            hears_dtls: usize::MAX,
             silent: false,
             ppm: 0,
             wall: 77_000_000,
             tag: 0,
+            level: 30,
             stubborn: false,
             layers_on: 3,
+            layers_from: 0,
+            picture_bytes: 200,
             offer: offer.clone(),
             provider,
             certificate,
@@ -161,20 +199,31 @@ impl Client {
             self.ice.pwd,
             hex.join(":")
         );
+        let video = if self.offer.h264 {
+            "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;profile-level-id=42e01f\r\n"
+        } else {
+            "a=rtpmap:96 VP8/90000\r\n"
+        };
         let mut mid = 0;
         let mut line = |audio: bool, direction: &str, extra: &str| {
             let (kind, pts) = if audio { ("audio", "111") } else { ("video", "96 97") };
             let codecs = if audio {
-                "a=rtpmap:111 opus/48000/2\r\n"
+                "a=rtpmap:111 opus/48000/2\r\n".to_owned()
             } else {
-                "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
-                 a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
+                format!(
+                    "{video}a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
+                     a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
+                )
             };
             sdp.push_str(&format!(
                 "m={kind} 9 UDP/TLS/RTP/SAVPF {pts}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
                  a=rtcp-mux\r\na={direction}\r\n{codecs}\
                  a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
-                 a=extmap:2 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n{extra}"
+                 a=extmap:2 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+                 a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+                 a=extmap:4 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+                 a=extmap:5 urn:3gpp:video-orientation\r\n\
+                 a=extmap:6 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n{extra}"
             ));
             mid += 1;
         };
@@ -208,33 +257,36 @@ impl Client {
         if !self.silent && now >= self.next_check {
             let wait = if self.connected() { 2_000 } else { 50 };
             self.next_check = now + Duration::from_millis(wait);
-            let check = self.check(true);
+            let check = self.check(self.nominates);
             self.out.push(check);
         }
-        if self.connecting && !self.connected() {
+        if self.connecting && !self.connected() && self.hears_dtls > 0 {
             let _ = self.dtls.handle_timeout(SERVER, now);
             self.drain_dtls();
         }
     }
 
+    /// A check with the credentials that both sides have.
     pub fn check(&self, nominate: bool) -> Vec<u8> {
-        let setup = self.setup.as_ref().unwrap();
+        self.check_as(&self.setup.as_ref().unwrap().local, &self.ice, nominate)
+    }
+
+    /// A check of a server that has the credentials `theirs`.
+    pub fn check_as(&self, theirs: &IceCredentials, ours: &IceCredentials, nominate: bool) -> Vec<u8> {
         let mut m = Message::new();
         m.new_transaction_id().unwrap();
         m.set_type(BINDING_REQUEST);
         m.write_header();
-        let name = format!("{}:{}", setup.local.ufrag, self.ice.ufrag);
+        let name = format!("{}:{}", theirs.ufrag, ours.ufrag);
         Username::new(ATTR_USERNAME, name).add_to(&mut m).unwrap();
-        m.add(ATTR_ICE_CONTROLLING, &[1; 8]);
+        m.add(if self.meek { ATTR_ICE_CONTROLLED } else { ATTR_ICE_CONTROLLING }, &[1; 8]);
         if nominate {
             m.add(ATTR_USE_CANDIDATE, &[]);
         }
-        MessageIntegrity::new_short_term_integrity_with_provider(
-            setup.local.pwd.clone(),
-            self.provider.crypto(),
-        )
-        .add_to(&mut m)
-        .unwrap();
+        let crypto = self.provider.crypto();
+        MessageIntegrity::new_short_term_integrity_with_provider(theirs.pwd.clone(), crypto)
+            .add_to(&mut m)
+            .unwrap();
         FINGERPRINT.add_to(&mut m).unwrap();
         m.raw
     }
@@ -253,16 +305,26 @@ impl Client {
                     self.start_dtls(now);
                 }
             }
+            20..=63 if self.hears_dtls == 0 => {}
             20..=63 => {
+                self.hears_dtls -= 1;
                 let read = self.dtls.read(now, SERVER, None, BytesMut::from(datagram));
                 self.drain_dtls();
                 let done = |e: &EndpointEvent| matches!(e, EndpointEvent::HandshakeComplete);
-                if read.unwrap_or_default().iter().any(done) {
+                let events = read.unwrap_or_default();
+                if events.iter().any(done) {
                     self.derive_keys();
                 }
+                self.dismissed |= events.iter().any(|e| matches!(e, EndpointEvent::PeerClosed));
             }
             _ => self.receive_media(datagram),
         }
+    }
+
+    /// Says goodbye.
+    pub fn leave(&mut self, now: Instant) {
+        self.dtls.close(now).unwrap();
+        self.drain_dtls();
     }
 
     fn start_dtls(&mut self, now: Instant) {
@@ -310,6 +372,7 @@ impl Client {
         let (_, theirs) = self.keys.as_mut().expect("media only after the handshake");
         if crate::media::rtp::is_rtcp(datagram) {
             let plain = theirs.decrypt_rtcp(datagram).expect("authentic");
+            self.heard.push(plain.clone().freeze());
             let (said, requests) = (&mut self.said, &mut self.key_requests);
             rtcp::read(plain, |s| {
                 if matches!(s, Said::KeyFrameWanted { .. }) {
@@ -324,8 +387,13 @@ impl Client {
         let h = RtpHeader::read(&plain).unwrap();
         self.received.push(Packet {
             ssrc: h.ssrc,
+            payload_type: h.payload_type,
+            marker: h.marker,
             sequence: h.sequence,
             timestamp: h.timestamp,
+            extension: [AUDIO_LEVEL, ORIENTATION]
+                .into_iter()
+                .find_map(|id| Some((id, h.extension(&plain, id)?[0]))),
             payload: plain[h.length..].to_vec(),
         });
     }
@@ -336,116 +404,5 @@ impl Client {
         let (ours, _) = self.keys.as_mut().unwrap();
         let sealed = ours.encrypt_rtcp(&plain).unwrap();
         self.out.push(sealed.to_vec());
-    }
-
-    fn own_time(&self, at: Duration) -> i64 {
-        let at = at.as_micros() as i64;
-        at + at * self.ppm / 1_000_000
-    }
-
-    /// The RTP time stamp of `at` on one of its streams' clocks.
-    pub fn timestamp(&self, stream: usize, rate: i64, at: Duration) -> u32 {
-        (stream as u32 * 1_000_000_000).wrapping_add(ticks(self.own_time(at), rate) as u32)
-    }
-
-    /// Sender reports of microphone and camera.
-    pub fn report(&mut self, at: Duration) {
-        let ntp = micros_to_ntp(self.own_time(at) + self.wall);
-        let mut compound = Compound::default();
-        let camera = self.offer.sources.iter().position(|s| s.0 == SourceKind::Camera);
-        compound.sender_report(self.ssrc(0), ntp, self.timestamp(0, 48_000, at), 1, 1);
-        if let Some(camera) = camera {
-            for layer in 0..self.offer.sources[camera].1 {
-                let rtp = self.timestamp(1 + layer, 90_000, at);
-                compound.sender_report(self.ssrc(1 + layer), ntp, rtp, 1, 1);
-            }
-        }
-        self.send_rtcp(compound);
-    }
-
-    fn ssrc(&self, stream: usize) -> u32 {
-        u32::from(self.tag) * 100 + 1000 + stream as u32
-    }
-
-    pub fn send_audio(&mut self, at: Duration) {
-        let timestamp = self.timestamp(0, 48_000, at);
-        self.send(0, 111, timestamp, false, b"sound", Some("0"), None);
-    }
-
-    pub fn ask_for_key(&mut self) {
-        self.key_next = true;
-    }
-
-    /// Pictures sent so far.
-    pub fn frames(&self) -> u32 {
-        self.frame
-    }
-
-    /// One picture in every layer of the camera, smallest first; 1 to 3 packets.
-    pub fn send_pictures(&mut self, at: Duration) {
-        let layers = self.offer.sources.iter().find(|s| s.0 == SourceKind::Camera).unwrap().1;
-        self.frame += 1;
-        let key = std::mem::take(&mut self.key_next);
-        for (layer, name) in RIDS.into_iter().enumerate().take(layers.min(self.layers_on)) {
-            let of = layer as u8 + 1;
-            let timestamp = self.timestamp(1 + layer, 90_000, at);
-            for packet in 0..of {
-                let payload = self.picture(layer as u8, packet, of, key);
-                let rid = (layers > 1).then_some(name);
-                self.send(1 + layer, 96, timestamp, packet + 1 == of, &payload, Some("1"), rid);
-            }
-        }
-    }
-
-    fn picture(&self, layer: u8, packet: u8, of: u8, key: bool) -> Vec<u8> {
-        let start = if packet == 0 { 0x10 } else { 0 };
-        let id = (self.frame as u16).wrapping_mul(1 + u16::from(layer)) & 0x7fff | 0x8000;
-        let mut p = vec![0x80 | start, 0xe0];
-        p.extend(id.to_be_bytes());
-        p.extend([self.frame as u8, 0x00, if key { 0x10 } else { 0x11 }]);
-        p.extend([self.tag, layer]);
-        p.extend(self.frame.to_be_bytes());
-        p.extend([packet, of]);
-        p.resize(200, 0xab);
-        p
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one RTP packet has this many parts")]
-    pub fn send(
-        &mut self,
-        stream: usize,
-        payload_type: u8,
-        timestamp: u32,
-        marker: bool,
-        payload: &[u8],
-        mid: Option<&str>,
-        rid: Option<&str>,
-    ) {
-        self.sequence[stream] = self.sequence[stream].wrapping_add(1);
-        let mut p = vec![0x90, payload_type | u8::from(marker) << 7];
-        p.extend(self.sequence[stream].to_be_bytes());
-        p.extend(timestamp.to_be_bytes());
-        p.extend(self.ssrc(stream).to_be_bytes());
-        let mut extensions = Vec::new();
-        for (id, text) in [(1u8, mid), (2, rid)] {
-            if let Some(text) = text {
-                extensions.push(id << 4 | (text.len() as u8 - 1));
-                extensions.extend(text.as_bytes());
-            }
-        }
-        while extensions.len() % 4 != 0 {
-            extensions.push(0);
-        }
-        p.extend([0xbe, 0xde, 0, (extensions.len() / 4) as u8]);
-        p.extend(extensions);
-        p.extend(payload);
-        let (ours, _) = self.keys.as_mut().unwrap();
-        let sealed = ours.encrypt_rtp(&p).unwrap();
-        self.out.push(sealed.to_vec());
-    }
-
-    /// Leaves a gap: the next packet of the stream is lost on the way.
-    pub fn lose_one(&mut self, stream: usize) {
-        self.sequence[stream] = self.sequence[stream].wrapping_add(1);
     }
 }

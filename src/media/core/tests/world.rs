@@ -10,7 +10,7 @@ use crate::media::command::{Command, Event, LayerIndex, Route, SlotIndex};
 use crate::media::core::Core;
 use crate::media::core::tests::client::{Client, Packet};
 use crate::media::negotiate::{Accepted, Codec, Negotiator, PeerRequest, SourceKind};
-use crate::media::output::Path;
+use crate::media::output::{Class, Path};
 use crate::media::transport::crypto_provider;
 use crate::media::transport::dtls::DtlsContext;
 
@@ -24,11 +24,13 @@ pub struct Offer {
     pub old_cipher: bool,
     /// Name another certificate's fingerprint in the offer.
     pub lie: bool,
+    /// Know no video codec but H.264.
+    pub h264: bool,
 }
 
 impl Offer {
     pub fn board() -> Self {
-        Self { sources: Vec::new(), audio: 2, video: 2, old_cipher: false, lie: false }
+        Self { sources: Vec::new(), audio: 2, video: 2, old_cipher: false, lie: false, h264: false }
     }
 
     /// A lead with microphone and a camera of `layers` layers.
@@ -47,6 +49,10 @@ pub struct World {
     pub negotiator: Negotiator,
     /// Everything the core sent, for checks over all of it.
     pub wire: Vec<(SocketAddr, Vec<u8>)>,
+    /// What each of them was, for a socket that is full.
+    pub classes: Vec<Class>,
+    /// Everything but media that clients sent: (who, what).
+    sent: Vec<(usize, Vec<u8>)>,
     by_address: HashMap<SocketAddr, usize>,
     events: Arc<Mutex<Vec<Event>>>,
     next_port: u16,
@@ -73,6 +79,8 @@ impl World {
             clients: Vec::new(),
             negotiator,
             wire: Vec::new(),
+            classes: Vec::new(),
+            sent: Vec::new(),
             by_address: HashMap::new(),
             events,
             next_port: 20_000,
@@ -106,6 +114,21 @@ impl World {
         self.by_address.insert(address, client);
     }
 
+    /// Sends a check of a client from a new address. Whether it is answered with success.
+    pub fn try_check(&mut self, client: usize, make: impl Fn(&Client) -> Vec<u8>) -> bool {
+        let mut check = make(&self.clients[client]);
+        let from = self.new_address();
+        self.inject(from, &mut check);
+        self.exchange();
+        self.wire.iter().any(|(to, p)| *to == from && p[..2] == [1, 1])
+    }
+
+    /// Everything but media that a client sent.
+    pub fn sent_by(&self, client: usize) -> Vec<Vec<u8>> {
+        let of = |(from, p): &(usize, Vec<u8>)| (*from == client).then(|| p.clone());
+        self.sent.iter().filter_map(of).collect()
+    }
+
     /// Joins and runs until it is connected.
     pub fn join_connected(&mut self, offer: &Offer) -> usize {
         let client = self.join(offer);
@@ -129,7 +152,18 @@ impl World {
 
     /// Feeds slot `slot` of a client.
     pub fn route(&mut self, client: usize, slot: u8, source: Option<SourceId>, max_layer: u8) {
-        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn: 0 };
+        self.route_turn(client, slot, source, max_layer, 0);
+    }
+
+    pub fn route_turn(
+        &mut self,
+        client: usize,
+        slot: u8,
+        source: Option<SourceId>,
+        max_layer: u8,
+        turn: u32,
+    ) {
+        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn };
         let peer = self.peer(client);
         self.core.handle_command(Command::Route { peer, routes: vec![route] }, self.now);
         self.exchange();
@@ -159,6 +193,10 @@ impl World {
                 let from = self.clients[at].address;
                 for mut datagram in std::mem::take(&mut self.clients[at].out) {
                     moved = true;
+                    // Media is not kept: the lesson may be long.
+                    if datagram[0] < 128 {
+                        self.sent.push((at, datagram.clone()));
+                    }
                     self.inject(from, &mut datagram);
                 }
             }
@@ -169,6 +207,7 @@ impl World {
                 let (datagram, bytes) = out.get(n);
                 let to = datagram.path.remote;
                 self.wire.push((to, bytes.to_vec()));
+                self.classes.push(datagram.class);
                 if let Some(client) = self.by_address.get(&to).copied() {
                     // What goes to an address that the client has left is lost.
                     if self.clients[client].address == to {

@@ -1,0 +1,178 @@
+//! What a test client sends: sound, pictures in layers, reports, and any packet that a test wants.
+
+use std::time::Duration;
+
+use super::{AUDIO_LEVEL, Client, MID, RID, RIDS};
+use crate::media::clock::{micros_to_ntp, ticks};
+use crate::media::negotiate::SourceKind;
+use crate::media::transport::rtcp::Compound;
+
+/// One RTP packet, not yet sealed.
+#[derive(Clone, Copy)]
+pub struct Rtp<'a> {
+    pub ssrc: u32,
+    pub payload_type: u8,
+    pub marker: bool,
+    pub sequence: u16,
+    pub timestamp: u32,
+    /// One-byte header extensions: (id, data).
+    pub extensions: &'a [(u8, &'a [u8])],
+    pub payload: &'a [u8],
+    /// Bytes behind the payload, the last of which counts them.
+    pub padding: u8,
+}
+
+impl<'a> Rtp<'a> {
+    pub fn new(ssrc: u32, payload_type: u8, sequence: u16, payload: &'a [u8]) -> Self {
+        let (marker, timestamp, extensions, padding) = (false, 0, &[][..], 0);
+        Self { ssrc, payload_type, marker, sequence, timestamp, extensions, payload, padding }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let flags = if self.padding > 0 { 0xb0 } else { 0x90 };
+        let mut p = vec![flags, self.payload_type | u8::from(self.marker) << 7];
+        p.extend(self.sequence.to_be_bytes());
+        p.extend(self.timestamp.to_be_bytes());
+        p.extend(self.ssrc.to_be_bytes());
+        let mut extensions = Vec::new();
+        for (id, data) in self.extensions {
+            extensions.push(id << 4 | (data.len() as u8 - 1));
+            extensions.extend(*data);
+        }
+        while extensions.len() % 4 != 0 {
+            extensions.push(0);
+        }
+        p.extend([0xbe, 0xde, 0, (extensions.len() / 4) as u8]);
+        p.extend(extensions);
+        p.extend(self.payload);
+        p.extend((0..self.padding).map(|_| self.padding));
+        p
+    }
+}
+
+impl Client {
+    fn own_time(&self, at: Duration) -> i64 {
+        let at = at.as_micros() as i64;
+        at + at * self.ppm / 1_000_000
+    }
+
+    /// The RTP time stamp of `at` on one of its streams' clocks.
+    pub fn timestamp(&self, stream: usize, rate: i64, at: Duration) -> u32 {
+        (stream as u32 * 1_000_000_000).wrapping_add(ticks(self.own_time(at), rate) as u32)
+    }
+
+    /// Sender reports of microphone and camera.
+    pub fn report(&mut self, at: Duration) {
+        let ntp = micros_to_ntp(self.own_time(at) + self.wall);
+        let mut compound = Compound::default();
+        let camera = self.offer.sources.iter().position(|s| s.0 == SourceKind::Camera);
+        compound.sender_report(self.ssrc(0), ntp, self.timestamp(0, 48_000, at), 1, 1);
+        if let Some(camera) = camera {
+            for layer in 0..self.offer.sources[camera].1 {
+                let rtp = self.timestamp(1 + layer, 90_000, at);
+                compound.sender_report(self.ssrc(1 + layer), ntp, rtp, 1, 1);
+            }
+        }
+        self.send_rtcp(compound);
+    }
+
+    pub fn ssrc(&self, stream: usize) -> u32 {
+        u32::from(self.tag) * 100 + 1000 + stream as u32
+    }
+
+    pub fn send_audio(&mut self, at: Duration) {
+        let timestamp = self.timestamp(0, 48_000, at);
+        let sequence = self.next(0);
+        self.send(&Rtp {
+            timestamp,
+            extensions: &[(MID, b"0"), (AUDIO_LEVEL, &[self.level])],
+            ..Rtp::new(self.ssrc(0), 111, sequence, b"sound")
+        });
+    }
+
+    pub fn ask_for_key(&mut self) {
+        self.key_next = true;
+    }
+
+    /// Pictures sent so far.
+    pub fn frames(&self) -> u32 {
+        self.frame
+    }
+
+    /// One picture in every layer of the camera, smallest first; 1 to 3 packets.
+    pub fn send_pictures(&mut self, at: Duration) {
+        let layers = self.offer.sources.iter().find(|s| s.0 == SourceKind::Camera).unwrap().1;
+        self.frame += 1;
+        let key = std::mem::take(&mut self.key_next);
+        for (layer, name) in
+            RIDS.into_iter().enumerate().take(layers.min(self.layers_on)).skip(self.layers_from)
+        {
+            let of = layer as u8 + 1;
+            let timestamp = self.timestamp(1 + layer, 90_000, at);
+            for packet in 0..of {
+                let payload = self.picture(self.frame, layer as u8, packet, of, key);
+                let names: [(u8, &[u8]); 2] = [(MID, b"1"), (RID, name.as_bytes())];
+                let sequence = self.next(1 + layer);
+                self.send(&Rtp {
+                    timestamp,
+                    marker: packet + 1 == of,
+                    extensions: if layers > 1 { &names } else { &names[..1] },
+                    ..Rtp::new(self.ssrc(1 + layer), 96, sequence, &payload)
+                });
+            }
+        }
+    }
+
+    /// The one packet of a picture of the smallest layer that was no key frame.
+    pub fn picture_of(&self, frame: u32) -> Vec<u8> {
+        self.picture(frame, 0, 0, 1, false)
+    }
+
+    fn picture(&self, frame: u32, layer: u8, packet: u8, of: u8, key: bool) -> Vec<u8> {
+        let start = if packet == 0 { 0x10 } else { 0 };
+        let id = (frame as u16).wrapping_mul(1 + u16::from(layer)) & 0x7fff | 0x8000;
+        let mut p = vec![0x80 | start, 0xe0];
+        p.extend(id.to_be_bytes());
+        p.extend([frame as u8, 0x00, if key { 0x10 } else { 0x11 }]);
+        p.extend([self.tag, layer]);
+        p.extend(frame.to_be_bytes());
+        p.extend([packet, of]);
+        p.resize(self.picture_bytes, 0xab);
+        p
+    }
+
+    /// The next sequence number of a stream.
+    pub fn next(&mut self, stream: usize) -> u16 {
+        self.sequence[stream] = self.sequence[stream].wrapping_add(1);
+        self.sequence[stream]
+    }
+
+    /// The sequence number that a stream had last.
+    pub fn last(&self, stream: usize) -> u16 {
+        self.sequence[stream]
+    }
+
+    /// Leaves a gap: the next packet of the stream is lost on the way.
+    pub fn lose_one(&mut self, stream: usize) {
+        self.next(stream);
+    }
+
+    pub fn send(&mut self, packet: &Rtp<'_>) {
+        let sealed = self.sealed(packet);
+        self.out.push(sealed);
+    }
+
+    /// Sends a packet whose last byte of payload claims to count padding.
+    pub fn send_flagged(&mut self, packet: &Rtp<'_>) {
+        let mut bytes = packet.bytes();
+        bytes[0] |= 0x20;
+        let (ours, _) = self.keys.as_mut().unwrap();
+        self.out.push(ours.encrypt_rtp(&bytes).unwrap().to_vec());
+    }
+
+    /// The packet as it goes on the wire.
+    pub fn sealed(&mut self, packet: &Rtp<'_>) -> Vec<u8> {
+        let (ours, _) = self.keys.as_mut().unwrap();
+        ours.encrypt_rtp(&packet.bytes()).unwrap().to_vec()
+    }
+}
