@@ -322,7 +322,7 @@ mod tests {
             ("[http]\ntls = \"files\"", &[], &[]),
             ("[http]\ntls = \"sometimes\"", &[], &[]),
             ("[auth]\ntoken_secret = \"short\"", &[], &[]),
-            ("[lesson]\nvideo_codec = \"av1\"", &[], &[]),
+            ("[lesson]\nvideo_codec = \"theora\"", &[], &[]),
             ("", &[("ZHUANDI_HTTP__LISTENN", "127.0.0.1:1")], &[]),
             ("", &[], &["http.listen"]),
             ("", &[], &["http.nothing=1"]),

@@ -103,6 +103,8 @@ pub struct Opened {
     pub index: u64,
     /// Payload range in the datagram, padding cut off.
     pub payload: std::ops::Range<usize>,
+    /// The payload is RED (RFC 2198) of this payload type.
+    pub red: Option<u8>,
 }
 
 impl Peer {
@@ -253,9 +255,11 @@ impl Peer {
         let place = stream.place;
         let setup = &self.setups[place.source];
         let expected = if place.repair { setup.rtx_payload_type } else { Some(setup.payload_type) };
-        if expected != Some(header.payload_type) {
+        let red = setup.red == Some(header.payload_type) && !place.repair;
+        if !red && expected != Some(header.payload_type) {
             return None;
         }
+        let red = red.then_some(setup.payload_type);
         let padding = match header.padding {
             true => usize::from(*p[header.length..length].last()?),
             false => 0,
@@ -266,7 +270,7 @@ impl Peer {
         {
             self.arrivals_number = Some(u16::from_be_bytes(number));
         }
-        Some(Opened { place, fresh, index, payload: header.length..end })
+        Some(Opened { place, fresh, index, payload: header.length..end, red })
     }
 
     /// The streams of a layer that another SSRC has taken over.
@@ -320,7 +324,7 @@ fn identify(setups: &[SourceSetup], ids: &ExtensionIds, header: &RtpHeader, p: &
     let mid = text(ids.mid);
     for (source, setup) in setups.iter().enumerate() {
         let repair = setup.rtx_payload_type == Some(header.payload_type);
-        if !repair && setup.payload_type != header.payload_type {
+        if !repair && ![Some(setup.payload_type), setup.red].contains(&Some(header.payload_type)) {
             continue;
         }
         if let Some(at) = declared(setup, header.ssrc, repair) {

@@ -21,8 +21,9 @@ use rtc_stun::textattrs::Username;
 
 use crate::ids::PeerId;
 use crate::media::clock::{micros_to_ntp, ticks};
+use crate::media::core::tests::picture::{OPUS, RED, Tag, names};
 use crate::media::core::tests::world::Offer;
-use crate::media::negotiate::{Accepted, IceCredentials, PeerSetup, SourceInfo, SourceKind};
+use crate::media::negotiate::{Accepted, Codec, IceCredentials, PeerSetup, SourceInfo, SourceKind};
 use crate::media::rtp::RtpHeader;
 use crate::media::transport::rtcp::{self, Compound, Said};
 use crate::media::transport::{CryptoProvider, crypto_provider};
@@ -35,36 +36,15 @@ const RIDS: [&str; 3] = ["q", "h", "f"];
 #[derive(Debug, Clone)]
 pub struct Packet {
     pub ssrc: u32,
+    pub payload_type: u8,
     pub sequence: u16,
     pub timestamp: u32,
     pub payload: Vec<u8>,
 }
 
-/// What a test picture says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tag {
-    pub client: u8,
-    pub layer: u8,
-    pub frame: u32,
-    pub packet: u8,
-    pub of: u8,
-    pub key: bool,
-    pub picture_id: u16,
-}
-
 impl Packet {
     pub fn tag(&self) -> Tag {
-        let p = &self.payload;
-        assert_eq!(p[1], 0xe0, "the descriptor of a test picture");
-        Tag {
-            client: p[7],
-            layer: p[8],
-            frame: u32::from_be_bytes([p[9], p[10], p[11], p[12]]),
-            packet: p[13],
-            of: p[14],
-            key: p[0] & 0x10 != 0 && p[6] & 1 == 0,
-            picture_id: u16::from_be_bytes([p[2], p[3]]) & 0x7fff,
-        }
+        Tag::read(self.payload_type, &self.payload)
     }
 }
 
@@ -163,13 +143,27 @@ impl Client {
         );
         let mut mid = 0;
         let mut line = |audio: bool, direction: &str, extra: &str| {
-            let (kind, pts) = if audio { ("audio", "111") } else { ("video", "96 97") };
-            let codecs = if audio {
-                "a=rtpmap:111 opus/48000/2\r\n"
-            } else {
-                "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
-                 a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
-            };
+            let sends = direction == "sendonly";
+            let video = |c: &&Codec| !audio && (!sends || **c == self.offer.codec);
+            let (mut pts, mut codecs) = (Vec::new(), String::new());
+            if audio && sends && self.offer.red {
+                pts.push(RED);
+                codecs.push_str(&format!("a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {OPUS}/{OPUS}\r\n"));
+            }
+            if audio {
+                pts.push(OPUS);
+                codecs.push_str(&format!("a=rtpmap:{OPUS} opus/48000/2\r\n"));
+            }
+            for codec in Codec::VIDEO.iter().filter(video) {
+                let (pt, rtx, name, fmtp) = names(*codec);
+                pts.extend([pt, rtx]);
+                codecs.push_str(&format!(
+                    "a=rtpmap:{pt} {name}/90000\r\na=rtcp-fb:{pt} nack\r\na=rtcp-fb:{pt} nack pli\r\n\
+                     a=fmtp:{pt} {fmtp}\r\na=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={pt}\r\n"
+                ));
+            }
+            let kind = if audio { "audio" } else { "video" };
+            let pts = pts.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
             sdp.push_str(&format!(
                 "m={kind} 9 UDP/TLS/RTP/SAVPF {pts}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
                  a=rtcp-mux\r\na={direction}\r\n{codecs}\
@@ -324,6 +318,7 @@ impl Client {
         let h = RtpHeader::read(&plain).unwrap();
         self.received.push(Packet {
             ssrc: h.ssrc,
+            payload_type: h.payload_type,
             sequence: h.sequence,
             timestamp: h.timestamp,
             payload: plain[h.length..].to_vec(),
@@ -369,7 +364,7 @@ impl Client {
 
     pub fn send_audio(&mut self, at: Duration) {
         let timestamp = self.timestamp(0, 48_000, at);
-        self.send(0, 111, timestamp, false, b"sound", Some("0"), None);
+        self.send(0, OPUS, timestamp, false, b"sound", Some("0"), None);
     }
 
     pub fn ask_for_key(&mut self) {
@@ -389,25 +384,14 @@ impl Client {
         for (layer, name) in RIDS.into_iter().enumerate().take(layers.min(self.layers_on)) {
             let of = layer as u8 + 1;
             let timestamp = self.timestamp(1 + layer, 90_000, at);
+            let (pt, frame) = (names(self.offer.codec).0, self.frame);
             for packet in 0..of {
-                let payload = self.picture(layer as u8, packet, of, key);
+                let tag = Tag { client: self.tag, layer: layer as u8, frame, packet, of, key, numbers: None };
+                let payload = tag.write(self.offer.codec);
                 let rid = (layers > 1).then_some(name);
-                self.send(1 + layer, 96, timestamp, packet + 1 == of, &payload, Some("1"), rid);
+                self.send(1 + layer, pt, timestamp, packet + 1 == of, &payload, Some("1"), rid);
             }
         }
-    }
-
-    fn picture(&self, layer: u8, packet: u8, of: u8, key: bool) -> Vec<u8> {
-        let start = if packet == 0 { 0x10 } else { 0 };
-        let id = (self.frame as u16).wrapping_mul(1 + u16::from(layer)) & 0x7fff | 0x8000;
-        let mut p = vec![0x80 | start, 0xe0];
-        p.extend(id.to_be_bytes());
-        p.extend([self.frame as u8, 0x00, if key { 0x10 } else { 0x11 }]);
-        p.extend([self.tag, layer]);
-        p.extend(self.frame.to_be_bytes());
-        p.extend([packet, of]);
-        p.resize(200, 0xab);
-        p
     }
 
     #[expect(clippy::too_many_arguments, reason = "one RTP packet has this many parts")]

@@ -20,6 +20,10 @@ pub struct Offer {
     pub sources: Vec<(SourceKind, usize)>,
     pub audio: usize,
     pub video: usize,
+    /// Of its pictures.
+    pub codec: Codec,
+    /// Sound with redundancy first.
+    pub red: bool,
     /// Offer AES-CM alone.
     pub old_cipher: bool,
     /// Name another certificate's fingerprint in the offer.
@@ -28,7 +32,15 @@ pub struct Offer {
 
 impl Offer {
     pub fn board() -> Self {
-        Self { sources: Vec::new(), audio: 2, video: 2, old_cipher: false, lie: false }
+        Self {
+            sources: Vec::new(),
+            audio: 2,
+            video: 2,
+            codec: Codec::Vp8,
+            red: false,
+            old_cipher: false,
+            lie: false,
+        }
     }
 
     /// A lead with microphone and a camera of `layers` layers.
@@ -82,7 +94,7 @@ impl World {
     /// A client offers, is answered and added; returns its index. Time does not move.
     pub fn join(&mut self, offer: &Offer) -> usize {
         let mut client = Client::new(offer, self.now);
-        let request = PeerRequest { sources: client.named_sources(), prefer_video: Codec::Vp8 };
+        let request = PeerRequest { sources: client.named_sources(), prefer_video: offer.codec };
         let accepted: Accepted =
             self.negotiator.accept(0, &client.offer_sdp(), &request).expect("a good offer");
         client.accept(&accepted);
