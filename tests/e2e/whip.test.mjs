@@ -87,6 +87,12 @@ const PUBLISHERS = [
   { who: "Chromium, fetch", codec: "h264", begin: byPage(chromiumPage, { codec: "h264" }) },
   { who: "whip-whep 1.2 (npm)", codec: "vp8", begin: byPage(chromiumPage, { codec: "vp8", by: "/whip.js" }) },
   { who: "Firefox, fetch", codec: "vp8", begin: byPage(firefoxPage, { codec: "vp8" }) },
+  { who: "Chromium, fetch, simulcast", codec: "vp9", begin: byPage(chromiumPage, { codec: "vp9", simulcast: true, mode: "L1T3" }) },
+  // Three spatial layers in one stream go on as they are.
+  { who: "Chromium, fetch, SVC", codec: "vp9", begin: byPage(chromiumPage, { codec: "vp9", mode: "L3T3_KEY" }) },
+  { who: "Firefox, fetch", codec: "vp9", begin: byPage(firefoxPage, { codec: "vp9" }) },
+  { who: "Chromium, fetch, simulcast", codec: "av1", begin: byPage(chromiumPage, { codec: "av1", simulcast: true, mode: "L1T1" }) },
+  { who: "Chromium, fetch, RED", codec: "av1", red: true, begin: byPage(chromiumPage, { codec: "av1", red: true }) },
   ...(PYTHON ? ["VP8", "H264"].map((codec) => ({ who: "aiortc", codec: codec.toLowerCase(), begin: byAiortc(codec) })) : []),
   ...(GSTREAMER ? ["VP8", "H264"].map((codec) => ({ who: "GStreamer", codec: codec.toLowerCase(), begin: byGStreamer(codec) })) : []),
 ];
@@ -117,15 +123,15 @@ async function inAiortc(lesson, token) {
 }
 
 const PLAYERS = [
-  { who: "Chromium, fetch", codecs: ["vp8", "h264"], play: inPage(chromiumPage) },
+  { who: "Chromium, fetch", codecs: ["vp8", "h264", "vp9", "av1"], play: inPage(chromiumPage) },
   { who: "whip-whep 1.2 (npm)", codecs: ["vp8", "h264"], play: inPage(chromiumPage, "/whep.js") },
   // No H.264 plug-in here (harness/firefox.mjs). A page behind another one paints once a second, so
   // one Firefox cannot publish and play.
-  { who: "Firefox, fetch", codecs: ["vp8"], play: inPage(firefoxPage) },
+  { who: "Firefox, fetch", codecs: ["vp8", "vp9"], play: inPage(firefoxPage) },
   ...(PYTHON ? [{ who: "aiortc", codecs: ["vp8", "h264"], play: inAiortc }] : []),
 ];
 
-for (const [number, { who, codec, begin }] of PUBLISHERS.entries()) {
+for (const [number, { who, codec, red, begin }] of PUBLISHERS.entries()) {
   test(`${who} publishes ${codec}`, async (t) => {
     const lesson = `whip-${number}`;
     const id = number + 1;
@@ -144,6 +150,11 @@ for (const [number, { who, codec, begin }] of PUBLISHERS.entries()) {
       if (seen.codec) assert.equal(seen.codec, `video/${codec}`, what);
       record(t, `WHIP ${what}, frames decoded in ${SECONDS} s`, seen.frames, "frames");
       if (seen.ids.length) record(t, `WHIP ${what}, delay p50`, seen.delay, "ms");
+    }
+    if (publisher.page) {
+      const sound = await publisher.page.evaluate(() => observe.soundSent(foreign.of("publisher").pc));
+      t.diagnostic(`sound sent as ${sound}`);
+      assert.equal(sound.toLowerCase(), red ? "audio/red" : "audio/opus");
     }
     await publisher.stop();
   });

@@ -2,6 +2,7 @@
 
 mod client;
 mod picture;
+mod redundancy;
 mod world;
 
 use std::collections::HashMap;

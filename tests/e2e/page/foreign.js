@@ -7,19 +7,25 @@
 (() => {
   const all = new Map();
 
-  async function publish({ endpoint, token, codec, simulcast = false, size = [640, 360, 15], by = null }) {
+  // `mode`: how each encoding is made (W3C webrtc-svc). Without it Chromium sends the layers of VP9 and
+  // AV1 as one stream. `red`: sound with redundancy first.
+  async function publish({ endpoint, token, codec, simulcast = false, mode = null, red = false, size = [640, 360, 15], by = null }) {
     const [width, height, frameRate] = size;
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width, height, frameRate } });
     const pc = new RTCPeerConnection();
     const [sound] = stream.getAudioTracks();
     const [picture] = stream.getVideoTracks();
-    pc.addTransceiver(sound, { direction: "sendonly", streams: [stream] });
-    const sendEncodings = [
-      { rid: "f" }, { rid: "h", scaleResolutionDownBy: 2 }, { rid: "q", scaleResolutionDownBy: 4 },
-    ];
-    const video = pc.addTransceiver(picture, {
-      direction: "sendonly", streams: [stream], ...(simulcast ? { sendEncodings } : {}),
-    });
+    const audio = pc.addTransceiver(sound, { direction: "sendonly", streams: [stream] });
+    if (red) {
+      const offered = RTCRtpSender.getCapabilities("audio").codecs;
+      const named = (name) => offered.filter(({ mimeType }) => mimeType.toLowerCase() === `audio/${name}`);
+      audio.setCodecPreferences([...named("red"), ...named("opus")]);
+    }
+    const layers = simulcast
+      ? [{ rid: "f" }, { rid: "h", scaleResolutionDownBy: 2 }, { rid: "q", scaleResolutionDownBy: 4 }]
+      : [{}];
+    const sendEncodings = layers.map((layer) => (mode ? { ...layer, scalabilityMode: mode } : layer));
+    const video = pc.addTransceiver(picture, { direction: "sendonly", streams: [stream], sendEncodings });
     prefer(video, RTCRtpSender, codec);
     return start("publisher", pc, { endpoint, token, by, does: "publish" });
   }

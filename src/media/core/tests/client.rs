@@ -78,6 +78,8 @@ pub struct Client {
     frame: u32,
     key_next: bool,
     sequence: [u16; 8],
+    /// Frames of sound that the next packet repeats, oldest first.
+    repeated: Vec<(u32, Vec<u8>)>,
 }
 
 impl Client {
@@ -111,6 +113,7 @@ impl Client {
             frame: 0,
             key_next: true,
             sequence: [65_000, 10, 20_000, 30_000, 40_000, 50_000, 100, 200],
+            repeated: Vec::new(),
         }
     }
 
@@ -365,6 +368,30 @@ impl Client {
     pub fn send_audio(&mut self, at: Duration) {
         let timestamp = self.timestamp(0, 48_000, at);
         self.send(0, OPUS, timestamp, false, b"sound", Some("0"), None);
+    }
+
+    /// A frame of sound with the two before it; `lost` on the way.
+    pub fn send_red(&mut self, at: Duration, frame: &[u8], lost: bool) {
+        let timestamp = self.timestamp(0, 48_000, at);
+        let offset = |before: &u32| timestamp.wrapping_sub(*before);
+        self.repeated.retain(|(before, _)| offset(before) < 1 << 14);
+        let mut p = Vec::new();
+        for (before, data) in &self.repeated {
+            p.push(0x80 | OPUS);
+            p.extend(&(offset(before) << 10 | data.len() as u32).to_be_bytes()[1..]);
+        }
+        p.push(OPUS);
+        self.repeated.iter().for_each(|(_, data)| p.extend(data));
+        p.extend(frame);
+        self.repeated.push((timestamp, frame.to_vec()));
+        if self.repeated.len() > 2 {
+            self.repeated.remove(0);
+        }
+        if lost {
+            self.lose_one(0);
+        } else {
+            self.send(0, RED, timestamp, false, &p, Some("0"), None);
+        }
     }
 
     pub fn ask_for_key(&mut self) {
