@@ -202,15 +202,31 @@ mod tests {
             if let Some(red) = Red::read(&p, OPUS) {
                 let inside = |r: &Range<usize>| r.start <= r.end && r.end <= p.len();
                 assert!(inside(&red.primary) && red.redundant().all(|b| inside(&b.data)), "{p:?}");
-                red.redundant().for_each(|b| drop(opus_duration(&p[b.data.clone()])));
+                let longest = red.redundant().filter_map(|b| opus_duration(&p[b.data.clone()])).max();
+                assert!(longest.is_none_or(|ticks| ticks <= 5760));
             }
-            let any = |rng: &mut StdRng| Neighbour {
-                ext: rng.random(),
-                timestamp: rng.random(),
-                duration: rng.random(),
-            };
-            place(any(&mut rng), any(&mut rng), rng.random(), rng.random_range(1..6000));
         }
+    }
+
+    #[test]
+    fn no_number_is_taken_from_a_packet_that_is_there() {
+        let mut rng = StdRng::seed_from_u64(4);
+        let mut placed = 0;
+        for _ in 0..200_000 {
+            let mut any = || Neighbour {
+                ext: rng.random_range(0..9),
+                timestamp: rng.random_range(0..20u32).wrapping_sub(9).wrapping_mul(480),
+                duration: rng.random_range(0..4) * 480,
+            };
+            let (before, after, frame) = (any(), any(), any());
+            if let Some(n) = place(before, after, frame.timestamp, frame.duration.max(1)) {
+                assert!(before.ext < n && n < after.ext, "{before:?} {n} {after:?}");
+                placed += 1;
+            }
+        }
+        assert!(placed > 1_000);
+        let end = |ext| Neighbour { ext, timestamp: 9, duration: 960 };
+        assert_eq!(place(end(u64::MAX), end(0), 10, 960), None);
     }
 
     #[test]

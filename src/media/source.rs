@@ -165,7 +165,7 @@ pub struct Recovered {
 
 impl Recovered {
     pub fn iter(&self) -> impl Iterator<Item = u64> {
-        self.numbers[..self.count].iter().rev().copied()
+        self.numbers[..self.count].iter().copied()
     }
 }
 
@@ -232,24 +232,32 @@ impl Layer {
     ) -> Recovered {
         let mut out = Recovered::default();
         let packet = Neighbour { ext, timestamp, duration: 0 };
-        for block in red.redundant() {
-            let data = &payload[block.data.clone()];
-            let timestamp = timestamp.wrapping_sub(block.offset);
-            let place = || {
-                let (before, after) = self.neighbours(packet, timestamp)?;
-                let found = red::place(before, after, timestamp, red::opus_duration(data)?)?;
-                (before.ext >= self.opened?).then_some(found)
-            };
-            let Some(ext) = place() else {
-                continue;
-            };
-            let kind = Payload::default();
-            let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: data };
-            if self.ring.insert(new, now) {
-                out.numbers[out.count] = ext;
-                out.count += 1;
+        loop {
+            let before = out.count;
+            for block in red.redundant() {
+                let data = &payload[block.data.clone()];
+                let timestamp = timestamp.wrapping_sub(block.offset);
+                let place = || {
+                    let (before, after) = self.neighbours(packet, timestamp)?;
+                    let found = red::place(before, after, timestamp, red::opus_duration(data)?)?;
+                    (before.ext >= self.opened?).then_some(found)
+                };
+                let Some(ext) = place() else {
+                    continue;
+                };
+                let kind = Payload::default();
+                let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: data };
+                if self.ring.insert(new, now) {
+                    out.numbers[out.count] = ext;
+                    out.count += 1;
+                }
+            }
+            // One that found its place may show another one's.
+            if out.count == before || out.count == out.numbers.len() {
+                break;
             }
         }
+        out.numbers[..out.count].sort_unstable();
         out
     }
 

@@ -1,13 +1,18 @@
 // Lessons in VP9 and AV1 through the product's own pages: the lead sends layers that a board can change
-// between, the lead sees the board, and somebody who cannot decode it moves the lesson to VP8.
+// between, and the lead sees the board. And sound with redundancy (RED), over a way that loses packets.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startBlank } from "./harness/blank.mjs";
 import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
-import { BOARD_CAMERA, boardShows, CLASSROOMS, errorsOf, stateIs, statsOf, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
+import { lossyWay } from "./harness/lossy.mjs";
+import { BOARD_CAMERA, boards, boardShows, CLASSROOMS, errorsOf, stateIs, statsOf, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
 import { startServer } from "./harness/server.mjs";
 import { sleep, until } from "./harness/wait.mjs";
+
+const FOREIGN = fileURLToPath(new URL("page/foreign.js", import.meta.url));
 
 let chromium;
 before(async () => { chromium = await launchChromium(); });
@@ -57,6 +62,40 @@ for (const codec of ["vp9", "av1"]) {
     assert.deepEqual(errorsOf(teacher), []);
   });
 }
+
+test("sound with redundancy is heard although packets of it are lost on the way", async (t) => {
+  const server = await startServer();
+  t.after(() => server.stop());
+  const way = await lossyWay(Number(server.environment.ZHUANDI_MEDIA__PORT), { payloadType: 63, instead: 111, n: 5 });
+  t.after(() => way.stop());
+  const elsewhere = await startBlank();
+  t.after(() => elsewhere.stop());
+  const lesson = "e2e-red";
+  const publisher = await newWindow(chromium);
+  await publisher.addInitScript({ path: FOREIGN });
+  await publisher.goto(`${elsewhere.url}?fake=${TEACHER_ID}`);
+  const token = await server.token("lead", { lesson, name: "编码器" });
+  await publisher.evaluate((given) => foreign.publish(given),
+    { endpoint: `${server.url}/whip/${lesson}`, token, codec: "vp8", red: true, through: way.port });
+
+  const { frames: [board] } = await boards(server, chromium, lesson, CLASSROOMS.slice(0, 1));
+  await boardShows(board, "lead", TEACHER_ID);
+  const sound = async () => (await statsOf(board)).audio.reduce((most, one) => (one.packets > most.packets ? one : most));
+  const [before, lostBefore] = [await sound(), way.lost];
+  await sleep(8000);
+  const [end, lost] = [await sound(), way.lost - lostBefore];
+  const counted = (await (await fetch(`${server.ops}/metrics`)).text()).match(/^zhuandi_media_audio_recovered_total (\d+)/m);
+  const recovered = Number(counted[1]);
+  const concealed = (end.concealed - before.concealed) / (end.samples - before.samples);
+  record(t, "RED from Chromium, a fifth lost on the way: recovered of the lost", 100 * recovered / way.lost, "%", ">= 90");
+  record(t, "RED from Chromium, a fifth lost on the way: concealed at the board", 100 * concealed, "%");
+  assert.ok(way.sent > 300 && way.other === 0, `${way.sent} packets of RED, ${way.other} of plain Opus`);
+  assert.ok(lost > 60, `${lost} lost`);
+  // No two in a row were lost, and each packet repeats the one before it.
+  assert.ok(recovered > way.lost * 0.9, `${recovered} of ${way.lost} recovered`);
+  assert.ok(end.energy > before.energy, "the board heard nothing");
+  assert.equal(end.codec, "audio/opus");
+});
 
 /** The received stream that shows the lead. */
 async function lead(board) {

@@ -2,8 +2,8 @@
 //!
 //! Read from the OBUs themselves, so no header extension is needed: a packet that begins a temporal
 //! unit with a sequence header and a shown key frame. The dependency descriptor is not negotiated:
-//! its frame numbers and templates would have to be rewritten at each switch. Without it there is
-//! nothing to rewrite in an AV1 packet; several spatial layers on one SSRC would pass through whole.
+//! its frame numbers would have to be rewritten at each switch. Without it there is nothing to
+//! rewrite in an AV1 packet, but browsers cannot put several spatial layers of one SSRC together.
 
 /// AV1 bitstream §6.2.2.
 const SEQUENCE_HEADER: u8 = 1;

@@ -126,13 +126,6 @@
     return heard.map((at) => at % 1000);
   };
 
-  /** The codec in which the connection sends its sound. */
-  observe.soundSent = async (pc) => {
-    const report = await pc.getStats();
-    const sent = [...report.values()].find(({ type, kind }) => type === "outbound-rtp" && kind === "audio");
-    return report.get(sent?.codecId)?.mimeType ?? "none";
-  };
-
   observe.stats = async (pc) => {
     const sums = { sent: [], video: [], audio: [], rtt: null, pair: null };
     const report = await pc.getStats();
