@@ -119,11 +119,11 @@ pub fn place(before: Neighbour, after: Neighbour, timestamp: u32, duration: u32)
     // Frames that touch are neighbours. If all between would just fill the time, none was left out.
     if until == duration {
         Some(after.ext - 1)
-    } else if since == before.duration {
+    } else if since == before.duration || missing == 1 {
         Some(before.ext + 1)
-    } else if missing == 1 {
-        Some(before.ext + 1)
-    } else if u64::from(whole) == (missing + 1) * u64::from(duration) && since % duration == 0 {
+    } else if (missing + 1).checked_mul(duration.into()) == Some(whole.into())
+        && since.is_multiple_of(duration)
+    {
         Some(before.ext + u64::from(since / duration))
     } else {
         None
@@ -149,7 +149,7 @@ mod tests {
             p.extend(&(offset << 10 | data.len() as u32).to_be_bytes()[1..]);
         }
         p.push(OPUS);
-        blocks.iter().for_each(|(_, data)| p.extend(*data));
+        p.extend(blocks.iter().flat_map(|(_, data)| *data));
         p.extend(primary);
         p
     }
@@ -185,7 +185,7 @@ mod tests {
             ("headers without a last one", vec![0x80 | OPUS, 0, 4, 1]),
             ("a block beyond the end", payload(&[(960, &[1; 9])], b"")[..10].to_vec()),
             ("another codec's primary", vec![13, 1, 2]),
-            ("another codec's redundancy", vec![0x80 | 13, 15, 0, 1, OPUS, 1, 2]),
+            ("another codec's redundancy", vec![0x8d, 15, 0, 1, OPUS, 1, 2]),
         ] {
             assert_eq!(Red::read(&p, OPUS), None, "{what}");
         }

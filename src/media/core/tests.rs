@@ -83,7 +83,7 @@ fn a_lesson_flows() {
     let ciphers = [(true, Codec::Vp8)].into_iter();
     for (old_cipher, codec) in ciphers.chain(Codec::VIDEO.map(|codec| (false, codec))) {
         let mut w = World::new();
-        let lead = w.join_connected(&Offer { old_cipher, codec, ..Offer::lead(3) });
+        let lead = w.join_connected(&Offer { codec, old_cipher, ..Offer::lead(3) });
         let board = w.join_connected(&Offer { old_cipher, ..Offer::board() });
         feed(&mut w, board, lead, 2);
         w.teach(lead, MS(2_000));

@@ -75,13 +75,13 @@ impl Tag {
     pub fn read(payload_type: u8, p: &[u8]) -> Self {
         let codec = Codec::VIDEO.into_iter().find(|c| names(*c).0 == payload_type).expect("a picture");
         let numbers = |id: usize, tl0: usize| Some((u16::from_be_bytes([p[id], p[id + 1]]) & 0x7fff, p[tl0]));
-        let [client, layer, a, b, c, d, packet, of, key] = p[p.len() - Self::LENGTH..] else {
-            panic!("shorter than a tag");
-        };
+        let tag = &p[p.len() - Self::LENGTH..];
+        let (client, layer, frame) = (tag[0], tag[1], u32::from_be_bytes([tag[2], tag[3], tag[4], tag[5]]));
+        let [packet, of, key] = [tag[6], tag[7], tag[8]];
         Self {
             client,
             layer,
-            frame: u32::from_be_bytes([a, b, c, d]),
+            frame,
             packet,
             of,
             key: key != 0,
