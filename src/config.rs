@@ -337,6 +337,14 @@ mod tests {
     }
 
     #[test]
+    fn every_video_codec_has_its_name() {
+        for name in ["vp8", "h264", "vp9", "av1"] {
+            let config = load("", &[("ZHUANDI_LESSON__VIDEO_CODEC", name)], &[]).unwrap();
+            assert_eq!(serde_json::to_value(config.lesson.video_codec).unwrap(), name);
+        }
+    }
+
+    #[test]
     fn what_is_refused() {
         for (toml, pairs, flags) in [
             ("[http]\nlisten_on = \"x\"", &[][..], &[][..]),
@@ -352,7 +360,7 @@ mod tests {
             ("[http]\ntls = \"files\"", &[], &[]),
             ("[http]\ntls = \"sometimes\"", &[], &[]),
             ("[auth]\ntoken_secret = \"short\"", &[], &[]),
-            ("[lesson]\nvideo_codec = \"av1\"", &[], &[]),
+            ("[lesson]\nvideo_codec = \"theora\"", &[], &[]),
             ("", &[("ZHUANDI_HTTP__LISTENN", "127.0.0.1:1")], &[]),
             ("", &[], &["http.listen"]),
             ("", &[], &["http.nothing=1"]),

@@ -190,7 +190,7 @@ fn digest(codec: Codec, frame: &[u8]) -> u64 {
                 nal.hash(&mut hasher);
             }
         }
-        Codec::Vp8 | Codec::Opus => frame.hash(&mut hasher),
+        Codec::Vp8 | Codec::Vp9 | Codec::Av1 | Codec::Opus => frame.hash(&mut hasher),
     }
     hasher.finish()
 }

@@ -79,6 +79,7 @@ impl FrameBuilder {
         match codec {
             Codec::Vp8 => self.push_vp8(payload),
             Codec::H264 => self.push_h264(payload),
+            Codec::Vp9 | Codec::Av1 => Err(format!("{codec:?}, which bots never offer")),
             Codec::Opus => {
                 self.data.extend_from_slice(payload);
                 Ok(())

@@ -58,6 +58,8 @@ impl Packetiser {
             Codec::Vp8 => self.vp8(frame),
             // The packetiser fails only on an MTU of zero.
             Codec::H264 => self.h264.payload(PAYLOAD, frame).unwrap_or_default(),
+            // Bots offer neither, as their clips have neither: there is nothing of it to send.
+            Codec::Vp9 | Codec::Av1 => Vec::new(),
             Codec::Opus => vec![frame.clone()],
         };
         let last = payloads.len().saturating_sub(1);

@@ -112,6 +112,8 @@ metrics! {
         counter media_nacks_out,
         /// Packets sent again.
         counter media_retransmitted,
+        /// Lost audio packets that were found in later ones.
+        counter media_audio_recovered,
         /// Media connections that ended by a fault in this program.
         counter media_panics,
         /// Times that the network card's queue was full.
@@ -158,6 +160,7 @@ impl OpsState {
             out.media_nacks_in += stats.nacks_in;
             out.media_nacks_out += stats.nacks_out;
             out.media_retransmitted += stats.retransmitted;
+            out.media_audio_recovered += stats.audio_recovered;
             out.media_panics += stats.panics;
             out.media_send_would_block += stats.send_would_block;
         }

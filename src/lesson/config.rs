@@ -25,6 +25,8 @@ pub struct LessonConfig {
 pub enum VideoCodec {
     Vp8,
     H264,
+    Vp9,
+    Av1,
 }
 
 impl From<VideoCodec> for Codec {
@@ -32,6 +34,8 @@ impl From<VideoCodec> for Codec {
         match codec {
             VideoCodec::Vp8 => Self::Vp8,
             VideoCodec::H264 => Self::H264,
+            VideoCodec::Vp9 => Self::Vp9,
+            VideoCodec::Av1 => Self::Av1,
         }
     }
 }

@@ -149,7 +149,7 @@ pub(super) fn sdp(sends: &[SourceKind], codecs: &[Codec]) -> String {
         format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n", mids.join(" "));
     for (mid, (video, direction)) in lines.iter().enumerate() {
         let (kind, types, maps) = if *video {
-            let known = [(Codec::Vp8, "96", "VP8"), (Codec::H264, "97", "H264")];
+            let known = [(Codec::Vp8, "96", "VP8"), (Codec::H264, "97", "H264"), (Codec::Vp9, "98", "VP9")];
             let used: Vec<_> = known.iter().filter(|(c, ..)| codecs.contains(c)).collect();
             let types: Vec<&str> = used.iter().map(|u| u.1).collect();
             let maps: String = used
@@ -298,6 +298,35 @@ async fn a_board_without_h264_moves_the_lesson_to_vp8_once() {
     let late = scene.join(Role::Receiver, "d");
     scene.try_offer(&late, &[], &[Codec::Vp8]).unwrap();
     assert!(renewals(&lead.read().await).is_empty(), "only once");
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn a_lesson_in_vp9_ends_in_what_everybody_decodes() {
+    const CAMERA: [SourceKind; 1] = [SourceKind::Camera];
+    let all = [Codec::Vp9, Codec::Vp8, Codec::H264];
+    let mut scene = Scene::new(crate::lesson::config::VideoCodec::Vp9);
+    let lead = scene.join(Role::Lead, "t");
+    scene.try_offer(&lead, &CAMERA, &all).unwrap();
+    assert!(renewals(&lead.read().await).is_empty());
+    for (n, (decodes, expected, told)) in [
+        (&all[..], Codec::Vp9, 0),
+        (&[Codec::H264], Codec::H264, 1),
+        (&all, Codec::H264, 0),
+        (&[Codec::Vp9, Codec::Vp8], Codec::Vp8, 1),
+        (&[Codec::H264], Codec::Vp8, 0), // never back
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let board = scene.join(Role::Receiver, &format!("c{n}"));
+        scene.try_offer(&board, &[], decodes).unwrap();
+        assert_eq!(*scene.codec.borrow(), expected, "{decodes:?}");
+        let renewed = renewals(&lead.read().await).len();
+        assert_eq!(renewed, told, "{decodes:?}");
+        scene.try_offer(&lead, &CAMERA, &all).unwrap();
+        lead.read().await;
+    }
     scene.media.stop();
 }
 

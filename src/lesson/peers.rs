@@ -53,16 +53,15 @@ impl Lesson {
             sdp: peer.answer.sdp().to_owned(),
             slots: peer.slot_mids(),
         };
-        let takes_video = !peer.decodes.is_empty();
-        let cannot_follow = takes_video && !peer.decodes.contains(&self.running);
+        let fallback = fallback(self.running, &peer.decodes);
         let old_codec = preferred != self.running && peer.sent_video().any(|codec| codec != self.running);
         let older = seat.pending.replace(peer);
         actor.outbox.push(&answer);
         if let Some(older) = older {
             self.remove_peer(older.id);
         }
-        if cannot_follow && self.running != Codec::Vp8 {
-            self.change_codec(Codec::Vp8);
+        if let Some(codec) = fallback {
+            self.change_codec(codec);
         } else if old_codec {
             actor.outbox.push(&renew("codec_changed"));
         }
@@ -205,6 +204,19 @@ impl Lesson {
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         self.media.surely(move || Command::RemovePeer { peer });
     }
+}
+
+/// The codec that a lesson moves to for somebody who cannot decode what runs: VP8, or H.264 where
+/// there is no VP8. It never moves back, so it moves twice at most.
+fn fallback(running: Codec, decodes: &[Codec]) -> Option<Codec> {
+    let open = match running {
+        Codec::Vp9 | Codec::Av1 => &[Codec::Vp8, Codec::H264][..],
+        Codec::H264 => &[Codec::Vp8],
+        Codec::Vp8 | Codec::Opus => &[],
+    };
+    // Who decodes nothing takes no video at all.
+    let cannot_follow = !decodes.is_empty() && !decodes.contains(&running);
+    open.iter().copied().find(|c| cannot_follow && decodes.contains(c))
 }
 
 fn renew(reason: &str) -> ServerMessage {

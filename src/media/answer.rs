@@ -11,7 +11,7 @@ use crate::media::negotiate::{
     EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, PeerSetup, SlotSetup, SourceSetup, TRANSPORT_CC,
 };
 use crate::media::transport::rtcp::CNAME;
-use crate::media::transport::sdp::{Offer, OfferMedia};
+use crate::media::transport::sdp::{Offer, OfferCodec, OfferMedia};
 
 /// An answer whose ICE credentials can be exchanged.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ pub(crate) fn render(
                 continue;
             }
             Line::Source(source) => {
-                let pts = payload_types(source.payload_type, source.rtx_payload_type);
+                let pts = source_payload_types(media, source);
                 head(&mut sdp, media, &pts, negotiator, setup, &mut candidates);
                 source_lines(&mut sdp, media, source);
             }
@@ -128,6 +128,15 @@ pub(crate) fn render(
 
 fn payload_types(main: u8, rtx: Option<u8>) -> Vec<u8> {
     std::iter::once(main).chain(rtx).collect()
+}
+
+/// In the offer's order: a sender uses the first, with or without redundancy as it was offered.
+fn source_payload_types(media: &OfferMedia, source: &SourceSetup) -> Vec<u8> {
+    let mut all = payload_types(source.payload_type, source.rtx_payload_type);
+    all.extend(source.red);
+    let offered = |pt: &u8| media.codecs.iter().position(|c| c.payload_type == *pt);
+    all.sort_by_key(offered);
+    all
 }
 
 /// One host candidate per address (RFC 8839 §5.1), IPv6 first as RFC 8421 advises.
@@ -177,45 +186,55 @@ fn codec_lines(
 ) {
     let offered = media.codecs.iter().find(|c| c.payload_type == main);
     let feedback = |name: &str| offered.is_some_and(|c| c.feedback.iter().any(|f| f == name));
-    match codec {
-        Codec::Opus => {
-            // A sender of two channels is told that they are welcome (RFC 7587 §7).
-            let both = |key: &str| offered.is_some_and(|c| c.parameter(key) == Some("1"));
-            let stereo = if both("stereo") || both("sprop-stereo") { ";stereo=1" } else { "" };
-            let _ = write!(
-                sdp,
-                "a=rtpmap:{main} opus/48000/2\r\na=fmtp:{main} minptime=10;useinbandfec=1{stereo}\r\n"
-            );
-        }
-        Codec::Vp8 => {
-            let _ = write!(sdp, "a=rtpmap:{main} VP8/90000\r\n");
-            if let Some(hint) = hint {
-                let _ = write!(sdp, "a=fmtp:{main} {hint}\r\n");
-            }
-        }
-        Codec::H264 => {
-            let profile = offered.and_then(|c| c.parameter("profile-level-id"));
-            let mode = offered.and_then(|c| c.parameter("packetization-mode"));
-            let _ = write!(
-                sdp,
-                "a=rtpmap:{main} H264/90000\r\na=fmtp:{main} level-asymmetry-allowed=1;\
-                 packetization-mode={};profile-level-id={}{}{}\r\n",
-                mode.unwrap_or("0"),
-                profile.unwrap_or("42e01f"),
-                if hint.is_some() { ";" } else { "" },
-                hint.unwrap_or_default(),
-            );
-        }
+    let _ = write!(sdp, "a=rtpmap:{main} {}\r\n", encoding(codec));
+    let mut parameters = offered.map(|c| parameters(codec, c)).unwrap_or_default();
+    parameters.extend(hint.map(str::to_owned));
+    if !parameters.is_empty() {
+        let _ = write!(sdp, "a=fmtp:{main} {}\r\n", parameters.join(";"));
     }
     let wanted: &[&str] = match codec {
         Codec::Opus => &["transport-cc"],
-        Codec::Vp8 | Codec::H264 => &["transport-cc", "ccm fir", "nack", "nack pli"],
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
+            &["transport-cc", "ccm fir", "nack", "nack pli"]
+        }
     };
     for name in wanted.iter().filter(|n| feedback(n)) {
         let _ = write!(sdp, "a=rtcp-fb:{main} {name}\r\n");
     }
     if let Some(rtx) = rtx {
         let _ = write!(sdp, "a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={main}\r\n");
+    }
+}
+
+/// As `a=rtpmap` has it.
+fn encoding(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "opus/48000/2",
+        Codec::Vp8 => "VP8/90000",
+        Codec::H264 => "H264/90000",
+        Codec::Vp9 => "VP9/90000",
+        Codec::Av1 => "AV1/90000",
+    }
+}
+
+/// The parameters that are answered to those of an offered codec.
+fn parameters(codec: Codec, offered: &OfferCodec) -> Vec<String> {
+    let same = |key: &&str| Some(format!("{key}={}", offered.parameter(key)?));
+    match codec {
+        Codec::Opus => {
+            // A sender of two channels is told that they are welcome (RFC 7587 §7).
+            let both = |key: &str| offered.parameter(key) == Some("1");
+            let stereo = (both("stereo") || both("sprop-stereo")).then(|| "stereo=1".to_owned());
+            ["minptime=10".to_owned(), "useinbandfec=1".to_owned()].into_iter().chain(stereo).collect()
+        }
+        Codec::Vp8 => Vec::new(),
+        Codec::H264 => vec![
+            "level-asymmetry-allowed=1".to_owned(),
+            format!("packetization-mode={}", offered.parameter("packetization-mode").unwrap_or("0")),
+            format!("profile-level-id={}", offered.parameter("profile-level-id").unwrap_or("42e01f")),
+        ],
+        Codec::Vp9 => ["profile-id"].iter().filter_map(same).collect(),
+        Codec::Av1 => ["profile", "level-idx", "tier"].iter().filter_map(same).collect(),
     }
 }
 
@@ -227,6 +246,10 @@ fn source_lines(sdp: &mut String, media: &OfferMedia, source: &SourceSetup) {
     let hint = (media.simulcast.len() == 3).then_some("x-google-start-bitrate=1500");
     let names = (source.payload_type, source.rtx_payload_type);
     codec_lines(sdp, media, source.codec, names, hint);
+    if let Some(red) = source.red {
+        let main = source.payload_type;
+        let _ = write!(sdp, "a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {main}/{main}\r\n");
+    }
     if !media.simulcast.is_empty() {
         for rid in &media.simulcast {
             let _ = write!(sdp, "a=rid:{rid} recv\r\n");

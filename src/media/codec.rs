@@ -1,5 +1,8 @@
 //! What the forwarder must know of payloads: where pictures begin, which are key frames, and the
-//! VP8 numbers that a switch has to keep continuous. Nothing is decoded.
+//! numbers in them (VP8, VP9) that a switch has to keep continuous. Nothing is decoded.
+
+mod av1;
+mod vp9;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -12,10 +15,16 @@ pub enum Codec {
     Vp8,
     /// Constrained baseline, packetization-mode 1.
     H264,
+    /// Profile 0.
+    Vp9,
+    /// Main profile.
+    Av1,
 }
 
 impl Codec {
-    pub const ALL: [Self; 3] = [Self::Opus, Self::Vp8, Self::H264];
+    pub const ALL: [Self; 5] = [Self::Opus, Self::Vp8, Self::H264, Self::Vp9, Self::Av1];
+    /// Pictures; what every browser has first, which is what is fallen back to.
+    pub const VIDEO: [Self; 4] = [Self::Vp8, Self::H264, Self::Vp9, Self::Av1];
 
     #[must_use]
     pub fn index(self) -> usize {
@@ -33,8 +42,10 @@ impl Codec {
     pub fn inspect(self, payload: &[u8]) -> Payload {
         match self {
             Self::Opus => Payload::default(),
-            Self::Vp8 => inspect_vp8(payload),
-            Self::H264 => Payload { key_start: h264_key_start(payload), ..Payload::default() },
+            Self::Vp8 => parse_vp8(payload).unwrap_or_default(),
+            Self::H264 => Payload { key_start: h264_key_start(payload), numbers: None },
+            Self::Vp9 => vp9::parse(payload).unwrap_or_default(),
+            Self::Av1 => Payload { key_start: av1::key_start(payload), numbers: None },
         }
     }
 }
@@ -44,37 +55,33 @@ impl Codec {
 pub struct Payload {
     /// The first packet of a key frame.
     pub key_start: bool,
-    pub vp8: Option<Vp8>,
+    pub numbers: Option<Numbers>,
 }
 
-/// Offsets of the VP8 payload descriptor's numbers (RFC 7741 §4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vp8 {
+/// Where a payload descriptor has its numbers (VP8: RFC 7741 §4.2, VP9: RFC 9628 §4.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
     /// Where PictureID stands and whether it has 15 bits.
     pub picture_id: Option<(u8, bool)>,
     /// Where TL0PICIDX stands.
     pub tl0: Option<u8>,
 }
 
-fn inspect_vp8(p: &[u8]) -> Payload {
-    parse_vp8(p).unwrap_or_default()
-}
-
 fn parse_vp8(p: &[u8]) -> Option<Payload> {
     let first = *p.first()?;
     let start = first & 0x10 != 0 && first & 0x07 == 0;
     let mut at = 1usize;
-    let mut vp8 = Vp8 { picture_id: None, tl0: None };
+    let mut numbers = Numbers::default();
     if first & 0x80 != 0 {
         let flags = *p.get(at)?;
         at += 1;
         if flags & 0x80 != 0 {
             let wide = *p.get(at)? & 0x80 != 0;
-            vp8.picture_id = Some((at as u8, wide));
+            numbers.picture_id = Some((at as u8, wide));
             at += if wide { 2 } else { 1 };
         }
         if flags & 0x40 != 0 {
-            vp8.tl0 = Some(at as u8);
+            numbers.tl0 = Some(at as u8);
             at += 1;
         }
         if flags & 0x30 != 0 {
@@ -83,10 +90,10 @@ fn parse_vp8(p: &[u8]) -> Option<Payload> {
     }
     let header = *p.get(at)?;
     // RFC 7741 §4.3: P = 0 in the first byte of the frame is a key frame.
-    Some(Payload { key_start: start && header & 1 == 0, vp8: Some(vp8) })
+    Some(Payload { key_start: start && header & 1 == 0, numbers: Some(numbers) })
 }
 
-impl Vp8 {
+impl Numbers {
     /// PictureID, 7 or 15 bits as the sender has it.
     #[must_use]
     pub fn read_picture_id(&self, p: &[u8]) -> Option<u16> {
@@ -157,6 +164,9 @@ fn h264_key_start(p: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     #[test]
@@ -165,13 +175,13 @@ mod tests {
         let mut p = [0x90, 0xe0, 0x92, 0x34, 0x07, 0x00, 0x10, 0x02];
         let seen = Codec::Vp8.inspect(&p);
         assert!(seen.key_start);
-        let vp8 = seen.vp8.unwrap();
-        assert_eq!(vp8.read_picture_id(&p), Some(0x1234));
-        assert_eq!(vp8.read_tl0(&p), Some(7));
-        vp8.patch(&mut p, 0x7fff, 255);
-        assert_eq!(vp8.read_picture_id(&p), Some(0x1233));
+        let numbers = seen.numbers.unwrap();
+        assert_eq!(numbers.read_picture_id(&p), Some(0x1234));
+        assert_eq!(numbers.read_tl0(&p), Some(7));
+        numbers.patch(&mut p, 0x7fff, 255);
+        assert_eq!(numbers.read_picture_id(&p), Some(0x1233));
         assert_eq!(p[2] & 0x80, 0x80, "stays 15 bits wide");
-        assert_eq!(vp8.read_tl0(&p), Some(6));
+        assert_eq!(numbers.read_tl0(&p), Some(6));
         // A later partition, and a delta frame.
         assert!(!Codec::Vp8.inspect(&[0x81, 0x80, 0x05, 0x10]).key_start);
         assert!(!Codec::Vp8.inspect(&[0x10, 0x11]).key_start);
@@ -181,8 +191,8 @@ mod tests {
     #[test]
     fn seven_bit_picture_ids_stay_so() {
         let mut p = [0x90, 0x80, 0x7f, 0x00];
-        let vp8 = Codec::Vp8.inspect(&p).vp8.unwrap();
-        vp8.patch(&mut p, 2, 0);
+        let numbers = Codec::Vp8.inspect(&p).numbers.unwrap();
+        numbers.patch(&mut p, 2, 0);
         assert_eq!(p[2], 0x01);
     }
 
@@ -200,15 +210,35 @@ mod tests {
 
     #[test]
     fn no_payload_panics() {
+        let look = |codec: Codec, p: &mut [u8]| {
+            if let Some(numbers) = codec.inspect(p).numbers {
+                numbers.patch(p, 1, 1);
+            }
+        };
         for codec in Codec::ALL {
             for a in 0..=255u8 {
-                for n in 0..6 {
-                    let p = vec![a; n];
-                    let seen = codec.inspect(&p);
-                    if let Some(vp8) = seen.vp8 {
-                        vp8.patch(&mut p.clone(), 1, 1);
+                (0..6).for_each(|n| look(codec, &mut vec![a; n]));
+            }
+            // Random bytes, and random changes of packets that are something.
+            let mut rng = StdRng::seed_from_u64(9);
+            let seeds: [&[u8]; 4] = [
+                &[0x90, 0xe0, 0x92, 0x34, 0x07, 0x00, 0x10, 0x02],
+                &[0xaa, 0x81, 0x02, 0x00, 0x07, 0x18, 1, 0x40, 0, 0xf0, 2, 0x14, 1, 0x08, 1, 2, 0x82],
+                &[0x28, 2, 0x08, 0x00, 0x30, 0x10, 9, 9],
+                &[0x78, 0, 2, 0x09, 0x10, 0, 2, 0x67, 0x42],
+            ];
+            for n in 0..40_000 {
+                let mut p = seeds[n % 4].to_vec();
+                if n % 8 < 4 {
+                    p = (0..rng.random_range(0..24)).map(|_| rng.random()).collect();
+                }
+                p.truncate(rng.random_range(0..=p.len()));
+                for _ in 0..rng.random_range(0..3) {
+                    if let Some(at) = p.len().checked_sub(1) {
+                        p[rng.random_range(0..=at)] = rng.random();
                     }
                 }
+                look(codec, &mut p);
             }
         }
     }
@@ -225,10 +255,10 @@ mod tests {
         }
         let both = seen(&[0x90, 0xc0, 0x05, 0x09, 0x10]);
         assert!(both.key_start);
-        assert_eq!(both.vp8, Some(Vp8 { picture_id: Some((2, false)), tl0: Some(3) }));
-        assert_eq!(both.vp8.unwrap().read_picture_id(&[0x90, 0xc0, 0x05]), Some(5));
+        assert_eq!(both.numbers, Some(Numbers { picture_id: Some((2, false)), tl0: Some(3) }));
+        assert_eq!(both.numbers.unwrap().read_picture_id(&[0x90, 0xc0, 0x05]), Some(5));
         let mut p = [0x90, 0xc0, 0x7e, 0x09, 0x10];
-        both.vp8.unwrap().patch(&mut p, 0x101, 3);
+        both.numbers.unwrap().patch(&mut p, 0x101, 3);
         assert_eq!(p, [0x90, 0xc0, 0x7f, 0x0c, 0x10], "stays 7 bits wide");
     }
 

@@ -186,6 +186,8 @@ pub struct SourceSetup {
     pub codec: Codec,
     pub payload_type: u8,
     pub rtx_payload_type: Option<u8>,
+    /// Payload type of the same codec with redundancy (RFC 2198).
+    pub red: Option<u8>,
     /// rid of each layer, smallest first; empty without simulcast.
     pub rids: Vec<String>,
     /// Declared SSRCs (media, RTX); used without simulcast.
@@ -283,7 +285,7 @@ impl Negotiator {
         }
         let video: Vec<&SlotSetup> = setup.slots.iter().filter(|s| s.kind == MediaKind::Video).collect();
         let can = |c: &Codec| video.iter().all(|s| s.codecs[c.index()].is_some());
-        let decodes = [Codec::Vp8, Codec::H264].into_iter().filter(can).collect();
+        let decodes = Codec::VIDEO.into_iter().filter(can).collect();
         let answer = render(self, shard, &offer, &setup, &lines);
         let peer = PeerId::next();
         Ok(Accepted { peer, answer, setup: Box::new(setup), sources, slots, decodes })
@@ -354,9 +356,11 @@ fn decide(at: usize, media: &OfferMedia, request: &PeerRequest) -> Result<Line, 
     }
     let codecs = Codec::ALL.map(|c| find(media, c, source.is_some()));
     if let Some((_, source_kind)) = source {
-        let order = [request.prefer_video, Codec::Vp8, Codec::H264, Codec::Opus];
-        let fits = |c: &Codec| (*c == Codec::Opus) == (kind == MediaKind::Audio);
-        let chosen = order.into_iter().filter(fits).find_map(|c| Some((c, codecs[c.index()]?)));
+        let order: &[Codec] = match kind {
+            MediaKind::Audio => &[Codec::Opus],
+            MediaKind::Video => &[request.prefer_video, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1],
+        };
+        let chosen = order.iter().find_map(|c| Some((*c, codecs[c.index()]?)));
         let (codec, names) = chosen.ok_or(NegotiateError::NoCodec(at))?;
         return Ok(Line::Source(SourceSetup {
             source: SourceId::next(),
@@ -365,6 +369,7 @@ fn decide(at: usize, media: &OfferMedia, request: &PeerRequest) -> Result<Line, 
             codec,
             payload_type: names.payload_type,
             rtx_payload_type: names.rtx_payload_type,
+            red: find_red(media, names.payload_type).filter(|_| codec == Codec::Opus),
             rids: smallest_first(&media.simulcast),
             ssrcs: media.ssrcs.clone(),
         }));
@@ -389,6 +394,9 @@ fn find(media: &OfferMedia, codec: Codec, sends: bool) -> Option<SlotCodec> {
         Codec::Opus => c.name == "opus" && c.clock == 48_000,
         Codec::Vp8 => c.name == "vp8",
         Codec::H264 => c.name == "h264" && mode(c),
+        // Profile 0 of both is what every decoder has; it is also what no parameter means.
+        Codec::Vp9 => c.name == "vp9" && c.parameter("profile-id").unwrap_or("0") == "0",
+        Codec::Av1 => c.name == "av1" && c.parameter("profile").unwrap_or("0") == "0",
     };
     let profile = |c: &OfferCodec| match c.parameter("profile-level-id").unwrap_or("42e01f").as_bytes() {
         [b'4', b'2', b'e' | b'E', b'0', _, _] => 0,
@@ -400,6 +408,15 @@ fn find(media: &OfferMedia, codec: Codec, sends: bool) -> Option<SlotCodec> {
     let apt = chosen.payload_type.to_string();
     let rtx = media.codecs.iter().find(|c| c.name == "rtx" && c.parameter("apt") == Some(&apt));
     Some(SlotCodec { payload_type: chosen.payload_type, rtx_payload_type: rtx.map(|c| c.payload_type) })
+}
+
+/// The payload type under which `main` may come with redundant copies of itself. RED names the codecs
+/// of its blocks by payload type (RFC 2198 §5); blocks of others are not taken.
+fn find_red(media: &OfferMedia, main: u8) -> Option<u8> {
+    let main = main.to_string();
+    let of_main = |c: &&OfferCodec| c.fmtp.split('/').all(|block| block.trim() == main);
+    let red = media.codecs.iter().filter(|c| c.name == "red" && c.clock == 48_000).find(of_main);
+    red.map(|c| c.payload_type)
 }
 
 /// Layers by size. Our pages use q < h < f; l < m < h is the other common naming; otherwise the

@@ -82,6 +82,66 @@ fn the_best_h264_of_several_is_answered_as_it_was_offered() {
 }
 
 #[test]
+fn vp9_and_av1_are_taken_in_the_profile_that_everybody_decodes() {
+    // (attribute lines, the formats that are answered, a line that the answer must have)
+    type Case<'a> = (&'a [&'a str], Option<&'a str>, &'a str);
+    let table: [Case<'_>; 8] = [
+        (&["rtpmap:98 VP9/90000"], Some("98"), "rtpmap:98 VP9/90000"),
+        (&["rtpmap:98 VP9/90000", "fmtp:98 profile-id=0"], Some("98"), "fmtp:98 profile-id=0"),
+        (&["rtpmap:98 VP9/90000", "fmtp:98 profile-id=2"], None, ""),
+        (
+            &["rtpmap:98 VP9/90000", "fmtp:98 profile-id=2", "rtpmap:99 VP9/90000", "fmtp:99 profile-id=0"],
+            Some("99"),
+            "fmtp:99 profile-id=0",
+        ),
+        (&["rtpmap:98 AV1/90000"], Some("98"), "rtpmap:98 AV1/90000"),
+        (
+            &["rtpmap:98 AV1/90000", "fmtp:98 level-idx=5;profile=0;tier=0", "rtcp-fb:98 nack pli"],
+            Some("98"),
+            "fmtp:98 profile=0;level-idx=5;tier=0",
+        ),
+        (&["rtpmap:98 AV1/90000", "fmtp:98 profile=1"], None, ""),
+        // Whatever the lesson would rather have: what is offered is taken.
+        (&["rtpmap:98 AV1/90000", "rtpmap:99 rtx/90000", "fmtp:99 apt=98"], Some("98 99"), "fmtp:99 apt=98"),
+    ];
+    for (lines, expected, said) in table {
+        for direction in ["sendonly", "recvonly"] {
+            let answered = answer(&offer("video", "98 99", direction, lines));
+            let Some(expected) = expected else {
+                assert!(matches!(answered, Err(NegotiateError::NoCodec(0))), "{lines:?} {direction}");
+                continue;
+            };
+            let answered = answered.unwrap();
+            let sdp = answered.answer.sdp();
+            assert!(sdp.contains(&format!("SAVPF {expected}\r\n")) && sdp.contains(said), "{sdp}");
+            assert!(!sdp.contains("dependency-descriptor"), "{sdp}");
+        }
+    }
+}
+
+#[test]
+fn redundancy_is_taken_from_senders_in_their_order() {
+    const RED: [&str; 3] = ["rtpmap:111 opus/48000/2", "rtpmap:63 red/48000/2", "fmtp:63 111/111"];
+    for (formats, direction, lines, expected) in [
+        ("63 111", "sendonly", &RED[..], "63 111"),
+        ("111 63", "sendonly", &RED, "111 63"),
+        ("63 111", "recvonly", &RED, "111"),
+        ("63 111", "sendonly", &[RED[0], RED[1]], "111"),
+        ("63 111", "sendonly", &[RED[0], RED[1], "fmtp:63 0/111"], "111"),
+        ("63 111", "sendonly", &[RED[0], "rtpmap:63 red/8000", RED[2]], "111"),
+    ] {
+        let answered = answer(&offer("audio", formats, direction, lines)).unwrap();
+        let sdp = answered.answer.sdp();
+        assert!(sdp.contains(&format!("SAVPF {expected}\r\n")), "{expected} in {sdp}");
+        let red = answered.setup.sources.first().and_then(|s| s.red);
+        assert_eq!(red, (expected != "111").then_some(63), "{sdp}");
+        assert_eq!(sdp.contains("a=fmtp:63 111/111\r\n"), red.is_some(), "{sdp}");
+    }
+    let only = answer(&offer("audio", "63", "sendonly", &["rtpmap:63 red/48000/2", "fmtp:63 111/111"]));
+    assert!(matches!(only, Err(NegotiateError::NoCodec(0))), "there is no plain Opus");
+}
+
+#[test]
 fn a_stereo_sender_is_told_that_it_is_welcome() {
     for (fmtp, stereo) in [
         ("minptime=10;useinbandfec=1", false),

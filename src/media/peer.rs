@@ -116,6 +116,8 @@ pub struct Opened {
     pub index: u64,
     /// Payload range in the datagram, padding cut off.
     pub payload: std::ops::Range<usize>,
+    /// The payload is RED (RFC 2198) of this payload type.
+    pub red: Option<u8>,
 }
 
 impl Peer {
@@ -285,9 +287,11 @@ impl Peer {
         let place = stream.place;
         let setup = &self.setups[place.source];
         let expected = if place.repair { setup.rtx_payload_type } else { Some(setup.payload_type) };
-        if expected != Some(header.payload_type) {
+        let red = setup.red == Some(header.payload_type) && !place.repair;
+        if !red && expected != Some(header.payload_type) {
             return None;
         }
+        let red = red.then_some(setup.payload_type);
         let padding = match header.padding {
             true => usize::from(*p[header.length..length].last()?),
             false => 0,
@@ -298,7 +302,7 @@ impl Peer {
         {
             self.arrivals_number = Some(u16::from_be_bytes(number));
         }
-        Some(Opened { place, fresh, index, payload: header.length..end })
+        Some(Opened { place, fresh, index, payload: header.length..end, red })
     }
 
     /// The streams of a layer that another SSRC has taken over.
@@ -354,7 +358,7 @@ fn identify(setups: &[SourceSetup], ids: &ExtensionIds, header: &RtpHeader, p: &
     let mid = text(ids.mid);
     for (source, setup) in setups.iter().enumerate() {
         let repair = setup.rtx_payload_type == Some(header.payload_type);
-        if !repair && setup.payload_type != header.payload_type {
+        if !repair && ![Some(setup.payload_type), setup.red].contains(&Some(header.payload_type)) {
             continue;
         }
         if let Some(at) = declared(setup, header.ssrc, repair) {
@@ -408,6 +412,7 @@ mod tests {
             codec: Codec::Vp8,
             payload_type: 96,
             rtx_payload_type: Some(97),
+            red: None,
             rids: rids.iter().map(|r| (*r).to_owned()).collect(),
             ssrcs: ssrcs.to_vec(),
         }

@@ -5,7 +5,7 @@
 //! so padding leaves no hole while real losses stay visible and get NACKed. The segment before the
 //! present one is kept, so that a packet of it that was lost and came late still finds its place.
 
-use crate::media::codec::Vp8;
+use crate::media::codec::Numbers;
 
 /// First output sequence number: far from zero, because some receivers lose count when a packet
 /// from before the first arrives.
@@ -102,7 +102,7 @@ impl Rewriter {
         ext: u64,
         input: u32,
         timestamp: u32,
-        vp8: Option<(Vp8, &[u8])>,
+        numbers: Option<(Numbers, &[u8])>,
         same_source: bool,
     ) {
         /// 1 ms of video, less than any frame.
@@ -111,7 +111,7 @@ impl Rewriter {
             Some(last) if (timestamp.wrapping_sub(last) as i32) < STEP as i32 => last.wrapping_add(STEP),
             _ => timestamp,
         };
-        let (picture_id, tl0) = vp8.map_or((0, 0), |(v, p)| {
+        let (picture_id, tl0) = numbers.map_or((0, 0), |(v, p)| {
             let id = v.read_picture_id(p).unwrap_or(0);
             let tl0 = v.read_tl0(p).unwrap_or(0);
             let next_id = self.last_picture_id.wrapping_add(1);
@@ -170,16 +170,16 @@ impl Rewriter {
         fresh.then_some(())
     }
 
-    /// Remembers the VP8 numbers of the newest packet sent, so that the next segment goes on
+    /// Remembers the numbers in the newest payload sent, so that the next segment goes on
     /// from them.
-    pub fn sent_vp8(&mut self, vp8: Vp8, payload: &[u8], sequence: u64) {
+    pub fn sent_numbers(&mut self, numbers: Numbers, payload: &[u8], sequence: u64) {
         if self.last_sequence != Some(sequence) {
             return;
         }
-        if let Some(id) = vp8.read_picture_id(payload) {
+        if let Some(id) = numbers.read_picture_id(payload) {
             self.last_picture_id = id;
         }
-        if let Some(tl0) = vp8.read_tl0(payload) {
+        if let Some(tl0) = numbers.read_tl0(payload) {
             self.last_tl0 = tl0;
         }
     }
@@ -328,14 +328,14 @@ mod tests {
             p
         };
         let first = packet(100, 7);
-        let vp8 = Codec::Vp8.inspect(&first).vp8.unwrap();
+        let vp8 = Codec::Vp8.inspect(&first).numbers.unwrap();
         let mut r = Rewriter::default();
         r.switch(0, 1, 0, 0, Some((vp8, &first)), false);
         let send = |r: &mut Rewriter, layer, ext, id, tl0| {
             let placed = r.place(layer, ext, 0).unwrap();
             let mut p = packet(id, tl0);
             vp8.patch(&mut p, placed.picture_id, placed.tl0);
-            r.sent_vp8(vp8, &p, placed.sequence);
+            r.sent_numbers(vp8, &p, placed.sequence);
             (vp8.read_picture_id(&p).unwrap(), vp8.read_tl0(&p).unwrap())
         };
         assert_eq!(send(&mut r, 0, 1, 100, 7), (1, 1));

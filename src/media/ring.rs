@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn put(ring: &mut Ring, ext: u64, timestamp: u32, key: bool) -> bool {
-        let kind = Payload { key_start: key, vp8: None };
+        let kind = Payload { key_start: key, numbers: None };
         let payload = [ext as u8; 3];
         let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: &payload };
         ring.insert(new, Instant::now())

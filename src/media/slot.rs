@@ -230,9 +230,9 @@ impl Slot {
         let captured = l.captured(entry.timestamp, at, sender);
         let line = ticks(captured, l.clock.rate()) as u32;
         let timestamp = self.base.wrapping_add(line);
-        let vp8 = entry.payload.vp8.map(|v| (v, payload));
+        let numbers = entry.payload.numbers.map(|n| (n, payload));
         let same = !self.announce;
-        self.rewriter.switch(layer, entry.ext, entry.timestamp, timestamp, vp8, same);
+        self.rewriter.switch(layer, entry.ext, entry.timestamp, timestamp, numbers, same);
         self.report_now = true;
     }
 
@@ -264,9 +264,9 @@ impl Slot {
         let length = header.write(arena);
         let body = arena.len();
         arena.extend_from_slice(payload);
-        if let Some(vp8) = entry.payload.vp8 {
-            vp8.patch(&mut arena[body..], placed.picture_id, placed.tl0);
-            self.rewriter.sent_vp8(vp8, &arena[body..], placed.sequence);
+        if let Some(numbers) = entry.payload.numbers {
+            numbers.patch(&mut arena[body..], placed.picture_id, placed.tl0);
+            self.rewriter.sent_numbers(numbers, &arena[body..], placed.sequence);
         }
         to.sealer.seal_rtp(arena, start, length, placed.sequence);
         let class = if self.kind == MediaKind::Audio { Class::Audio } else { Class::Video };
@@ -334,8 +334,8 @@ impl Slot {
         arena.extend_from_slice(&sequence.to_be_bytes());
         let body = arena.len();
         arena.extend_from_slice(payload);
-        if let Some(vp8) = entry.payload.vp8 {
-            vp8.patch(&mut arena[body..], stretch.picture_id, stretch.tl0);
+        if let Some(numbers) = entry.payload.numbers {
+            numbers.patch(&mut arena[body..], stretch.picture_id, stretch.tl0);
         }
         to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
         let size = to.out.commit(start, to.path, Class::Video);

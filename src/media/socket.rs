@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_arrives_one_by_one_with_where_it_came_from() {
-        let mut ours = MediaSocket::bind(0).unwrap();
+        let mut ours = MediaSocket::bind(0, 1 << 20).unwrap();
         let to = SocketAddr::from(([127, 0, 0, 1], ours.port().unwrap()));
         let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();

@@ -1,16 +1,18 @@
 //! The receiving side of one media stream: its layers, what is missing, and its reports.
 //!
 //! A source has 1–3 layers (simulcast), each with the ring that all subscribers read from. Which
-//! slots take it is kept here too, so that forwarding is one walk over `subscribers`.
+//! slots take it is kept here too, so that forwarding is one walk over `subscribers`. Lost packets
+//! come back by retransmission (video) or out of later packets' redundancy (audio, `recover`).
 
 use std::time::{Duration, Instant};
 
 use crate::ids::{HubId, SourceId};
 use crate::media::Buffers;
 use crate::media::clock::{Micros, SenderClock, StreamClock};
-use crate::media::codec::Codec;
+use crate::media::codec::{Codec, Payload};
 use crate::media::nack::MissingPackets;
 use crate::media::negotiate::SourceKind;
+use crate::media::red::{self, Neighbour, Red};
 use crate::media::ring::{NewPacket, Ring};
 use crate::media::transport::rtcp::ReceptionBlock;
 
@@ -150,7 +152,22 @@ pub struct Layer {
     last_packet: Option<Instant>,
     /// What is missing is asked for again; audio's encoder has its own redundancy.
     repair: bool,
+    /// The first packet since the source was opened.
+    opened: Option<u64>,
     reports: ReportState,
+}
+
+/// Packets that came out of another one's redundancy, oldest first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recovered {
+    numbers: [u64; red::MAX_BLOCKS],
+    count: usize,
+}
+
+impl Recovered {
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.numbers[..self.count].iter().copied()
+    }
 }
 
 /// For reception reports (RFC 3550 appendix A.3, A.8).
@@ -173,7 +190,9 @@ impl Layer {
         const AUDIO_CELL: usize = 1280;
         let ring = match codec {
             Codec::Opus => Ring::new(buffers.audio_packets, AUDIO_CELL),
-            Codec::Vp8 | Codec::H264 => Ring::new(buffers.video_packets, VIDEO_CELL),
+            Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
+                Ring::new(buffers.video_packets, VIDEO_CELL)
+            }
         };
         Self {
             ssrc,
@@ -184,6 +203,7 @@ impl Layer {
             bytes: 0,
             last_packet: None,
             repair: codec != Codec::Opus,
+            opened: None,
             reports: ReportState::default(),
         }
     }
@@ -194,11 +214,78 @@ impl Layer {
         if !self.ring.insert(packet, now) {
             return None;
         }
+        self.opened.get_or_insert(packet.ext);
         self.packets += 1;
         self.bytes += packet.payload.len() as u64;
         self.last_packet = Some(now);
         self.reports.note(packet.ext, packet.timestamp, at, &self.clock);
         Some(self.missing.arrived(packet.ext, now, self.repair))
+    }
+
+    /// Puts what `red` repeats in the place of packets that are missing. `ext` and `timestamp` are
+    /// those of the packet that it came in. What was sent before the source was opened stays lost:
+    /// nobody shall hear it. Losses are reported as they were, so that the sender keeps repeating.
+    pub fn recover(
+        &mut self,
+        (red, payload): (&Red, &[u8]),
+        ext: u64,
+        timestamp: u32,
+        now: Instant,
+    ) -> Recovered {
+        let mut out = Recovered::default();
+        let packet = Neighbour { ext, timestamp, duration: 0 };
+        loop {
+            let before = out.count;
+            for block in red.redundant() {
+                let data = &payload[block.data.clone()];
+                let timestamp = timestamp.wrapping_sub(block.offset);
+                let place = || {
+                    let (before, after) = self.neighbours(packet, timestamp)?;
+                    let found = red::place(before, after, timestamp, red::opus_duration(data)?)?;
+                    (before.ext >= self.opened?).then_some(found)
+                };
+                let Some(ext) = place() else {
+                    continue;
+                };
+                let kind = Payload::default();
+                let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: data };
+                if self.ring.insert(new, now) {
+                    out.numbers[out.count] = ext;
+                    out.count += 1;
+                }
+            }
+            // One that found its place may show another one's.
+            if out.count == before || out.count == out.numbers.len() {
+                break;
+            }
+        }
+        out.numbers[..out.count].sort_unstable();
+        out
+    }
+
+    /// The packets that are there around `timestamp`, which is before `packet`'s.
+    fn neighbours(&self, packet: Neighbour, timestamp: u32) -> Option<(Neighbour, Neighbour)> {
+        /// Offsets reach back 341 ms: 34 packets of 10 ms.
+        const REACH: u64 = 34;
+        let mut after = packet;
+        for ext in (packet.ext.saturating_sub(REACH)..packet.ext).rev() {
+            let Some((entry, data)) = self.ring.get(ext) else {
+                continue;
+            };
+            let duration = red::opus_duration(data).unwrap_or(0);
+            let here = Neighbour { ext, timestamp: entry.timestamp, duration };
+            if timestamp.wrapping_sub(here.timestamp) as i32 >= 0 {
+                return Some((here, after));
+            }
+            after = here;
+        }
+        None
+    }
+
+    /// The source was opened or closed: nothing from before may be shown or heard.
+    pub fn forget_past(&mut self) {
+        self.ring.forget_key();
+        self.opened = None;
     }
 
     pub fn sender_report(&mut self, ntp: u64, rtp: u32, now: Instant) {

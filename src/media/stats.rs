@@ -75,6 +75,8 @@ pub struct ShardStats {
     pub nacks_in: u64,
     pub nacks_out: u64,
     pub retransmitted: u64,
+    /// Lost audio packets that later ones repeated (RED).
+    pub audio_recovered: u64,
     pub panics: u64,
     pub send_would_block: u64,
 }

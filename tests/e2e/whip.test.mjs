@@ -88,6 +88,11 @@ const PUBLISHERS = [
   { who: "Chromium, fetch", codec: "h264", begin: byPage(chromiumPage, { codec: "h264" }) },
   { who: "whip-whep 1.2 (npm)", codec: "vp8", begin: byPage(chromiumPage, { codec: "vp8", by: "/whip.js" }) },
   { who: "Firefox, fetch", codec: "vp8", begin: byPage(firefoxPage, { codec: "vp8" }) },
+  { who: "Chromium, fetch, simulcast", codec: "vp9", begin: byPage(chromiumPage, { codec: "vp9", simulcast: true, mode: "L1T3" }) },
+  // Three spatial layers in one stream go on as they are.
+  { who: "Chromium, fetch, SVC", codec: "vp9", begin: byPage(chromiumPage, { codec: "vp9", mode: "L3T3_KEY" }) },
+  { who: "Firefox, fetch", codec: "vp9", begin: byPage(firefoxPage, { codec: "vp9" }) },
+  { who: "Chromium, fetch, simulcast", codec: "av1", begin: byPage(chromiumPage, { codec: "av1", simulcast: true, mode: "L1T1" }) },
   ...(PYTHON ? ["VP8", "H264"].map((codec) => ({ who: "aiortc", codec: codec.toLowerCase(), begin: byAiortc(codec) })) : []),
   ...(GSTREAMER ? ["VP8", "H264"].map((codec) => ({ who: "GStreamer", codec: codec.toLowerCase(), begin: byGStreamer(codec) })) : []),
 ];
@@ -102,13 +107,13 @@ const inPage = (open, by = null) => async (lesson, token) => {
   const [end, seen] = [await decoded(page), await page.evaluate((since) => observe.summary("lesson", since), from)];
   const ended = await page.evaluate(() => foreign.stop("lesson"));
   await page.close();
-  return { frames: end.frames - before.frames, ids: seen.ids, delay: seen.delay50, ended, codec: end.codec, energy: end.energy };
+  return { frames: end.frames - before.frames, height: end.height, ids: seen.ids, delay: seen.delay50, ended, codec: end.codec, energy: end.energy };
 };
 
 async function decoded(page) {
   const { video, audio } = await page.evaluate(() => observe.stats(foreign.of("lesson").pc));
   const [one] = video;
-  return { frames: one.frames ?? 0, codec: one.codec?.toLowerCase(), energy: audio[0]?.energy };
+  return { frames: one.frames ?? 0, height: one.height, codec: one.codec?.toLowerCase(), energy: audio[0]?.energy };
 }
 
 async function inAiortc(lesson, token) {
@@ -118,11 +123,11 @@ async function inAiortc(lesson, token) {
 }
 
 const PLAYERS = [
-  { who: "Chromium, fetch", codecs: ["vp8", "h264"], play: inPage(chromiumPage) },
+  { who: "Chromium, fetch", codecs: ["vp8", "h264", "vp9", "av1"], play: inPage(chromiumPage) },
   { who: "whip-whep 1.2 (npm)", codecs: ["vp8", "h264"], play: inPage(chromiumPage, "/whep.js") },
   // No H.264 plug-in here (harness/firefox.mjs). A page behind another one paints once a second, so
   // one Firefox cannot publish and play.
-  { who: "Firefox, fetch", codecs: ["vp8"], play: inPage(firefoxPage) },
+  { who: "Firefox, fetch", codecs: ["vp8", "vp9", "av1"], play: inPage(firefoxPage) },
   ...(PYTHON ? [{ who: "aiortc", codecs: ["vp8", "h264"], play: inAiortc }] : []),
 ];
 
@@ -143,6 +148,8 @@ for (const [number, { who, codec, begin }] of PUBLISHERS.entries()) {
       assert.ok(seen.energy > 0, `${what}: no sound`);
       assert.ok([200, "stopped"].includes(seen.ended), `${what}: ${seen.ended}`);
       if (seen.codec) assert.equal(seen.codec, `video/${codec}`, what);
+      // More than the smallest of several layers, also of those in one stream.
+      if (seen.height) assert.ok(seen.height > 100, `${what}: ${seen.height} lines`);
       record(t, `WHIP ${what}, frames decoded in ${SECONDS} s`, seen.frames, "frames");
       if (seen.ids.length) record(t, `WHIP ${what}, delay p50`, seen.delay, "ms");
     }

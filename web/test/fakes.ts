@@ -75,7 +75,7 @@ export function participant(id: string, change: Partial<Participant> = {}): Part
 
 interface FakeTransceiver {
   mid: string | null;
-  sender: { track: unknown; replaceTrack: (track: unknown) => Promise<void> };
+  sender: { track: unknown; replaceTrack: (track: unknown) => Promise<void>; [more: string]: unknown };
   receiver: object;
 }
 
@@ -86,6 +86,8 @@ export class FakePeerConnection {
   signalingState: RTCSignalingState = 'stable';
   onconnectionstatechange: (() => void) | null = null;
   bytesReceived = 0;
+  /** The codec that its senders find in the answer. */
+  negotiated: string | null = null;
   offers: { iceRestart: boolean }[] = [];
   added: { kind: unknown; init: RTCRtpTransceiverInit }[] = [];
   private transceivers: FakeTransceiver[] = [];
@@ -108,6 +110,13 @@ export class FakePeerConnection {
       track: typeof kind === 'string' ? null : kind,
       replaceTrack: async (track: unknown) => {
         sender.track = track;
+      },
+      getParameters: () => ({
+        codecs: this.negotiated === null ? [] : [{ mimeType: this.negotiated }],
+        encodings: (init.sendEncodings ?? []).map((encoding) => ({ ...encoding })),
+      }),
+      setParameters: async (parameters: { encodings: RTCRtpEncodingParameters[] }) => {
+        init.sendEncodings = parameters.encodings;
       },
     };
     const transceiver: FakeTransceiver = { mid: null, sender, receiver: {} };

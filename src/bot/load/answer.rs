@@ -49,6 +49,8 @@ impl Answer {
                     "opus" => Codec::Opus,
                     "VP8" => Codec::Vp8,
                     "H264" => Codec::H264,
+                    "VP9" => Codec::Vp9,
+                    "AV1" => Codec::Av1,
                     _ => continue,
                 };
                 out.codecs.push((pt.parse().ok()?, codec));

@@ -75,16 +75,20 @@ pub fn offer(shared: &Shared, ice: &IceCredentials, lines: Lines) -> String {
             MediaKind::Audio => {
                 ("audio", "111", "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n")
             }
+            // Decodes nothing, so it takes everything; what it sends is VP8.
             MediaKind::Video => (
                 "video",
-                "96 97 102 103",
+                if sends.is_some() { "96 97" } else { "96 97 102 103 98 99 45 46" },
                 "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
                  a=rtcp-fb:96 transport-cc\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
                  a=rtpmap:102 H264/90000\r\n\
                  a=fmtp:102 packetization-mode=1;profile-level-id=42e01f\r\n\
                  a=rtcp-fb:102 nack\r\na=rtcp-fb:102 nack pli\r\n\
-                 a=rtcp-fb:102 transport-cc\r\na=rtpmap:103 rtx/90000\r\n\
-                 a=fmtp:103 apt=102\r\n",
+                 a=rtcp-fb:102 transport-cc\r\na=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n\
+                 a=rtpmap:98 VP9/90000\r\na=rtcp-fb:98 nack\r\na=rtcp-fb:98 nack pli\r\n\
+                 a=rtcp-fb:98 transport-cc\r\na=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n\
+                 a=rtpmap:45 AV1/90000\r\na=rtcp-fb:45 nack\r\na=rtcp-fb:45 nack pli\r\n\
+                 a=rtcp-fb:45 transport-cc\r\na=rtpmap:46 rtx/90000\r\na=fmtp:46 apt=45\r\n",
             ),
         };
         let direction = if sends.is_some() { "sendonly" } else { "recvonly" };

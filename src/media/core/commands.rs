@@ -102,7 +102,7 @@ impl Core {
         }
         source.open = open;
         for layer in source.layers.iter_mut().flatten() {
-            layer.ring.forget_key();
+            layer.forget_past();
         }
         self.fresh.retain(|f| f.source != key);
         begin_anew(&mut self.peers, &self.sources[key], None);

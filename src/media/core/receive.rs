@@ -8,9 +8,10 @@ use crate::media::core::{Core, Fresh};
 use crate::media::demux::Kind;
 use crate::media::output::Path;
 use crate::media::peer::{Opened, Peer, StreamPlace};
+use crate::media::red::Red;
 use crate::media::ring::NewPacket;
 use crate::media::rtp::{RtpHeader, is_rtcp};
-use crate::media::source::{Layer, Source};
+use crate::media::source::{Layer, Recovered, Source};
 use crate::media::transport::dtls::Progress;
 use crate::media::transport::ice::BindingRequest;
 use crate::media::transport::rtcp::{self, Said};
@@ -170,6 +171,17 @@ impl Core {
             };
             (ext, payload) = (original, rest);
         }
+        let mut recovered = Recovered::default();
+        if let Some(main) = opened.red {
+            let Some(red) = Red::read(payload, main) else {
+                self.peers[source.owner].traffic.bad += 1;
+                return;
+            };
+            if source.open {
+                recovered = layer_state.recover((&red, payload), ext, header.timestamp, now);
+            }
+            payload = &payload[red.primary];
+        }
         let kind = codec.inspect(payload);
         let marker = header.marker;
         let packet = NewPacket { ext, timestamp: header.timestamp, marker, extension, kind, payload };
@@ -182,6 +194,10 @@ impl Core {
         }
         let begins = !source.flowing;
         source.flowing = true;
+        for ext in recovered.iter() {
+            self.fresh.push(Fresh { source: key, layer, ext });
+            self.stats.audio_recovered += 1;
+        }
         if source.open {
             self.fresh.push(Fresh { source: key, layer, ext });
         }

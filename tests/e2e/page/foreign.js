@@ -7,21 +7,27 @@
 (() => {
   const all = new Map();
 
-  async function publish({ endpoint, token, codec, simulcast = false, size = [640, 360, 15], by = null }) {
+  // `mode`: how each encoding is made (W3C webrtc-svc). Without it Chromium sends the layers of VP9 and
+  // AV1 as one stream. `red`: sound with redundancy first. `through`: a port in the server's place.
+  async function publish({ endpoint, token, codec, simulcast = false, mode = null, red = false, through = null, size = [640, 360, 15], by = null }) {
     const [width, height, frameRate] = size;
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width, height, frameRate } });
     const pc = new RTCPeerConnection();
     const [sound] = stream.getAudioTracks();
     const [picture] = stream.getVideoTracks();
-    pc.addTransceiver(sound, { direction: "sendonly", streams: [stream] });
-    const sendEncodings = [
-      { rid: "f" }, { rid: "h", scaleResolutionDownBy: 2 }, { rid: "q", scaleResolutionDownBy: 4 },
-    ];
-    const video = pc.addTransceiver(picture, {
-      direction: "sendonly", streams: [stream], ...(simulcast ? { sendEncodings } : {}),
-    });
+    const audio = pc.addTransceiver(sound, { direction: "sendonly", streams: [stream] });
+    if (red) {
+      const offered = RTCRtpSender.getCapabilities("audio").codecs;
+      const named = (name) => offered.filter(({ mimeType }) => mimeType.toLowerCase() === `audio/${name}`);
+      audio.setCodecPreferences([...named("red"), ...named("opus")]);
+    }
+    const layers = simulcast
+      ? [{ rid: "f" }, { rid: "h", scaleResolutionDownBy: 2 }, { rid: "q", scaleResolutionDownBy: 4 }]
+      : [{}];
+    const sendEncodings = layers.map((layer) => (mode ? { ...layer, scalabilityMode: mode } : layer));
+    const video = pc.addTransceiver(picture, { direction: "sendonly", streams: [stream], sendEncodings });
     prefer(video, RTCRtpSender, codec);
-    return start("publisher", pc, { endpoint, token, by, does: "publish" });
+    return start("publisher", pc, { endpoint, token, by, through, does: "publish" });
   }
 
   async function play({ endpoint, token, name, pictures = 1, codec = null, by = null }) {
@@ -45,7 +51,7 @@
     return start(name, pc, { endpoint, token, by, does: "view" });
   }
 
-  async function start(name, pc, { endpoint, token, by, does }) {
+  async function start(name, pc, { endpoint, token, by, does, through = null }) {
     const one = { pc, token };
     all.set(name, one);
     const connected = new Promise((resolve, reject) => {
@@ -67,7 +73,8 @@
       if (response.status !== 201) throw new Error(`${response.status} ${body}`);
       one.resource = new URL(response.headers.get("Location"), endpoint).href;
       one.tag = response.headers.get("ETag");
-      await pc.setRemoteDescription({ type: "answer", sdp: body });
+      const sdp = through ? body.replace(/(a=candidate:\S+ 1 udp \d+ \S+) \d+/g, `$1 ${through}`) : body;
+      await pc.setRemoteDescription({ type: "answer", sdp });
     }
     await connected;
     return one.resource;

@@ -74,8 +74,9 @@ export class Peer {
     return { sdp: offer.sdp ?? '', tracks };
   }
 
-  accept(sdp: string): Promise<void> {
-    return this.pc.setRemoteDescription({ type: 'answer', sdp });
+  async accept(sdp: string): Promise<void> {
+    await this.pc.setRemoteDescription({ type: 'answer', sdp });
+    for (const { sender } of this.senders.values()) await sendLayersApart(sender);
   }
 
   /** Sends `track` on the line of `kind` from now on; `null` sends nothing. No line, no effect. */
@@ -112,6 +113,25 @@ export class Peer {
     this.pc.close();
   }
 }
+
+/**
+ * In VP9 and AV1 Chromium sends the encodings of a line as one stream, of which only the first one
+ * comes, unless each says how it is made. The codec is known with the answer; a browser that cannot
+ * be told (or need not be: Firefox, VP8, H.264) stays as it is.
+ */
+async function sendLayersApart(sender: RTCRtpSender): Promise<void> {
+  const parameters: RTCRtpSendParameters & { encodings?: Encoding[] } = sender.getParameters();
+  const codec = parameters.codecs?.[0]?.mimeType.toLowerCase() ?? '';
+  const mode = SCALABILITY[codec];
+  if (mode === undefined || (parameters.encodings?.length ?? 0) < 2) return;
+  for (const encoding of parameters.encodings) encoding.scalabilityMode = mode;
+  await sender.setParameters(parameters).catch(() => {});
+}
+
+type Encoding = RTCRtpEncodingParameters & { scalabilityMode?: string };
+
+/** VP9 as VP8 has it by itself; AV1's temporal layers could not be told apart at the other end. */
+const SCALABILITY: Record<string, string> = { 'video/vp9': 'L1T3', 'video/av1': 'L1T1' };
 
 function iceServer(server: IceServer): RTCIceServer {
   const { urls, username, credential } = server;

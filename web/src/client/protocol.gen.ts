@@ -33,7 +33,7 @@ export type MediaKind = "audio" | "video";
 /**
  * Codecs that are forwarded.
  */
-export type Codec = "opus" | "vp8" | "h264";
+export type Codec = "opus" | "vp8" | "h264" | "vp9" | "av1";
 
 /**
  * What a participant is in a lesson. DOMAIN: 主讲, 听课教室, 观摩, 管理员.

@@ -23,8 +23,9 @@ use rtc_stun::textattrs::Username;
 
 pub use self::sends::Rtp;
 use crate::ids::PeerId;
+use crate::media::core::tests::picture::{OPUS, RED, Tag, names};
 use crate::media::core::tests::world::Offer;
-use crate::media::negotiate::{Accepted, IceCredentials, PeerSetup, SourceInfo, SourceKind};
+use crate::media::negotiate::{Accepted, Codec, IceCredentials, PeerSetup, SourceInfo, SourceKind};
 use crate::media::rtp::RtpHeader;
 use crate::media::transport::rtcp::{self, Compound, Said};
 use crate::media::transport::{CryptoProvider, crypto_provider};
@@ -53,33 +54,9 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
-/// What a test picture says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tag {
-    pub client: u8,
-    pub layer: u8,
-    pub frame: u32,
-    pub packet: u8,
-    pub of: u8,
-    pub key: bool,
-    pub picture_id: u16,
-    pub tl0: u8,
-}
-
 impl Packet {
     pub fn tag(&self) -> Tag {
-        let p = &self.payload;
-        assert_eq!(p[1], 0xe0, "the descriptor of a test picture");
-        Tag {
-            client: p[7],
-            layer: p[8],
-            frame: u32::from_be_bytes([p[9], p[10], p[11], p[12]]),
-            packet: p[13],
-            of: p[14],
-            key: p[0] & 0x10 != 0 && p[6] & 1 == 0,
-            picture_id: u16::from_be_bytes([p[2], p[3]]) & 0x7fff,
-            tl0: p[4],
-        }
+        Tag::read(self.payload_type, &self.payload)
     }
 }
 
@@ -128,6 +105,8 @@ pub struct Client {
     frame: u32,
     key_next: bool,
     sequence: [u16; 8],
+    /// Frames of sound that the next packet repeats, oldest first.
+    repeated: Vec<(u32, Vec<u8>)>,
 }
 
 impl Client {
@@ -169,6 +148,7 @@ impl Client {
             frame: 0,
             key_next: true,
             sequence: [65_000, 10, 20_000, 30_000, 40_000, 50_000, 100, 200],
+            repeated: Vec::new(),
         }
     }
 
@@ -199,22 +179,32 @@ impl Client {
             self.ice.pwd,
             hex.join(":")
         );
-        let video = if self.offer.h264 {
-            "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;profile-level-id=42e01f\r\n"
-        } else {
-            "a=rtpmap:96 VP8/90000\r\n"
-        };
         let mut mid = 0;
         let mut line = |audio: bool, direction: &str, extra: &str| {
-            let (kind, pts) = if audio { ("audio", "111") } else { ("video", "96 97") };
-            let codecs = if audio {
-                "a=rtpmap:111 opus/48000/2\r\n".to_owned()
-            } else {
-                format!(
-                    "{video}a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
-                     a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
-                )
+            let sends = direction == "sendonly";
+            let video = |c: &&Codec| {
+                let only = if sends { Some(self.offer.codec) } else { self.offer.shows };
+                !audio && only.is_none_or(|o| o == **c)
             };
+            let (mut pts, mut codecs) = (Vec::new(), String::new());
+            if audio && sends && self.offer.red {
+                pts.push(RED);
+                codecs.push_str(&format!("a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {OPUS}/{OPUS}\r\n"));
+            }
+            if audio {
+                pts.push(OPUS);
+                codecs.push_str(&format!("a=rtpmap:{OPUS} opus/48000/2\r\n"));
+            }
+            for codec in Codec::VIDEO.iter().filter(video) {
+                let (pt, rtx, name, fmtp) = names(*codec);
+                pts.extend([pt, rtx]);
+                codecs.push_str(&format!(
+                    "a=rtpmap:{pt} {name}/90000\r\na=rtcp-fb:{pt} nack\r\na=rtcp-fb:{pt} nack pli\r\n\
+                     a=fmtp:{pt} {fmtp}\r\na=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={pt}\r\n"
+                ));
+            }
+            let kind = if audio { "audio" } else { "video" };
+            let pts = pts.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
             sdp.push_str(&format!(
                 "m={kind} 9 UDP/TLS/RTP/SAVPF {pts}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
                  a=rtcp-mux\r\na={direction}\r\n{codecs}\

@@ -59,7 +59,7 @@ fn a_slot_takes_only_what_it_can_show() {
     let mut w = World::new();
     // A lead with receiving lines of her own, and a board that knows another codec.
     let lead = w.join_connected(&Offer::lead(1));
-    let board = w.join_connected(&Offer { h264: true, ..Offer::board() });
+    let board = w.join_connected(&Offer { shows: Some(Codec::H264), ..Offer::board() });
     let (mic, camera) = (w.source(lead, SourceKind::Mic), w.source(lead, SourceKind::Camera));
     w.route(lead, 0, Some(mic), 2);
     w.route(lead, 2, Some(camera), 2);

@@ -20,17 +20,30 @@ pub struct Offer {
     pub sources: Vec<(SourceKind, usize)>,
     pub audio: usize,
     pub video: usize,
+    /// Of its pictures.
+    pub codec: Codec,
+    /// Sound with redundancy first.
+    pub red: bool,
     /// Offer AES-CM alone.
     pub old_cipher: bool,
     /// Name another certificate's fingerprint in the offer.
     pub lie: bool,
-    /// Know no video codec but H.264.
-    pub h264: bool,
+    /// The one video codec that it can show; `None`: all.
+    pub shows: Option<Codec>,
 }
 
 impl Offer {
     pub fn board() -> Self {
-        Self { sources: Vec::new(), audio: 2, video: 2, old_cipher: false, lie: false, h264: false }
+        Self {
+            sources: Vec::new(),
+            audio: 2,
+            video: 2,
+            codec: Codec::Vp8,
+            red: false,
+            old_cipher: false,
+            lie: false,
+            shows: None,
+        }
     }
 
     /// A lead with microphone and a camera of `layers` layers.
@@ -90,7 +103,7 @@ impl World {
     /// A client offers, is answered and added; returns its index. Time does not move.
     pub fn join(&mut self, offer: &Offer) -> usize {
         let mut client = Client::new(offer, self.now);
-        let request = PeerRequest { sources: client.named_sources(), prefer_video: Codec::Vp8 };
+        let request = PeerRequest { sources: client.named_sources(), prefer_video: offer.codec };
         let accepted: Accepted =
             self.negotiator.accept(0, &client.offer_sdp(), &request).expect("a good offer");
         client.accept(&accepted);

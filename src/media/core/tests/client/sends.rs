@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{AUDIO_LEVEL, Client, MID, RID, RIDS};
 use crate::media::clock::{micros_to_ntp, ticks};
+use crate::media::core::tests::picture::{OPUS, RED, Tag, names};
 use crate::media::negotiate::SourceKind;
 use crate::media::transport::rtcp::Compound;
 
@@ -86,8 +87,34 @@ impl Client {
         self.send(&Rtp {
             timestamp,
             extensions: &[(MID, b"0"), (AUDIO_LEVEL, &[self.level])],
-            ..Rtp::new(self.ssrc(0), 111, sequence, b"sound")
+            ..Rtp::new(self.ssrc(0), OPUS, sequence, b"sound")
         });
+    }
+
+    /// A frame of sound with the two before it; `lost` on the way.
+    pub fn send_red(&mut self, at: Duration, frame: &[u8], lost: bool) {
+        let timestamp = self.timestamp(0, 48_000, at);
+        let offset = |before: &u32| timestamp.wrapping_sub(*before);
+        self.repeated.retain(|(before, _)| offset(before) < 1 << 14);
+        let mut p = Vec::new();
+        for (before, data) in &self.repeated {
+            p.push(0x80 | OPUS);
+            p.extend(&(offset(before) << 10 | data.len() as u32).to_be_bytes()[1..]);
+        }
+        p.push(OPUS);
+        self.repeated.iter().for_each(|(_, data)| p.extend(data));
+        p.extend(frame);
+        self.repeated.push((timestamp, frame.to_vec()));
+        if self.repeated.len() > 2 {
+            self.repeated.remove(0);
+        }
+        if lost {
+            self.lose_one(0);
+        } else {
+            let sequence = self.next(0);
+            let red = Rtp::new(self.ssrc(0), RED, sequence, &p);
+            self.send(&Rtp { timestamp, extensions: &[(MID, b"0")], ..red });
+        }
     }
 
     pub fn ask_for_key(&mut self) {
@@ -109,15 +136,16 @@ impl Client {
         {
             let of = layer as u8 + 1;
             let timestamp = self.timestamp(1 + layer, 90_000, at);
+            let frame = self.frame;
             for packet in 0..of {
-                let payload = self.picture(self.frame, layer as u8, packet, of, key);
-                let names: [(u8, &[u8]); 2] = [(MID, b"1"), (RID, name.as_bytes())];
+                let payload = self.picture(frame, layer as u8, packet, of, key);
+                let ids: [(u8, &[u8]); 2] = [(MID, b"1"), (RID, name.as_bytes())];
                 let sequence = self.next(1 + layer);
                 self.send(&Rtp {
                     timestamp,
                     marker: packet + 1 == of,
-                    extensions: if layers > 1 { &names } else { &names[..1] },
-                    ..Rtp::new(self.ssrc(1 + layer), 96, sequence, &payload)
+                    extensions: if layers > 1 { &ids } else { &ids[..1] },
+                    ..Rtp::new(self.ssrc(1 + layer), names(self.offer.codec).0, sequence, &payload)
                 });
             }
         }
@@ -129,16 +157,8 @@ impl Client {
     }
 
     fn picture(&self, frame: u32, layer: u8, packet: u8, of: u8, key: bool) -> Vec<u8> {
-        let start = if packet == 0 { 0x10 } else { 0 };
-        let id = (frame as u16).wrapping_mul(1 + u16::from(layer)) & 0x7fff | 0x8000;
-        let mut p = vec![0x80 | start, 0xe0];
-        p.extend(id.to_be_bytes());
-        p.extend([frame as u8, 0x00, if key { 0x10 } else { 0x11 }]);
-        p.extend([self.tag, layer]);
-        p.extend(frame.to_be_bytes());
-        p.extend([packet, of]);
-        p.resize(self.picture_bytes, 0xab);
-        p
+        let tag = Tag { client: self.tag, layer, frame, packet, of, key, numbers: None };
+        tag.write(self.offer.codec, self.picture_bytes)
     }
 
     /// The next sequence number of a stream.
