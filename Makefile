@@ -46,6 +46,12 @@ e2e: build tests/e2e/node_modules/.installed ## the real binary in real browsers
 bench: web/dist/.built ## server CPU per forwarded packet; wants an idle machine
 	$(CARGO) bench --locked --bench fanout
 
+.PHONY: compare
+compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine
+	scripts/need-packages janus
+	rm -f target/figures/compare.jsonl
+	$(CARGO) bench --locked --bench compare
+
 .PHONY: fmt clippy web-check deny
 fmt: | tools
 	$(CARGO) fmt --all -- --check

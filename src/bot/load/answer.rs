@@ -1,11 +1,15 @@
-//! The parts of the server's answer that a light client needs.
+//! The parts of a server's description that a light client needs, and the answer to an offer.
+//!
+//! zhuandi answers; other servers offer to their subscribers (`benches/compare`). What a light
+//! client reads is the same in both, so there is one reader.
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::bot::load::light::Shared;
 use crate::media::codec::Codec;
 use crate::media::negotiate::{IceCredentials, MediaKind};
 
-/// A slot as the answer names it.
+/// A slot as the description names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotLine {
     pub kind: MediaKind,
@@ -22,7 +26,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads an answer of this server. `None`: not one.
+    /// Reads a server's description, be it an answer or an offer. `None`: not one.
     #[must_use]
     pub fn parse(sdp: &str) -> Option<Self> {
         let mut sections = sdp.split("\r\nm=");
@@ -76,4 +80,39 @@ impl Answer {
         let loopback = self.candidates.iter().find(|a| a.ip().is_loopback());
         loopback.or(self.candidates.first()).copied()
     }
+}
+
+/// The answer that takes all that a server's `offer` has to send: its formats and its repair,
+/// without header extensions and the feedback that needs them or that a light client never gives.
+#[must_use]
+pub fn accept(shared: &Shared, ice: &IceCredentials, offer: &str) -> String {
+    let mut sections = offer.split("\r\nm=");
+    let session = sections.next().unwrap_or_default();
+    let group = session.lines().find(|l| l.starts_with("a=group:BUNDLE")).unwrap_or("a=group:BUNDLE");
+    let mut sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n{group}\r\n\
+         a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 {}\r\na=setup:active\r\n",
+        ice.ufrag, ice.pwd, shared.fingerprint
+    );
+    for section in sections {
+        let mut lines = section.lines();
+        sdp.push_str(&format!("m={}\r\nc=IN IP4 0.0.0.0\r\n", lines.next().unwrap_or_default()));
+        for line in lines {
+            let kept = match line.split_once(':') {
+                Some(("a=mid" | "a=rtpmap" | "a=fmtp", _)) => line,
+                Some(("a=rtcp-fb", what)) if is_given(what) => line,
+                None if line == "a=sendonly" => "a=recvonly",
+                None if line == "a=rtcp-mux" => line,
+                _ => continue,
+            };
+            sdp.push_str(kept);
+            sdp.push_str("\r\n");
+        }
+    }
+    sdp
+}
+
+/// Feedback that a light client gives, from what stands behind `a=rtcp-fb:`.
+fn is_given(feedback: &str) -> bool {
+    matches!(feedback.split_once(' '), Some((_, "nack" | "nack pli")))
 }

@@ -17,7 +17,7 @@ use crate::media::nack::MissingPackets;
 use crate::media::negotiate::{IceCredentials, MediaKind};
 use crate::media::rtp::{Outgoing, RtpHeader, is_rtcp};
 use crate::media::transport::dtls::{DtlsClient, DtlsClientConfig, Progress};
-use crate::media::transport::ice::nominating_check;
+use crate::media::transport::ice::{BindingRequest, nominating_check};
 use crate::media::transport::rtcp::{self, Compound, ReceptionBlock, Said};
 use crate::media::transport::srtp::{self, Opener, ReceiveIndex, Sealer};
 use crate::media::transport::{Crypto, CryptoProvider};
@@ -241,13 +241,7 @@ impl Light {
     /// Takes a datagram from the server; it may be changed in place.
     pub fn handle(&mut self, datagram: &mut [u8], now: Instant) {
         match datagram.first() {
-            Some(0..=3) if !self.shaking => {
-                self.shaking = true;
-                self.next_check = now + CHECK_EVERY;
-                let mut flights = Vec::new();
-                self.dtls.connect(now, &mut flights);
-                self.queue(flights);
-            }
+            Some(0..=3) => self.handle_stun(datagram, now),
             Some(20..=63) => {
                 let mut flights = Vec::new();
                 let progress = self.dtls.read(now, datagram, &mut flights);
@@ -265,6 +259,24 @@ impl Light {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The first reply to a check begins the handshake. A check is answered: a full agent must, and
+    /// libnice waits for that answer even where it says that it is lite.
+    fn handle_stun(&mut self, datagram: &[u8], now: Instant) {
+        if let Some(mut check) = BindingRequest::parse(datagram) {
+            let provider = self.crypto();
+            let crypto = provider.crypto();
+            if check.authenticate(&self.ice, &self.answer.ice, crypto).is_some() {
+                self.out.push(check.success(self.server, &self.ice, crypto));
+            }
+        } else if !self.shaking {
+            self.shaking = true;
+            self.next_check = now + CHECK_EVERY;
+            let mut flights = Vec::new();
+            self.dtls.connect(now, &mut flights);
+            self.queue(flights);
         }
     }
 

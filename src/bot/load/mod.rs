@@ -135,7 +135,7 @@ pub fn rate(kbps: u32) -> Rate {
 }
 
 /// Joins by WebSocket, offers, and hands the media to the swarm.
-async fn connect(
+pub async fn connect(
     plan: &Plan,
     token: &str,
     shared: &Shared,
@@ -176,7 +176,7 @@ async fn connect(
 }
 
 /// Reads and pings until the end, then leaves.
-async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>) {
+pub async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>) {
     let mut ping = tokio::time::interval(Duration::from_secs(10));
     loop {
         tokio::select! {
