@@ -8,7 +8,7 @@
 //! profile, AEAD_AES_128_GCM, so both servers use it.
 //!
 //! `COMPARE_RUNS`: how many runs (3). `COMPARE_LOOPS`: the `event_loops` of Janus beside its
-//! default of a thread for each connection (2).
+//! default of a thread for each connection (2). `COMPARE_SHOW_SDP`: print Janus's descriptions.
 
 mod janus;
 mod server;

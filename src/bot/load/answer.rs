@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::bot::load::light::Shared;
+use crate::bot::load::light::{self, Lines, Shared};
 use crate::media::codec::Codec;
 use crate::media::negotiate::{IceCredentials, MediaKind};
 
@@ -82,10 +82,15 @@ impl Answer {
     }
 }
 
-/// The answer that takes all that a server's `offer` has to send: its formats and its repair,
-/// without header extensions and the feedback that needs them or that a light client never gives.
+/// The answer that takes all that a server's `offer` has to send: its formats and its repair, and of
+/// feedback and header extensions those that a light client offers itself.
 #[must_use]
 pub fn accept(shared: &Shared, ice: &IceCredentials, offer: &str) -> String {
+    let own = light::offer(shared, ice, Lines { publish: false, audio: 1, video: 1 });
+    let known = |key: &str, what: &str| {
+        let mut values = own.lines().filter_map(|l| l.strip_prefix(key)?.split_once(' '));
+        values.any(|(_, value)| value == what)
+    };
     let mut sections = offer.split("\r\nm=");
     let session = sections.next().unwrap_or_default();
     let group = session.lines().find(|l| l.starts_with("a=group:BUNDLE")).unwrap_or("a=group:BUNDLE");
@@ -98,11 +103,13 @@ pub fn accept(shared: &Shared, ice: &IceCredentials, offer: &str) -> String {
         let mut lines = section.lines();
         sdp.push_str(&format!("m={}\r\nc=IN IP4 0.0.0.0\r\n", lines.next().unwrap_or_default()));
         for line in lines {
-            let kept = match line.split_once(':') {
-                Some(("a=mid" | "a=rtpmap" | "a=fmtp", _)) => line,
-                Some(("a=rtcp-fb", what)) if is_given(what) => line,
-                None if line == "a=sendonly" => "a=recvonly",
-                None if line == "a=rtcp-mux" => line,
+            let (key, value) = line.split_once(':').unwrap_or((line, ""));
+            let what = value.split_once(' ').map_or("", |(_, what)| what);
+            let kept = match key {
+                "a=mid" | "a=rtcp-mux" | "a=rtpmap" | "a=fmtp" => line,
+                "a=rtcp-fb" if known("a=rtcp-fb:", what) => line,
+                "a=extmap" if known("a=extmap:", what) => line,
+                "a=sendonly" => "a=recvonly",
                 _ => continue,
             };
             sdp.push_str(kept);
@@ -112,7 +119,62 @@ pub fn accept(shared: &Shared, ice: &IceCredentials, offer: &str) -> String {
     sdp
 }
 
-/// Feedback that a light client gives, from what stands behind `a=rtcp-fb:`.
-fn is_given(feedback: &str) -> bool {
-    matches!(feedback.split_once(' '), Some((_, "nack" | "nack pli")))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Janus 1.1 offers to a subscriber of sound and picture.
+    const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=room\r\nt=0 0\r\n\
+        a=group:BUNDLE 0 1\r\na=fingerprint:sha-256 00\r\na=ice-lite\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 198.51.100.7\r\na=sendonly\r\na=mid:0\r\n\
+        a=rtcp-mux\r\na=ice-ufrag:gzGn\r\na=ice-pwd:secret\r\na=setup:actpass\r\n\
+        a=rtpmap:111 opus/48000/2\r\na=ssrc:4077 cname:janus\r\n\
+        a=candidate:1 1 udp 2015363327 198.51.100.7 37772 typ host\r\na=end-of-candidates\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 198.51.100.7\r\na=sendonly\r\na=mid:1\r\n\
+        a=rtcp-mux\r\na=ice-ufrag:gzGn\r\na=ice-pwd:secret\r\na=setup:actpass\r\n\
+        a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n\
+        a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n\
+        a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=ssrc-group:FID 2804 2325\r\n\
+        a=ssrc:2804 cname:janus\r\na=ssrc:2325 cname:janus\r\n\
+        a=candidate:1 1 udp 2015363327 198.51.100.7 37772 typ host\r\na=end-of-candidates\r\n";
+
+    #[test]
+    fn an_offer_is_read_like_an_answer() {
+        let read = Answer::parse(OFFER).unwrap();
+        assert_eq!((read.ice.ufrag.as_str(), read.ice.pwd.as_str()), ("gzGn", "secret"));
+        assert_eq!(read.server(), Some("198.51.100.7:37772".parse().unwrap()));
+        let audio = SlotLine { kind: MediaKind::Audio, ssrc: 4077, rtx_ssrc: None };
+        let video = SlotLine { kind: MediaKind::Video, ssrc: 2804, rtx_ssrc: Some(2325) };
+        assert_eq!(read.slots, [audio, video]);
+        assert_eq!(
+            (read.codec(111), read.codec(96), read.codec(97)),
+            (Some(Codec::Opus), Some(Codec::Vp8), None)
+        );
+    }
+
+    #[test]
+    fn an_offer_is_accepted_as_it_stands() {
+        let ice = IceCredentials::generate();
+        let sdp = accept(&crate::bot::load::shared().unwrap(), &ice, OFFER);
+        let count = |line: &str| sdp.lines().filter(|l| *l == line).count();
+        for once in [
+            "a=group:BUNDLE 0 1",
+            "a=setup:active",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+            "m=video 9 UDP/TLS/RTP/SAVPF 96 97",
+            "a=mid:0",
+            "a=mid:1",
+            "a=rtpmap:97 rtx/90000",
+            "a=fmtp:97 apt=96",
+            "a=rtcp-fb:96 nack",
+            "a=rtcp-fb:96 nack pli",
+        ] {
+            assert_eq!(count(once), 1, "{once} in\n{sdp}");
+        }
+        assert_eq!((count("a=recvonly"), count("a=rtcp-mux")), (2, 2));
+        for foreign in ["sendonly", "goog-remb", "abs-send-time", "gzGn", "a=ssrc", "a=candidate"] {
+            assert!(!sdp.contains(foreign), "{foreign} in\n{sdp}");
+        }
+        assert!(sdp.contains(&format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", ice.ufrag, ice.pwd)));
+    }
 }
