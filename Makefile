@@ -43,8 +43,9 @@ e2e: build tests/e2e/node_modules/.installed ## the real binary in real browsers
 	cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec $(if $(FILE),$(FILE).test.mjs,*.test.mjs)
 
 .PHONY: bench
-bench: web/dist/.built ## server CPU per forwarded packet; wants an idle machine
+bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wants an idle machine
 	$(CARGO) bench --locked --bench fanout
+	$(CARGO) bench --locked --bench county
 
 .PHONY: compare
 compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine

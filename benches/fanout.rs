@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use zhuandi::bot::load::answer::Answer;
 use zhuandi::bot::load::light::{Light, Lines, Shared, offer};
-use zhuandi::bot::load::process::thread_cpu_ns;
 use zhuandi::bot::load::swarm::{Member, Rate, Swarm};
 use zhuandi::bot::load::{rate, shared};
 use zhuandi::ids::HubId;
@@ -23,7 +22,8 @@ use zhuandi::media::output::{Class, Output, Path};
 use zhuandi::media::rtp::Outgoing;
 use zhuandi::media::socket::MediaSocket;
 use zhuandi::media::transport::srtp::{KeyingMaterial, Profile, keyed};
-use zhuandi::media::{Media, MediaConfig};
+use zhuandi::media::{Buffers, Media, MediaConfig};
+use zhuandi::process::thread_cpu_ns;
 
 const WINDOW: Duration = Duration::from_secs(5);
 const SOUND: usize = 80;
@@ -72,7 +72,8 @@ fn figure(name: &str, measured: f64, goal: &str, pass: bool) {
 /// CPU µs per packet of the shard with N subscribers, and the share lost.
 fn server(shared: &Shared, n: usize) -> (f64, f64) {
     let addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let media = Media::start(&MediaConfig { port: 0, addresses, shards: 1 }).expect("a free port");
+    let media = Media::start(&MediaConfig { port: 0, addresses, shards: 1, buffers: Buffers::default() })
+        .expect("a free port");
     let hub = HubId::next();
     let (_, shard) = media.handle.shard_of(hub);
     shard.send(Command::OpenHub { hub, events: Box::new(|_| {}) }).expect("room in the queue");
@@ -158,7 +159,7 @@ fn floor(shared: &Shared, n: usize) -> f64 {
                 keyed(&keys, provider.crypto()).expect("GCM").0
             })
             .collect();
-        let socket = MediaSocket::bind(0).expect("a port");
+        let socket = MediaSocket::bind(0, Buffers::default().socket_bytes).expect("a port");
         let rate = video();
         let payload = vec![0xaau8; rate.size];
         let mut out = Output::default();
@@ -179,6 +180,7 @@ fn floor(shared: &Shared, n: usize) -> f64 {
                         timestamp: step,
                         ssrc: 7,
                         extension: None,
+                        transport_cc: Some((5, (index + n as u64) as u16)),
                     };
                     let (arena, start) = out.begin();
                     let length = header.write(arena);

@@ -86,6 +86,12 @@ struct LoadArgs {
     /// Lead the lesson with a light publisher of so many kbit/s.
     #[arg(long, value_name = "KBPS")]
     teach: Option<u32>,
+    /// Classrooms leave after --stay and others come, until so many have joined.
+    #[arg(long, value_name = "JOINS")]
+    churn: Option<u32>,
+    /// Seconds that a classroom stays, with --churn.
+    #[arg(long, default_value_t = 2.0)]
+    stay: f64,
     /// The server's process id, for its CPU per forwarded packet and its memory.
     #[arg(long)]
     pid: Option<u32>,
@@ -163,6 +169,9 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
         duration: Duration::from_secs(args.duration),
         teach: args.teach,
         pid: args.pid,
+        churn: args
+            .churn
+            .map(|total| load::Churn { total, stay: Duration::from_secs_f64(args.stay.max(0.0)) }),
     };
     let ttl = plan.duration + Duration::from_secs(600);
     let lesson = args.lesson.clone();

@@ -17,6 +17,7 @@ use crate::auth::{AuthConfig, Secret};
 use crate::http::HttpConfig;
 use crate::http::ops::OpsConfig;
 use crate::lesson::LessonConfig;
+use crate::media::Buffers;
 use crate::session::SessionConfig;
 use crate::session::message::IceServer;
 use crate::telemetry::LogConfig;
@@ -43,6 +44,9 @@ pub struct MediaSection {
     #[serde(deserialize_with = "list")]
     pub addresses: Vec<String>,
     pub shards: usize,
+    pub video_packets: usize,
+    pub audio_packets: usize,
+    pub socket_buffer_kib: usize,
     #[serde(deserialize_with = "ice_servers")]
     pub ice_servers: Vec<IceServerConfig>,
 }
@@ -58,7 +62,16 @@ pub struct IceServerConfig {
 
 impl Default for MediaSection {
     fn default() -> Self {
-        Self { port: 7000, addresses: Vec::new(), shards: 1, ice_servers: Vec::new() }
+        let Buffers { video_packets, audio_packets, socket_bytes } = Buffers::default();
+        Self {
+            port: 7000,
+            addresses: Vec::new(),
+            shards: 1,
+            video_packets,
+            audio_packets,
+            socket_buffer_kib: socket_bytes / 1024,
+            ice_servers: Vec::new(),
+        }
     }
 }
 
@@ -73,6 +86,11 @@ impl MediaSection {
             port: self.port,
             addresses: addresses.collect::<anyhow::Result<_>>()?,
             shards: self.shards,
+            buffers: Buffers {
+                video_packets: self.video_packets,
+                audio_packets: self.audio_packets,
+                socket_bytes: self.socket_buffer_kib * 1024,
+            },
         })
     }
 
@@ -105,6 +123,15 @@ impl MediaSection {
         }
         if !(1..=64).contains(&self.shards) {
             problems.push("media.shards must be 1 to 64".into());
+        }
+        if !(64..=8192).contains(&self.video_packets) {
+            problems.push("media.video_packets must be 64 to 8192".into());
+        }
+        if !(16..=1024).contains(&self.audio_packets) {
+            problems.push("media.audio_packets must be 16 to 1024".into());
+        }
+        if !(64..=262_144).contains(&self.socket_buffer_kib) {
+            problems.push("media.socket_buffer_kib must be 64 to 262144".into());
         }
         if self.port != 0 && usize::from(self.port) + self.shards > 65_536 {
             problems.push("media.port + media.shards is beyond the last port".into());
@@ -316,6 +343,9 @@ mod tests {
             ("[nonsense]\nx = 1", &[], &[]),
             ("[http]\nlisten = \"nowhere\"", &[], &[]),
             ("[media]\nshards = 0", &[], &[]),
+            ("[media]\nvideo_packets = 1", &[], &[]),
+            ("[media]\naudio_packets = 100000", &[], &[]),
+            ("[media]\nsocket_buffer_kib = 0", &[], &[]),
             ("[media]\naddresses = [\"example.org\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = [\"http://box\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = []", &[], &[]),

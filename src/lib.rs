@@ -13,5 +13,6 @@ pub mod http;
 pub mod ids;
 pub mod lesson;
 pub mod media;
+pub mod process;
 pub mod session;
 pub mod telemetry;

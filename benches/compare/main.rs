@@ -27,7 +27,8 @@ use tokio::time::sleep;
 use zhuandi::app::issue_token;
 use zhuandi::bot::load::light::Shared;
 use zhuandi::bot::load::swarm::{Figures, Swarm};
-use zhuandi::bot::load::{Plan, connect, process, rate, shared, stay};
+use zhuandi::bot::load::{Plan, connect, rate, shared, stay};
+use zhuandi::process;
 use zhuandi::session::message::Role;
 
 /// Video of the publisher, kbit/s.
@@ -191,6 +192,7 @@ async fn fill_zhuandi(
         duration: WINDOW,
         teach: Some(KBPS),
         pid: Some(server.pid()),
+        churn: None,
     };
     let mut pace = tokio::time::interval(Duration::from_secs(1) / JOINS);
     for at in 0..=n {
@@ -198,8 +200,8 @@ async fn fill_zhuandi(
         let (role, publish) = if at == 0 { (Role::Lead, Some(rate(KBPS))) } else { (Role::Receiver, None) };
         let sub = format!("compare-{at}");
         let token = issue_token(&tokens, "compare", role, &sub, Some(&sub), Duration::from_secs(600))?;
-        let signal = connect(&plan, &token, shared, swarm, publish).await?;
-        stayers.spawn(stay(signal, ending.clone()));
+        let (signal, _) = connect(&plan, &token, shared, swarm, publish).await?;
+        stayers.spawn(stay(signal, ending.clone(), None));
     }
     Ok(())
 }

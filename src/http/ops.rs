@@ -18,6 +18,7 @@ use crate::http::resource::Resources;
 use crate::http::server::Connections;
 use crate::media::handle::MediaHandle;
 use crate::metrics;
+use crate::process;
 use crate::session::SessionParts;
 
 /// `[ops]` of the configuration.
@@ -51,6 +52,12 @@ pub struct OpsState {
 metrics! {
     /// Everything that `/metrics` shows, read at the moment of asking.
     pub struct Figures {
+        /// Resident memory of this process, bytes.
+        gauge process_memory_bytes,
+        /// File descriptors that this process has open.
+        gauge process_descriptors,
+        /// Tasks of this process that have not ended.
+        gauge process_tasks,
         /// Connections to the public listeners that are open.
         gauge connections_open,
         /// Connections accepted by the public listeners.
@@ -117,6 +124,9 @@ impl OpsState {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (connections, sessions) = (&self.connections, &self.sessions.counters);
         let mut out = Figures {
+            process_memory_bytes: process::resident(std::process::id()).unwrap_or(0),
+            process_descriptors: process::descriptors().unwrap_or(0),
+            process_tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64,
             connections_open: read(&connections.open),
             connections_accepted: read(&connections.accepted),
             connections_refused: read(&connections.refused),

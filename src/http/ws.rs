@@ -27,6 +27,9 @@ use crate::session::{Incoming, run};
 const MAX_FRAME: usize = MAX_MESSAGE * 2;
 /// One batch of the session's own messages; beyond it writing waits.
 const MAX_WRITE_BUFFER: usize = 2 * 1024 * 1024;
+/// The library's own are 128 KiB each, for every classroom, all lesson long.
+const READ_BUFFER: usize = 4 * 1024;
+const WRITE_BUFFER: usize = 8 * 1024;
 /// How long the goodbye may take.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -46,6 +49,8 @@ pub async fn upgrade(
     upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(MAX_WRITE_BUFFER)
         .on_upgrade(move |socket| async move {
             // Both live as long as the socket: the count of connections, and the wait for the last.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use crate::media::codec::Codec;
 use crate::media::negotiate::{
-    EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, PeerSetup, SlotSetup, SourceSetup,
+    EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, PeerSetup, SlotSetup, SourceSetup, TRANSPORT_CC,
 };
 use crate::media::transport::rtcp::CNAME;
 use crate::media::transport::sdp::{Offer, OfferMedia};
@@ -263,7 +263,8 @@ fn slot_lines(sdp: &mut String, media: &OfferMedia, slot: &SlotSetup, ordinal: u
 fn extension_lines(sdp: &mut String, media: &OfferMedia, source: bool) {
     for (id, uri) in &media.extensions {
         let known = EXTENSIONS.iter().any(|(u, _)| u == uri);
-        let forwarded = uri.ends_with("ssrc-audio-level") || uri.ends_with("video-orientation");
+        let forwarded =
+            uri == TRANSPORT_CC || uri.ends_with("ssrc-audio-level") || uri.ends_with("video-orientation");
         if known && (source || forwarded) {
             let _ = write!(sdp, "a=extmap:{id} {uri}\r\n");
         }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::ids::{HubId, PeerId, SourceId};
+use crate::media::Buffers;
 use crate::media::clock::Micros;
 use crate::media::command::{CloseReason, Event, EventSink};
 use crate::media::demux::Demux;
@@ -62,6 +63,7 @@ pub struct Core {
     next_figures: Instant,
     /// When the datagram that is being handled arrived.
     arrived: Micros,
+    pub buffers: Buffers,
     pub out: Output,
     pub stats: ShardStats,
 }
@@ -83,6 +85,7 @@ impl Core {
             fresh: Vec::new(),
             next_figures: now + figures::INTERVAL,
             arrived: 0,
+            buffers: Buffers::default(),
             out: Output::default(),
             stats: ShardStats::default(),
         }

@@ -1,56 +1,85 @@
 //! What a slot sent lately, so that a NACK can be answered from the shared ring.
 //!
 //! Only numbers are kept (the payload is in the ring): 256 packets of video cover over a second
-//! at the top layer. Made when a slot first sends, so an idle slot costs nothing.
-
-use std::time::{Duration, Instant};
+//! at the top layer. A packet takes 16 bytes; what it shares with its neighbours (source, layer,
+//! VP8 offsets) stands once, as a *stretch*. Made when a slot first sends, so an idle slot costs
+//! nothing.
 
 use crate::ids::SourceId;
+use crate::media::clock::Micros;
 
 const KEPT: usize = 256;
+/// More switches than this within the kept packets leave the oldest unrepairable.
+const STRETCHES: usize = 8;
 /// A second request within this time crossed with our answer.
-const AGAIN_AFTER: Duration = Duration::from_millis(15);
+const AGAIN_AFTER_MS: u16 = 15;
 
-/// One packet as it was sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Sent {
-    /// Extended output sequence number.
-    pub sequence: u64,
+/// What the packets of one segment of one source have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
     pub source: SourceId,
     pub layer: u8,
-    /// Extended input sequence number.
-    pub ext: u64,
-    pub timestamp: u32,
     pub picture_id: u16,
     pub tl0: u8,
-    /// When it was last sent again.
-    pub again: Option<Instant>,
+}
+
+/// One packet as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Low 32 bits of the extended output sequence number.
+    pub sequence: u32,
+    /// Low 32 bits of the extended input sequence number.
+    pub ext: u32,
+    pub timestamp: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Cell {
+    sent: Sent,
+    /// Number of its stretch, modulo 256.
+    stretch: u8,
+    /// Whether it was sent again, and when (ms, wraps).
+    repeated: bool,
+    again: u16,
 }
 
 pub struct History {
-    sent: Vec<Option<Sent>>,
+    cells: Vec<Option<Cell>>,
+    stretches: [Option<(u8, Stretch)>; STRETCHES],
+    newest: u8,
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { sent: vec![None; KEPT] }
+        Self { cells: vec![None; KEPT], stretches: [None; STRETCHES], newest: 0 }
     }
 }
 
 impl History {
-    pub fn note(&mut self, sent: Sent) {
-        self.sent[sent.sequence as usize % KEPT] = Some(sent);
+    pub fn note(&mut self, sent: Sent, stretch: Stretch) {
+        let at = |n: u8| usize::from(n) % STRETCHES;
+        if self.stretches[at(self.newest)].is_none_or(|(_, s)| s != stretch) {
+            self.newest = self.newest.wrapping_add(1);
+            self.stretches[at(self.newest)] = Some((self.newest, stretch));
+        }
+        let cell = Cell { sent, stretch: self.newest, repeated: false, again: 0 };
+        self.cells[sent.sequence as usize % KEPT] = Some(cell);
     }
 
     /// The packet with this 16-bit number, unless it was sent again a moment ago.
-    pub fn again(&mut self, sequence: u16, now: Instant) -> Option<Sent> {
-        let entry = self.sent[usize::from(sequence) % KEPT].as_mut()?;
-        let crossed = entry.again.is_some_and(|at| now - at < AGAIN_AFTER);
-        if entry.sequence as u16 != sequence || crossed {
+    pub fn again(&mut self, sequence: u16, at: Micros) -> Option<(Sent, Stretch)> {
+        let now = (at / 1000) as u16;
+        let cell = self.cells[usize::from(sequence) % KEPT].as_mut()?;
+        let crossed = cell.repeated && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
+        if cell.sent.sequence as u16 != sequence || crossed {
             return None;
         }
-        entry.again = Some(now);
-        Some(*entry)
+        let (number, stretch) = self.stretches[usize::from(cell.stretch) % STRETCHES]?;
+        if number != cell.stretch {
+            return None;
+        }
+        (cell.repeated, cell.again) = (true, now);
+        Some((cell.sent, stretch))
     }
 }
 
@@ -58,26 +87,43 @@ impl History {
 mod tests {
     use super::*;
 
+    fn stretch(layer: u8) -> Stretch {
+        Stretch { source: SourceId(1), layer, picture_id: 0, tl0: 0 }
+    }
+
     #[test]
     fn recent_packets_are_found_and_crossed_requests_are_not_answered_twice() {
-        let now = Instant::now();
         let mut h = History::default();
-        for sequence in 65_500u64..65_600 {
-            h.note(Sent {
-                sequence,
-                source: SourceId(1),
-                layer: 0,
-                ext: sequence + 7,
-                timestamp: 0,
-                picture_id: 0,
-                tl0: 0,
-                again: None,
-            });
+        for sequence in 65_500u32..65_600 {
+            h.note(Sent { sequence, ext: sequence + 7, timestamp: 0 }, stretch(0));
         }
-        assert_eq!(h.again(3, now).unwrap().ext, 65_539 + 7);
-        assert!(h.again(3, now).is_none());
-        assert!(h.again(3, now + AGAIN_AFTER).is_some());
-        assert!(h.again(100, now).is_none(), "never sent");
-        assert!(h.again(65_400, now).is_none());
+        assert_eq!(h.again(3, 1_000_000).unwrap().0.ext, 65_539 + 7);
+        assert!(h.again(3, 1_000_000).is_none());
+        assert!(h.again(3, 1_014_000).is_none());
+        assert!(h.again(3, 1_015_000).is_some());
+        assert!(h.again(100, 0).is_none(), "never sent");
+        assert!(h.again(65_400, 0).is_none());
+    }
+
+    #[test]
+    fn a_packet_keeps_the_stretch_it_was_sent_in() {
+        let mut h = History::default();
+        for n in 0u32..600 {
+            h.note(Sent { sequence: 1000 + n, ext: n, timestamp: n }, stretch((n / 40 % 3) as u8));
+        }
+        for n in 400u32..600 {
+            let (sent, stretch) = h.again((1000 + n) as u16, i64::from(n) * 100_000).unwrap();
+            assert_eq!((sent.ext, u32::from(stretch.layer)), (n, n / 40 % 3));
+        }
+        // Nine stretches back: what it belonged to is forgotten, so it is not sent as another's.
+        for n in 600u32..610 {
+            h.note(Sent { sequence: 1000 + n, ext: n, timestamp: n }, stretch((n % 2) as u8));
+        }
+        assert!(h.again(1560, 0).is_none());
+    }
+
+    #[test]
+    fn a_packet_is_small() {
+        assert!(size_of::<Option<Cell>>() <= 16, "{}", size_of::<Option<Cell>>());
     }
 }

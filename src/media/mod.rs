@@ -16,8 +16,9 @@ pub mod transport;
 
 mod clock;
 mod core;
+mod delivery;
 mod demux;
-mod feedback;
+pub(crate) mod feedback;
 mod fragment;
 mod history;
 pub(crate) mod nack;
@@ -50,6 +51,24 @@ pub struct MediaConfig {
     pub addresses: Vec<IpAddr>,
     /// At least 1.
     pub shards: usize,
+    pub buffers: Buffers,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers {
+    /// Packets of each video layer, for retransmissions and joiners: 2 s of a top layer.
+    pub video_packets: usize,
+    /// Packets of each microphone: 2.5 s.
+    pub audio_packets: usize,
+    /// The kernel's, for each direction, bytes: 0.25 s of a full county. It may give less.
+    pub socket_bytes: usize,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { video_packets: 512, audio_packets: 128, socket_bytes: 4 << 20 }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +97,7 @@ impl Media {
         let mut sockets = Vec::new();
         for n in 0..config.shards.max(1) {
             let port = if config.port == 0 { 0 } else { config.port + n as u16 };
-            let bound = socket::MediaSocket::bind(port);
+            let bound = socket::MediaSocket::bind(port, config.buffers.socket_bytes);
             sockets.push(bound.map_err(|error| MediaError::Bind { port, error })?);
         }
         let ports: Result<Vec<u16>, _> = sockets.iter().map(socket::MediaSocket::port).collect();
@@ -86,7 +105,8 @@ impl Media {
         let mut handles: Vec<ShardHandle> = Vec::new();
         let mut threads = Vec::new();
         for (n, socket) in sockets.into_iter().enumerate() {
-            let core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
+            let mut core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
+            core.buffers = config.buffers;
             let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("shard-{n}"));
             threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);

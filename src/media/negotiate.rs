@@ -153,11 +153,14 @@ pub struct ExtensionIds {
 /// Where the id of an extension is kept.
 type Field = fn(&mut ExtensionIds) -> &mut Option<u8>;
 
+pub(crate) const TRANSPORT_CC: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 pub(crate) const EXTENSIONS: [(&str, Field); 6] = [
     ("urn:ietf:params:rtp-hdrext:sdes:mid", |e| &mut e.mid),
     ("urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", |e| &mut e.rid),
     ("urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", |e| &mut e.repaired_rid),
-    ("http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", |e| &mut e.transport_cc),
+    (TRANSPORT_CC, |e| &mut e.transport_cc),
     ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", |e| &mut e.audio_level),
     ("urn:3gpp:video-orientation", |e| &mut e.orientation),
 ];
@@ -194,6 +197,8 @@ pub struct SlotSetup {
     pub kind: MediaKind,
     pub ssrc: u32,
     pub rtx_ssrc: u32,
+    /// The m-line takes transport-wide numbers.
+    pub transport_cc: bool,
     /// By `Codec::index`: how this client names the codec.
     pub codecs: [Option<SlotCodec>; Codec::ALL.len()],
 }
@@ -367,7 +372,8 @@ fn decide(at: usize, media: &OfferMedia, request: &PeerRequest) -> Result<Line, 
     if codecs.iter().all(Option::is_none) {
         return Err(NegotiateError::NoCodec(at));
     }
-    Ok(Line::Slot(SlotSetup { kind, ssrc: 0, rtx_ssrc: 0, codecs }))
+    let transport_cc = media.extensions.iter().any(|(_, uri)| uri == TRANSPORT_CC);
+    Ok(Line::Slot(SlotSetup { kind, ssrc: 0, rtx_ssrc: 0, transport_cc, codecs }))
 }
 
 /// The names by which a client knows a codec. Of several H.264 profiles constrained baseline

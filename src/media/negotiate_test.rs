@@ -1,7 +1,7 @@
 //! Offers of encoders and players that are no browsers.
 
 use super::*;
-use crate::media::{Media, MediaConfig};
+use crate::media::{Buffers, Media, MediaConfig};
 
 /// An offer with one m-line: `formats`, then its attribute lines.
 fn offer(kind: &str, formats: &str, direction: &str, lines: &[&str]) -> String {
@@ -21,7 +21,12 @@ fn offer(kind: &str, formats: &str, direction: &str, lines: &[&str]) -> String {
 
 /// Answers as to a publisher (`sendonly`) or a player.
 fn answer(offer: &str) -> Result<Accepted, NegotiateError> {
-    let config = MediaConfig { port: 0, addresses: vec![[127, 0, 0, 1].into()], shards: 1 };
+    let config = MediaConfig {
+        port: 0,
+        addresses: vec![[127, 0, 0, 1].into()],
+        shards: 1,
+        buffers: Buffers::default(),
+    };
     let media = Media::start(&config).unwrap();
     let sources = tracks_of_publisher(offer)?;
     let accepted = media.negotiator.accept(0, offer, &PeerRequest { sources, prefer_video: Codec::Vp8 });

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use crate::ids::{HubId, PeerId};
 use crate::media::clock::{Micros, SenderClock};
 use crate::media::command::{CloseReason, SlotIndex};
+use crate::media::delivery::{Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
 use crate::media::output::{Class, Output, Path};
@@ -25,6 +26,13 @@ use crate::media::transport::srtp::{Opener, ReceiveIndex, Sealer};
 const CONSENT: Duration = Duration::from_secs(30);
 /// A browser that was answered connects within seconds or never.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+/// A client sends media on its selected path alone. From another path that it has checked, media means
+/// that it has moved, once the old one has been quiet for longer than packets overtake one another.
+const MOVED_BY_MEDIA: Duration = Duration::from_millis(500);
+/// Checks also come on paths that are only held ready. They mean the same when the old path has been
+/// quiet for longer than its own checks are apart: 2.5 s in Chromium, and Firefox, where it is up to
+/// 6 s, holds none ready.
+const MOVED_BY_CHECK: Duration = Duration::from_secs(3);
 /// QUALITY: SSRCs per peer. Four sources with three layers, each with a repair stream.
 const MAX_STREAMS: usize = 32;
 
@@ -35,8 +43,10 @@ pub struct Peer {
     ice: Credentials,
     /// The credentials before an ICE restart, until the new ones are used.
     ice_before: Option<Credentials>,
-    /// Where media goes: the nominated path.
+    /// Where media goes: the nominated path, or the one that the client has moved to since.
     pub path: Option<Path>,
+    /// When something authentic last came on it.
+    path_heard: Instant,
     last_check: Option<Instant>,
     pub dtls: Dtls,
     pub keys: Option<(Sealer, Opener)>,
@@ -51,9 +61,12 @@ pub struct Peer {
     pub arrivals: Arrivals,
     /// Transport-wide number of the packet last opened.
     arrivals_number: Option<u16>,
+    /// What became of what it was sent.
+    pub deliveries: Deliveries,
     pub traffic: Traffic,
     /// At the last statistics.
     pub traffic_before: Traffic,
+    pub deliveries_before: Sums,
     pub rtt: Option<Duration>,
     pub next_report: Instant,
     pub next_feedback: Instant,
@@ -127,6 +140,7 @@ impl Peer {
             ice: Credentials { local: setup.local, remote: setup.remote },
             ice_before: None,
             path: None,
+            path_heard: now,
             last_check: None,
             dtls: Dtls::new(dtls, setup.fingerprint),
             keys: None,
@@ -139,8 +153,10 @@ impl Peer {
             clock: SenderClock::default(),
             arrivals: Arrivals::default(),
             arrivals_number: None,
+            deliveries: Deliveries::default(),
             traffic: Traffic::default(),
             traffic_before: Traffic::default(),
+            deliveries_before: Sums::default(),
             rtt: None,
             next_report: now + Duration::from_millis(500 + id.0 * 37 % 500),
             next_feedback: now,
@@ -198,8 +214,24 @@ impl Peer {
         if check == Check::Nominate || self.path.is_none() {
             self.path = Some(from);
         }
+        self.heard(from, now, MOVED_BY_CHECK);
         let ended = if new && check == Check::Nominate { self.ice_before.take() } else { None };
         (true, ended.map(|c| c.local.ufrag))
+    }
+
+    /// Something authentic came from `from`, an address that has passed a check. Browsers differ in
+    /// what they do when a NAT gives them another address, of which they learn nothing: Chromium
+    /// nominates in every check, Firefox never again. So media follows here too, after `quiet`.
+    fn heard(&mut self, from: Path, now: Instant, quiet: Duration) {
+        if self.path == Some(from) || self.path.is_some() && now - self.path_heard >= quiet {
+            self.path = Some(from);
+            self.path_heard = now;
+        }
+    }
+
+    /// A packet of its media opened.
+    pub fn media_heard(&mut self, from: Path, now: Instant) {
+        self.heard(from, now, MOVED_BY_MEDIA);
     }
 
     /// Whether the peer must end now.
@@ -299,6 +331,8 @@ impl Peer {
             path: self.path?,
             audio_level: self.extensions.audio_level,
             orientation: self.extensions.orientation,
+            transport_cc: self.extensions.transport_cc,
+            deliveries: &mut self.deliveries,
             out,
             bytes_sent: &mut self.traffic.bytes_out,
         };

@@ -123,6 +123,14 @@ impl Ring {
         Some((entry, &self.data[from..from + usize::from(entry.length)]))
     }
 
+    /// The same by the low 32 bits of its number.
+    #[must_use]
+    pub fn get_near(&self, ext: u32) -> Option<(&Entry, &[u8])> {
+        let highest = self.highest?;
+        let back = (highest as u32).wrapping_sub(ext);
+        self.get(highest.checked_sub(u64::from(back))?)
+    }
+
     /// The newest key frame, if its beginning is still here.
     #[must_use]
     pub fn key_start(&self) -> Option<KeyStart> {

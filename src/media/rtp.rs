@@ -94,21 +94,34 @@ pub struct Outgoing {
     pub ssrc: u32,
     /// One forwarded header extension of one byte: (id, value).
     pub extension: Option<(u8, u8)>,
+    /// Transport-wide number: (id, number).
+    pub transport_cc: Option<(u8, u16)>,
 }
 
 impl Outgoing {
     /// Appends the header; returns its length.
     pub fn write(&self, out: &mut Vec<u8>) -> usize {
-        let x = if self.extension.is_some() { 0x10 } else { 0 };
+        let x = if self.extension.is_some() || self.transport_cc.is_some() { 0x10 } else { 0 };
         out.extend_from_slice(&[0x80 | x, self.payload_type | u8::from(self.marker) << 7]);
         out.extend_from_slice(&self.sequence.to_be_bytes());
         out.extend_from_slice(&self.timestamp.to_be_bytes());
         out.extend_from_slice(&self.ssrc.to_be_bytes());
-        match self.extension {
-            None => 12,
-            Some((id, value)) => {
+        // One-byte elements, filled up with zeros to whole words (RFC 8285 §4.2).
+        match (self.extension, self.transport_cc.map(|(id, n)| (id, n.to_be_bytes()))) {
+            (None, None) => 12,
+            (Some((id, value)), None) => {
                 out.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4, value, 0, 0]);
                 20
+            }
+            (None, Some((id, n))) => {
+                out.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, n[0], n[1], 0]);
+                20
+            }
+            (Some((id, value)), Some((tid, n))) => {
+                let elements = [id << 4, value, tid << 4 | 1, n[0], n[1], 0, 0, 0];
+                out.extend_from_slice(&[0xbe, 0xde, 0, 2]);
+                out.extend_from_slice(&elements);
+                24
             }
         }
     }
@@ -120,7 +133,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for extension in [None, Some((5, 0x83))] {
+        let ones = [None, Some((5, 0x83))];
+        for (extension, transport_cc) in ones.into_iter().flat_map(|e| [(e, None), (e, Some((3, 0xfe01)))]) {
             let out = Outgoing {
                 payload_type: 96,
                 marker: true,
@@ -128,6 +142,7 @@ mod tests {
                 timestamp: 0xdead_beef,
                 ssrc: 0x0102_0304,
                 extension,
+                transport_cc,
             };
             let mut p = Vec::new();
             let length = out.write(&mut p);
@@ -137,6 +152,8 @@ mod tests {
             assert_eq!((h.sequence, h.timestamp, h.ssrc), (65_535, 0xdead_beef, 0x0102_0304));
             assert_eq!(h.length, length);
             assert_eq!(h.extension(&p, 5), extension.is_some().then_some(&[0x83][..]));
+            let number = transport_cc.map(|_| &[0xfe, 0x01][..]);
+            assert_eq!(h.extension(&p, 3), number);
             assert_eq!(h.extension(&p, 6), None);
         }
     }

@@ -56,11 +56,7 @@ impl Shard {
             let timeout = match (more, &self.pending) {
                 (true, _) => Duration::ZERO,
                 (false, Some(_)) => Duration::from_millis(1),
-                (false, None) => self
-                    .core
-                    .poll_timeout()
-                    .saturating_duration_since(Instant::now())
-                    .min(Duration::from_millis(10)),
+                (false, None) => self.core.poll_timeout().saturating_duration_since(Instant::now()),
             };
             if let Err(e) = self.poll.poll(&mut events, Some(timeout))
                 && e.kind() != io::ErrorKind::Interrupted

@@ -9,10 +9,11 @@ use std::time::Instant;
 use crate::media::clock::{Micros, SenderClock, ticks};
 use crate::media::codec::Codec;
 use crate::media::command::{LayerIndex, SlotIndex};
-use crate::media::history::{History, Sent};
+use crate::media::delivery::Deliveries;
+use crate::media::history::{History, Sent, Stretch};
 use crate::media::negotiate::{MediaKind, SlotSetup};
 use crate::media::output::{Class, Output, Path};
-use crate::media::rewrite::Rewriter;
+use crate::media::rewrite::{Placed, Rewriter};
 use crate::media::ring::Entry;
 use crate::media::rtp::Outgoing;
 use crate::media::source::Source;
@@ -30,6 +31,8 @@ pub struct Slot {
     pub kind: MediaKind,
     pub ssrc: u32,
     rtx_ssrc: u32,
+    /// Its packets carry the peer's transport-wide numbers.
+    transport_cc: bool,
     codecs: [Option<crate::media::negotiate::SlotCodec>; Codec::ALL.len()],
     /// Key of the source that feeds it.
     pub feed: Option<usize>,
@@ -70,6 +73,8 @@ pub struct Sending<'a> {
     /// Ids of the extensions that are forwarded.
     pub audio_level: Option<u8>,
     pub orientation: Option<u8>,
+    pub transport_cc: Option<u8>,
+    pub deliveries: &'a mut Deliveries,
     pub out: &'a mut Output,
     pub bytes_sent: &'a mut u64,
 }
@@ -82,6 +87,7 @@ impl Slot {
             kind: setup.kind,
             ssrc: setup.ssrc,
             rtx_ssrc: setup.rtx_ssrc,
+            transport_cc: setup.transport_cc,
             codecs: setup.codecs,
             feed: None,
             max_layer: LayerIndex::TOP,
@@ -240,16 +246,6 @@ impl Slot {
     ) -> Option<u32> {
         let codec = self.codecs[source.codec.index()]?;
         let placed = self.rewriter.place(layer, entry.ext, entry.timestamp)?;
-        let sent = Sent {
-            sequence: placed.sequence,
-            source: source.id,
-            layer,
-            ext: entry.ext,
-            timestamp: placed.timestamp,
-            picture_id: placed.picture_id,
-            tl0: placed.tl0,
-            again: None,
-        };
         let extension = match self.kind {
             MediaKind::Audio => to.audio_level,
             MediaKind::Video => to.orientation,
@@ -262,6 +258,7 @@ impl Slot {
             timestamp: placed.timestamp,
             ssrc: self.ssrc,
             extension: extension.zip(entry.extension),
+            transport_cc: self.transport_number(to),
         };
         let (arena, start) = to.out.begin();
         let length = header.write(arena);
@@ -276,11 +273,27 @@ impl Slot {
         let size = to.out.commit(start, to.path, class);
         self.packets += 1;
         self.bytes += payload.len() as u64;
-        *to.bytes_sent += size as u64;
+        self.count_sent(size, to);
         if codec.rtx_payload_type.is_some() {
-            self.history.get_or_insert_default().note(sent);
+            let (sequence, ext) = (placed.sequence as u32, entry.ext as u32);
+            let Placed { picture_id, tl0, timestamp, .. } = placed;
+            let stretch = Stretch { source: source.id, layer, picture_id, tl0 };
+            self.history.get_or_insert_default().note(Sent { sequence, ext, timestamp }, stretch);
         }
         std::mem::take(&mut self.announce).then_some(placed.timestamp)
+    }
+
+    /// The transport-wide number of the packet that is being written, with its extension's id.
+    fn transport_number(&self, to: &Sending<'_>) -> Option<(u8, u16)> {
+        let id = to.transport_cc.filter(|_| self.transport_cc)?;
+        Some((id, to.deliveries.number()))
+    }
+
+    fn count_sent(&self, size: usize, to: &mut Sending<'_>) {
+        *to.bytes_sent += size as u64;
+        if self.transport_cc && to.transport_cc.is_some() {
+            to.deliveries.sent();
+        }
     }
 
     /// Answers a NACK on the RTX stream (RFC 4588 §4); the numbers of the slot itself are never
@@ -288,22 +301,22 @@ impl Slot {
     pub fn retransmit<'s>(
         &mut self,
         sequence: u16,
-        now: Instant,
+        at: Micros,
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
     ) {
-        let Some(sent) = self.history.as_mut().and_then(|h| h.again(sequence, now)) else {
+        let Some((sent, stretch)) = self.history.as_mut().and_then(|h| h.again(sequence, at)) else {
             return;
         };
-        let Some(source) = find(sent.source) else {
+        let Some(source) = find(stretch.source) else {
             return;
         };
         let names = self.codecs[source.codec.index()];
         let Some(payload_type) = names.and_then(|c| c.rtx_payload_type) else {
             return;
         };
-        let layer = source.layers[usize::from(sent.layer)].as_ref();
-        let Some((entry, payload)) = layer.and_then(|l| l.ring.get(sent.ext)) else {
+        let layer = source.layers[usize::from(stretch.layer)].as_ref();
+        let Some((entry, payload)) = layer.and_then(|l| l.ring.get_near(sent.ext)) else {
             return;
         };
         self.rtx_sequence += 1;
@@ -314,6 +327,7 @@ impl Slot {
             timestamp: sent.timestamp,
             ssrc: self.rtx_ssrc,
             extension: None,
+            transport_cc: self.transport_number(to),
         };
         let (arena, start) = to.out.begin();
         let length = header.write(arena);
@@ -321,12 +335,12 @@ impl Slot {
         let body = arena.len();
         arena.extend_from_slice(payload);
         if let Some(vp8) = entry.payload.vp8 {
-            vp8.patch(&mut arena[body..], sent.picture_id, sent.tl0);
+            vp8.patch(&mut arena[body..], stretch.picture_id, stretch.tl0);
         }
         to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
         let size = to.out.commit(start, to.path, Class::Video);
         self.retransmitted += 1;
-        *to.bytes_sent += size as u64;
+        self.count_sent(size, to);
     }
 
     /// Time stamp of this slot at `at` on the server's clock, for its sender report. `None` before

@@ -15,8 +15,6 @@ use crate::media::output::{Class, Output, Path};
 /// Datagrams per receive call; each buffer can hold several segments (GRO).
 const BATCH: usize = 32;
 const BUFFER: usize = 64 * 1024;
-/// Kernel buffers: 0.25 s of a full county in each direction.
-const KERNEL_BUFFER: usize = 4 << 20;
 
 /// A datagram that seems to have waited longer came before a step of the wall clock.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
@@ -30,11 +28,12 @@ pub struct MediaSocket {
 
 impl MediaSocket {
     /// Binds `port` (0: any) on all addresses.
-    pub fn bind(port: u16) -> io::Result<Self> {
-        let (socket, dual) = match open(Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into()) {
+    /// `buffer`: the kernel's, in each direction, bytes.
+    pub fn bind(port: u16, buffer: usize) -> io::Result<Self> {
+        let (socket, dual) = match open(Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into(), buffer) {
             Ok(socket) => (socket, true),
             // A machine without IPv6.
-            Err(_) => (open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into())?, false),
+            Err(_) => (open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into(), buffer)?, false),
         };
         let socket: UdpSocket = socket.into();
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
@@ -103,14 +102,14 @@ impl MediaSocket {
     }
 }
 
-fn open(domain: Domain, address: SocketAddr) -> io::Result<Socket> {
+fn open(domain: Domain, address: SocketAddr, buffer: usize) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if domain == Domain::IPV6 {
         socket.set_only_v6(false)?;
     }
     // Capped by the kernel's limits; smaller is still right.
-    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
-    let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+    let _ = socket.set_recv_buffer_size(buffer);
+    let _ = socket.set_send_buffer_size(buffer);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ids::{HubId, SourceId};
+use crate::media::Buffers;
 use crate::media::clock::{Micros, SenderClock, StreamClock};
 use crate::media::codec::Codec;
 use crate::media::nack::MissingPackets;
@@ -166,14 +167,13 @@ struct ReportState {
 
 impl Layer {
     #[must_use]
-    pub fn new(ssrc: u32, codec: Codec) -> Self {
+    pub fn new(ssrc: u32, codec: Codec, buffers: &Buffers) -> Self {
         /// Longest payload that fits an Ethernet frame.
         const VIDEO_CELL: usize = 1460;
         const AUDIO_CELL: usize = 1280;
-        // Video: over 2 s of the top layer at 250 packets/s. Audio: 2.5 s at 50 packets/s.
         let ring = match codec {
-            Codec::Opus => Ring::new(128, AUDIO_CELL),
-            Codec::Vp8 | Codec::H264 => Ring::new(512, VIDEO_CELL),
+            Codec::Opus => Ring::new(buffers.audio_packets, AUDIO_CELL),
+            Codec::Vp8 | Codec::H264 => Ring::new(buffers.video_packets, VIDEO_CELL),
         };
         Self {
             ssrc,

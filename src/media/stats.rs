@@ -22,7 +22,8 @@ pub struct PeerStats {
     pub up_kbps: u32,
     /// Round-trip time from receiver reports, ms; `None` before the first.
     pub rtt_ms: Option<u32>,
-    /// Share of packets lost on the way to the client in its last reports, 0–1.
+    /// Share of packets lost on the way to the client, 0–1: by its transport-wide feedback in the
+    /// last second, or by its last reception reports.
     pub loss_down: f32,
     /// Share of packets lost on the way from the client in the last second, 0–1.
     pub loss_up: f32,

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { ownAddress } from "./harness/addresses.mjs";
 import { launchChromium } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import { launchFirefox, newFirefoxPage } from "./harness/firefox.mjs";
 import { boards, boardShows, CLASSROOMS, joinsOf, statsOf, teach, TEACHER_ID, wallOf } from "./harness/lesson.mjs";
-import { ownAddress, startServer } from "./harness/server.mjs";
+import { startServer } from "./harness/server.mjs";
 import { sleep, until } from "./harness/wait.mjs";
 
 const LESSON = "e2e-firefox";

@@ -10,11 +10,12 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { ownAddress } from "./harness/addresses.mjs";
 import { startBlank } from "./harness/blank.mjs";
 import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
 import { launchFirefox, newFirefoxPage } from "./harness/firefox.mjs";
-import { ownAddress, startServer } from "./harness/server.mjs";
+import { startServer } from "./harness/server.mjs";
 import { sleep, until } from "./harness/wait.mjs";
 
 const SECONDS = Number(process.env.E2E_WHIP_SECONDS ?? 6);

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod agreement;
 mod api;
 mod assets;
 mod bell;

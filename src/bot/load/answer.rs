@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::bot::load::light::{self, Lines, Shared};
 use crate::media::codec::Codec;
-use crate::media::negotiate::{IceCredentials, MediaKind};
+use crate::media::negotiate::{IceCredentials, MediaKind, TRANSPORT_CC};
 
 /// A slot as the description names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Answer {
     pub ice: IceCredentials,
     pub candidates: Vec<SocketAddr>,
     pub slots: Vec<SlotLine>,
+    /// Id of the transport-wide number in header extensions, where it was negotiated.
+    pub transport_cc: Option<u8>,
     codecs: Vec<(u8, Codec)>,
 }
 
@@ -35,6 +37,7 @@ impl Answer {
             ice: IceCredentials { ufrag: String::new(), pwd: String::new() },
             candidates: Vec::new(),
             slots: Vec::new(),
+            transport_cc: None,
             codecs: Vec::new(),
         };
         for section in sections {
@@ -46,6 +49,10 @@ impl Answer {
                 let mut words = candidate.split(' ').skip(4);
                 let ip: IpAddr = words.next()?.parse().ok()?;
                 out.candidates.push(SocketAddr::new(ip, words.next()?.parse().ok()?));
+            }
+            let ids = value("a=extmap:").filter_map(|l| l.split_once(' '));
+            for (id, _) in ids.filter(|(_, uri)| *uri == TRANSPORT_CC) {
+                out.transport_cc = id.parse().ok();
             }
             for rtpmap in value("a=rtpmap:") {
                 let (pt, name) = rtpmap.split_once(' ')?;
@@ -133,7 +140,9 @@ mod tests {
         m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 198.51.100.7\r\na=sendonly\r\na=mid:1\r\n\
         a=rtcp-mux\r\na=ice-ufrag:gzGn\r\na=ice-pwd:secret\r\na=setup:actpass\r\n\
         a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n\
+        a=rtcp-fb:96 transport-cc\r\n\
         a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n\
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
         a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=ssrc-group:FID 2804 2325\r\n\
         a=ssrc:2804 cname:janus\r\na=ssrc:2325 cname:janus\r\n\
         a=candidate:1 1 udp 2015363327 198.51.100.7 37772 typ host\r\na=end-of-candidates\r\n";
@@ -146,6 +155,7 @@ mod tests {
         let audio = SlotLine { kind: MediaKind::Audio, ssrc: 4077, rtx_ssrc: None };
         let video = SlotLine { kind: MediaKind::Video, ssrc: 2804, rtx_ssrc: Some(2325) };
         assert_eq!(read.slots, [audio, video]);
+        assert_eq!(read.transport_cc, Some(3));
         assert_eq!(
             (read.codec(111), read.codec(96), read.codec(97)),
             (Some(Codec::Opus), Some(Codec::Vp8), None)
@@ -168,6 +178,8 @@ mod tests {
             "a=fmtp:97 apt=96",
             "a=rtcp-fb:96 nack",
             "a=rtcp-fb:96 nack pli",
+            "a=rtcp-fb:96 transport-cc",
+            "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
         ] {
             assert_eq!(count(once), 1, "{once} in\n{sdp}");
         }

@@ -1,8 +1,8 @@
 //! A light client: one classroom's media connection without a browser's weight.
 //!
 //! Sans-IO, like the server's core and on the same crates: it is given datagrams and the time and
-//! leaves datagrams. It checks its path, shakes hands, opens what it gets, counts, reports (RR) and
-//! asks for what is missing (NACK) as a browser does. It decodes nothing. A publisher sends packets
+//! leaves datagrams. It checks its path, shakes hands, opens what it gets, counts, reports (RR),
+//! tells arrivals (transport-wide feedback) and asks for what is missing (NACK) as a browser does. It decodes nothing. A publisher sends packets
 //! that look like a camera's to the forwarder.
 
 use std::net::SocketAddr;
@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::bot::load::answer::Answer;
+use crate::bot::load::delay::Delays;
 use crate::media::codec::Codec;
+use crate::media::feedback::Arrivals;
 use crate::media::nack::MissingPackets;
 use crate::media::negotiate::{IceCredentials, MediaKind};
 use crate::media::rtp::{Outgoing, RtpHeader, is_rtcp};
@@ -25,6 +27,8 @@ use crate::media::transport::{Crypto, CryptoProvider};
 /// Browsers check consent about this often (RFC 7675 §5.1).
 const CHECK_EVERY: Duration = Duration::from_millis(2_500);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Chromium's choice within its 50–250 ms at these rates.
+const FEEDBACK_EVERY: Duration = Duration::from_millis(100);
 const NACK_EVERY: Duration = Duration::from_millis(20);
 
 /// What all light clients of a process share.
@@ -33,6 +37,7 @@ pub struct Shared {
     pub provider: Arc<dyn CryptoProvider>,
     pub dtls: DtlsClientConfig,
     pub fingerprint: String,
+    pub delays: Arc<Delays>,
 }
 
 /// What a client offers.
@@ -47,6 +52,8 @@ pub struct Lines {
 /// SSRCs that a publisher declares.
 const AUDIO_SSRC: u32 = 0x1111;
 const VIDEO_SSRC: u32 = 0x2222;
+/// Id of the transport-wide number, in our offers.
+const TRANSPORT_CC: u8 = 5;
 
 /// The offer of a client with these credentials.
 #[must_use]
@@ -65,14 +72,18 @@ pub fn offer(shared: &Shared, ice: &IceCredentials, lines: Lines) -> String {
     let mut mid = 0;
     let mut line = |kind: MediaKind, sends: Option<u32>| {
         let (name, formats, codecs) = match kind {
-            MediaKind::Audio => ("audio", "111", "a=rtpmap:111 opus/48000/2\r\n"),
+            MediaKind::Audio => {
+                ("audio", "111", "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n")
+            }
             MediaKind::Video => (
                 "video",
                 "96 97 102 103",
                 "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n\
-                 a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:102 H264/90000\r\n\
+                 a=rtcp-fb:96 transport-cc\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
+                 a=rtpmap:102 H264/90000\r\n\
                  a=fmtp:102 packetization-mode=1;profile-level-id=42e01f\r\n\
-                 a=rtcp-fb:102 nack\r\na=rtcp-fb:102 nack pli\r\na=rtpmap:103 rtx/90000\r\n\
+                 a=rtcp-fb:102 nack\r\na=rtcp-fb:102 nack pli\r\n\
+                 a=rtcp-fb:102 transport-cc\r\na=rtpmap:103 rtx/90000\r\n\
                  a=fmtp:103 apt=102\r\n",
             ),
         };
@@ -80,7 +91,8 @@ pub fn offer(shared: &Shared, ice: &IceCredentials, lines: Lines) -> String {
         let ssrc = sends.map_or(String::new(), |s| format!("a=ssrc:{s} cname:load\r\n"));
         sdp.push_str(&format!(
             "m={name} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
-             a=rtcp-mux\r\na={direction}\r\n{codecs}{ssrc}"
+             a=rtcp-mux\r\na={direction}\r\n{codecs}a=extmap:{TRANSPORT_CC} {uri}\r\n{ssrc}",
+            uri = crate::media::negotiate::TRANSPORT_CC,
         ));
         mid += 1;
     };
@@ -96,7 +108,9 @@ pub fn offer(shared: &Shared, ice: &IceCredentials, lines: Lines) -> String {
 /// What a client has counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
+    /// Media packets that authenticated.
     pub packets: u64,
+    /// Bytes of RTP and RTCP datagrams, as the server counts them.
     pub bytes: u64,
     /// Packets that should have come by the sequence numbers.
     pub expected: u64,
@@ -118,6 +132,8 @@ pub struct Light {
     next_check: Instant,
     next_report: Instant,
     next_nack: Instant,
+    next_feedback: Instant,
+    arrivals: Arrivals,
     sent: [u64; 2],
     pub connected: Option<Duration>,
     pub first_packet: Option<Duration>,
@@ -185,6 +201,8 @@ impl Light {
             next_check: now,
             next_report: now + REPORT_EVERY,
             next_nack: now,
+            next_feedback: now + FEEDBACK_EVERY,
+            arrivals: Arrivals::default(),
             sent: [1_000, 1_000],
             connected: None,
             first_packet: None,
@@ -228,6 +246,12 @@ impl Light {
                 }
             }
         }
+        if now >= self.next_feedback {
+            self.next_feedback = now + FEEDBACK_EVERY;
+            if let (false, Some(stream)) = (self.arrivals.is_empty(), self.streams.first()) {
+                self.arrivals.report(1, stream.ssrc, &mut compound);
+            }
+        }
         if now >= self.next_report {
             self.next_report = now + REPORT_EVERY;
             let blocks: Vec<ReceptionBlock> = self.streams.iter_mut().filter_map(|s| s.report(now)).collect();
@@ -240,6 +264,9 @@ impl Light {
 
     /// Takes a datagram from the server; it may be changed in place.
     pub fn handle(&mut self, datagram: &mut [u8], now: Instant) {
+        if matches!(datagram.first(), Some(128..=191)) {
+            self.counts.bytes += datagram.len() as u64;
+        }
         match datagram.first() {
             Some(0..=3) => self.handle_stun(datagram, now),
             Some(20..=63) => {
@@ -297,7 +324,7 @@ impl Light {
                 }
             }
             Said::KeyFrameWanted { .. } => self.key_requests += 1,
-            Said::Reception { .. } | Said::Nack { .. } => {}
+            Said::Reception { .. } | Said::Nack { .. } | Said::Deliveries(_) => {}
         });
     }
 
@@ -307,11 +334,14 @@ impl Light {
         let (_, opener) = self.keys.as_mut()?;
         let opened = opener.open_rtp(datagram, header.length, &mut self.streams[at].index, crypto);
         let (index, length) = opened.ok()?;
+        let number = self.answer.transport_cc.and_then(|id| header.extension(datagram, id));
+        if let Some(number) = number.and_then(|n| n.try_into().ok()) {
+            self.arrivals.arrived(u16::from_be_bytes(number), (now - self.began).as_micros() as i64);
+        }
         let payload = &datagram[header.length..length];
         let since = now - self.began;
         self.first_packet.get_or_insert(since);
         self.counts.packets += 1;
-        self.counts.bytes += length as u64;
         let (target, ext) = match self.streams[at].repairs {
             None => (at, index),
             Some(target) => {
@@ -326,6 +356,7 @@ impl Light {
                 self.first_key_frame = Some(since);
             }
         }
+        self.shared.delays.arrived(payload, now);
         let stream = &mut self.streams[target];
         stream.first = Some(stream.first.map_or(ext, |f| f.min(ext)));
         stream.highest = stream.highest.max(ext);
@@ -350,6 +381,7 @@ impl Light {
             let mut payload = vec![0xaa; size];
             payload[0] = start;
             payload[1] = if key { 0x10 } else { 0x11 };
+            self.shared.delays.stamp(&mut payload, Instant::now());
             self.publish(1, 96, VIDEO_SSRC, timestamp, n + 1 == packets, &payload);
         }
     }
@@ -357,7 +389,9 @@ impl Light {
     /// Sends 20 ms of sound of `size` bytes.
     pub fn publish_sound(&mut self, at: Duration, size: usize) {
         let timestamp = (at.as_micros() * 48_000 / 1_000_000) as u32;
-        self.publish(0, 111, AUDIO_SSRC, timestamp, false, &vec![0x78; size]);
+        let mut payload = vec![0x78; size];
+        self.shared.delays.stamp(&mut payload, Instant::now());
+        self.publish(0, 111, AUDIO_SSRC, timestamp, false, &payload);
     }
 
     fn publish(
@@ -374,8 +408,15 @@ impl Light {
         };
         self.sent[stream] += 1;
         let index = self.sent[stream];
-        let header =
-            Outgoing { payload_type, marker, sequence: index as u16, timestamp, ssrc, extension: None };
+        let header = Outgoing {
+            payload_type,
+            marker,
+            sequence: index as u16,
+            timestamp,
+            ssrc,
+            extension: None,
+            transport_cc: None,
+        };
         let mut packet = Vec::with_capacity(payload.len() + 40);
         let length = header.write(&mut packet);
         packet.extend_from_slice(payload);

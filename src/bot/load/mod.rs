@@ -6,8 +6,8 @@
 //! the server's figures come from /proc when its process id is known.
 
 pub mod answer;
+pub mod delay;
 pub mod light;
-pub mod process;
 pub mod report;
 pub mod swarm;
 
@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::bot::load::answer::Answer;
 use crate::bot::load::light::{Light, Lines, Shared, offer};
-use crate::bot::load::report::{Reading, Report};
+use crate::bot::load::report::{Reading, Readings, Report};
 use crate::bot::load::swarm::{Member, Rate, Swarm};
 use crate::bot::signal::Signal;
 use crate::media::negotiate::{IceCredentials, SourceKind};
@@ -43,6 +43,16 @@ pub struct Plan {
     pub teach: Option<u32>,
     /// The server's process, for its CPU and memory.
     pub pid: Option<u32>,
+    /// Classrooms leave again and others come.
+    pub churn: Option<Churn>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Churn {
+    /// Joins in all; at most `Plan::classrooms` at a time.
+    pub total: u32,
+    /// How long each stays once it has its answer.
+    pub stay: Duration,
 }
 
 /// Makes a token for a participant of the lesson.
@@ -58,37 +68,51 @@ pub async fn run(
     let swarm = Arc::new(Swarm::start("load-media")?);
     let (end, ending) = watch::channel(false);
     let failed = Arc::new(AtomicU32::new(0));
-    let mut tasks = JoinSet::new();
+    let left = Arc::new(AtomicU32::new(0));
     let started = Instant::now();
-    let before = plan.pid.and_then(process::resident);
+    let first = u32::from(plan.teach.is_some()) as usize;
+    let read = || Reading::take(&swarm.figures(), first, plan.pid, started);
+    let before = read();
+    let mut lead = None;
     if let Some(kbps) = plan.teach {
         let token = tokens(Role::Lead, "load-lead")?;
         let rate = rate(kbps);
-        let signal = connect(plan, &token, &shared, &swarm, Some(rate)).await.context("the lead's join")?;
-        tasks.spawn(stay(signal, ending.clone()));
+        let (signal, _) =
+            connect(plan, &token, &shared, &swarm, Some(rate)).await.context("the lead's join")?;
+        lead = Some(tokio::spawn(stay(signal, ending.clone(), None)));
     }
-    let first = u32::from(plan.teach.is_some()) as usize;
+    let mut tasks = JoinSet::new();
     let mut next = tokio::time::interval(Duration::from_secs_f64(1.0 / plan.joins.max(0.1)));
     next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
     let mut look = tokio::time::interval(Duration::from_secs(1));
+    let total = plan.churn.map_or(plan.classrooms, |c| c.total);
     let mut begun = 0;
     let deadline = tokio::time::sleep(plan.duration);
     tokio::pin!(deadline);
     let mut window = None;
+    let mut warm = None;
     loop {
+        let over = plan.churn.is_some() && begun == total && tasks.is_empty();
         tokio::select! {
             () = &mut deadline => break,
-            _ = next.tick(), if begun < plan.classrooms => {
+            () = std::future::ready(()), if over => break,
+            Some(_) = tasks.join_next() => {}
+            _ = next.tick(), if begun < total && tasks.len() < plan.classrooms as usize => {
                 begun += 1;
                 let (plan, shared, swarm) = (plan.clone(), shared.clone(), swarm.clone());
-                let (tokens, failed, ending) = (tokens.clone(), failed.clone(), ending.clone());
+                let (tokens, failed, left) = (tokens.clone(), failed.clone(), left.clone());
+                let ending = ending.clone();
                 tasks.spawn(async move {
                     let joined = match tokens(Role::Receiver, &format!("load-{begun}")) {
                         Ok(token) => connect(&plan, &token, &shared, &swarm, None).await,
                         Err(error) => Err(error),
                     };
                     match joined {
-                        Ok(signal) => stay(signal, ending).await,
+                        Ok((signal, at)) => {
+                            stay(signal, ending, plan.churn.map(|c| c.stay)).await;
+                            swarm.remove(at);
+                            left.fetch_add(1, Ordering::Relaxed);
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "a classroom could not join");
                             failed.fetch_add(1, Ordering::Relaxed);
@@ -97,32 +121,42 @@ pub async fn run(
                 });
             }
             _ = look.tick() => {
-                let reading = Reading::take(&swarm.figures(), first, plan.pid, started);
+                let reading = read();
                 // Once everybody is in and has settled, the window of the figures begins.
-                let settled = reading.connected + failed.load(Ordering::Relaxed) >= plan.classrooms;
+                let settled = reading.connected + failed.load(Ordering::Relaxed) >= total;
                 if settled && window.is_none() {
                     window = Some(reading.clone());
+                }
+                // Allocators and caches have found their size after the first tenth.
+                let gone = left.load(Ordering::Relaxed);
+                if warm.is_none() && gone >= total / 10 && gone > 0 {
+                    warm = Some((gone, reading.clone()));
                 }
                 progress(&reading);
             }
         }
     }
     let figures = swarm.figures();
-    let last = Reading::take(&figures, first, plan.pid, started);
+    let last = read();
+    let cycles = warm.map(|(gone, reading)| (left.load(Ordering::Relaxed) - gone, reading));
     let _ = end.send(true);
     while tasks.join_next().await.is_some() {}
+    if let Some(lead) = lead {
+        let _ = lead.await;
+    }
     if let Ok(swarm) = Arc::try_unwrap(swarm) {
         swarm.stop();
     }
     let failed = failed.load(Ordering::Relaxed);
-    Ok(Report::new(plan, &figures[first.min(figures.len())..], failed, window, &last, before))
+    let readings = Readings { before, window, cycles, last };
+    Ok(Report::new(plan, &figures[first.min(figures.len())..], failed, &readings, shared.delays.spread()))
 }
 
 /// Certificate and cryptography that all clients of this process share.
 pub fn shared() -> anyhow::Result<Shared> {
     let provider = crypto_provider().map_err(|e| anyhow::anyhow!("{e}"))?;
     let (dtls, fingerprint) = DtlsClient::shared(provider.clone())?;
-    Ok(Shared { provider, dtls, fingerprint })
+    Ok(Shared { provider, dtls, fingerprint, delays: Arc::default() })
 }
 
 /// A camera of `kbps` at 25 pictures a second in packets of 900 bytes.
@@ -134,14 +168,14 @@ pub fn rate(kbps: u32) -> Rate {
     Rate { pictures: 25, packets: packets as usize, size: (per_picture / packets) as usize, group: 50 }
 }
 
-/// Joins by WebSocket, offers, and hands the media to the swarm.
+/// Joins by WebSocket, offers, and hands the media to the swarm; tells its place there.
 pub async fn connect(
     plan: &Plan,
     token: &str,
     shared: &Shared,
     swarm: &Swarm,
     publish: Option<Rate>,
-) -> anyhow::Result<Signal> {
+) -> anyhow::Result<(Signal, usize)> {
     let began = Instant::now();
     let (mut signal, welcome) = Signal::join(&plan.url, token).await?;
     let ServerMessage::Welcome { slots, .. } = welcome else {
@@ -164,7 +198,7 @@ pub async fn connect(
     let answer = Answer::parse(&answer).context("the answer")?;
     let server = answer.server().context("no candidate in the answer")?;
     let light = Light::new(shared, ice, answer, server, began);
-    swarm.add(Member { light, publish });
+    let at = swarm.add(Member { light, publish });
     let playing =
         OwnState { mic: publish.is_some(), camera: publish.is_some(), sound: true, ..OwnState::default() };
     signal.send(&ClientMessage::State { state: playing }).await?;
@@ -172,15 +206,18 @@ pub async fn connect(
         let request = signal.next_request();
         signal.send(&ClientMessage::StartLesson { request }).await?;
     }
-    Ok(signal)
+    Ok((signal, at))
 }
 
-/// Reads and pings until the end, then leaves.
-pub async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>) {
+/// Reads and pings until the end or for so long, then leaves.
+pub async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>, time: Option<Duration>) {
+    let leave = tokio::time::sleep(time.unwrap_or(Duration::from_secs(365 * 86_400)));
+    tokio::pin!(leave);
     let mut ping = tokio::time::interval(Duration::from_secs(10));
     loop {
         tokio::select! {
             _ = ending.changed() => break,
+            () = &mut leave => break,
             message = signal.next() => if message.is_err() { return },
             _ = ping.tick() => {
                 if signal.send(&ClientMessage::Ping { sent: 0.0 }).await.is_err() {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bot::load::Plan;
-use crate::bot::load::process;
+use crate::bot::load::delay::DelaySpread;
 use crate::bot::load::swarm::Figures;
+use crate::process;
 
 /// All classrooms at one moment.
 #[derive(Clone, Debug)]
@@ -40,6 +41,17 @@ impl Reading {
     }
 }
 
+/// What a run was measured by.
+pub struct Readings {
+    /// Before the first join.
+    pub before: Reading,
+    /// When everybody was in.
+    pub window: Option<Reading>,
+    /// Joins and leaves after the warm-up, and the reading at its end.
+    pub cycles: Option<(u32, Reading)>,
+    pub last: Reading,
+}
+
 /// Median, 95th percentile and largest of some durations, ms.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Spread {
@@ -68,6 +80,8 @@ pub struct Report {
     pub join_ms: Option<Spread>,
     pub first_packet_ms: Option<Spread>,
     pub first_key_frame_ms: Option<Spread>,
+    /// From the publisher to the classrooms, when this process is both.
+    pub delay_ms: Option<DelaySpread>,
     pub expected: u64,
     pub received: u64,
     pub lost: u64,
@@ -90,6 +104,11 @@ pub struct ServerFigures {
     pub memory_bytes: u64,
     /// Resident memory beyond that before the first join, for each classroom, bytes.
     pub memory_per_classroom: i64,
+    /// CPU time from the first join until everybody was in, for each, ms; what was forwarded
+    /// meanwhile is in it.
+    pub cpu_ms_per_join: Option<f64>,
+    /// Resident memory that each join and leave left behind after the warm-up, bytes.
+    pub memory_per_cycle: Option<f64>,
 }
 
 impl Report {
@@ -98,25 +117,34 @@ impl Report {
         plan: &Plan,
         figures: &[Figures],
         failed: u32,
-        window: Option<Reading>,
-        last: &Reading,
-        memory_before: Option<u64>,
+        readings: &Readings,
+        delay_ms: Option<DelaySpread>,
     ) -> Self {
+        let last = &readings.last;
         let sum = |of: fn(&Figures) -> u64| -> u64 { figures.iter().map(of).sum() };
         let (expected, packets) = (sum(|f| f.counts.expected), sum(|f| f.counts.packets));
         let lost = expected.saturating_sub(packets);
-        let from = window.unwrap_or_else(|| last.clone());
+        let from = readings.window.as_ref().unwrap_or(last);
         let seconds = (last.at - from.at).as_secs_f64();
         let per = |part: f64| if seconds > 0.0 { part / seconds } else { 0.0 };
         let server = last.server_cpu.zip(from.server_cpu).map(|(end, begin)| {
             let cpu = (end - begin) as f64;
             let memory = last.server_memory.unwrap_or(0);
-            let grown = memory as i64 - memory_before.unwrap_or(0) as i64;
+            let grown = memory as i64 - readings.before.server_memory.unwrap_or(0) as i64;
+            let joined = |w: &Reading| Some((w.server_cpu? - readings.before.server_cpu?) as f64);
+            let left = |(n, warm): &(u32, Reading)| {
+                Some((memory as i64 - warm.server_memory? as i64) as f64 / f64::from((*n).max(1)))
+            };
             ServerFigures {
                 cores: per(cpu / 1e9),
                 us_per_packet: cpu / 1000.0 / (last.packets - from.packets).max(1) as f64,
                 memory_bytes: memory,
                 memory_per_classroom: grown / i64::from(last.connected.max(1)),
+                cpu_ms_per_join: readings
+                    .window
+                    .as_ref()
+                    .and_then(|w| Some(joined(w)? / 1e6 / f64::from(w.connected.max(1)))),
+                memory_per_cycle: readings.cycles.as_ref().and_then(left),
             }
         });
         Self {
@@ -126,6 +154,7 @@ impl Report {
             join_ms: Spread::of(figures.iter().filter_map(|f| f.connected)),
             first_packet_ms: Spread::of(figures.iter().filter_map(|f| f.first_packet)),
             first_key_frame_ms: Spread::of(figures.iter().filter_map(|f| f.first_key_frame)),
+            delay_ms,
             expected,
             received: packets,
             lost,
@@ -167,13 +196,25 @@ impl Report {
             self.window_s,
             self.own_cores,
         );
+        if let Some(d) = &self.delay_ms {
+            out.push_str(&format!(
+                "delay        p50 {:.1} · p95 {:.1} · max {:.1} ms\n",
+                d.p50, d.p95, d.max
+            ));
+        }
         if let Some(s) = &self.server {
             out.push_str(&format!(
-                "server       {:.2} cores, {:.2} µs per forwarded packet, {} KiB per classroom\n",
+                "server       {:.3} cores, {:.2} µs per forwarded packet, {} KiB per classroom\n",
                 s.cores,
                 s.us_per_packet,
                 s.memory_per_classroom / 1024
             ));
+            if let Some(ms) = s.cpu_ms_per_join {
+                out.push_str(&format!("             {ms:.2} ms of CPU per join\n"));
+            }
+            if let Some(bytes) = s.memory_per_cycle {
+                out.push_str(&format!("             {bytes:.0} bytes left by each join and leave\n"));
+            }
         }
         out
     }

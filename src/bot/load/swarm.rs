@@ -1,10 +1,11 @@
 //! Many light clients on one thread: a socket each, one wait for all.
 //!
 //! The thread only moves datagrams and time; what clients do is in `light`. New clients come by a
-//! channel, figures are read by last value.
+//! channel and may leave again; figures are read by last value and stay when a client has left.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -50,32 +51,49 @@ pub struct Figures {
     pub key_requests: u64,
 }
 
+enum Ask {
+    Add(usize, Box<Member>),
+    Remove(usize),
+}
+
 /// The running thread.
 pub struct Swarm {
-    join: Option<Sender<Member>>,
+    asks: Option<Sender<Ask>>,
+    next: AtomicUsize,
     figures: Arc<Mutex<Vec<Figures>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Swarm {
     pub fn start(name: &str) -> io::Result<Self> {
-        let (join, members) = channel();
+        let (asks, asked) = channel();
         let figures = Arc::new(Mutex::new(Vec::new()));
         let shared = figures.clone();
         let mut poll = Poll::new()?;
         let run = move || {
-            if let Err(error) = run(&mut poll, &members, &shared) {
+            if let Err(error) = run(&mut poll, &asked, &shared) {
                 tracing::error!(%error, "load client");
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
-        Ok(Self { join: Some(join), figures, thread: Some(thread) })
+        Ok(Self { asks: Some(asks), next: AtomicUsize::new(0), figures, thread: Some(thread) })
     }
 
-    /// Adds a client; its figures stand at the place in order of adding.
-    pub fn add(&self, member: Member) {
-        if let Some(join) = &self.join {
-            let _ = join.send(member);
+    /// Adds a client; returns the place of its figures.
+    pub fn add(&self, member: Member) -> usize {
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        self.ask(Ask::Add(at, Box::new(member)));
+        at
+    }
+
+    /// The client says goodbye and is gone; its figures stay.
+    pub fn remove(&self, at: usize) {
+        self.ask(Ask::Remove(at));
+    }
+
+    fn ask(&self, ask: Ask) {
+        if let Some(asks) = &self.asks {
+            let _ = asks.send(ask);
         }
     }
 
@@ -87,7 +105,7 @@ impl Swarm {
 
     /// Closes all clients and ends the thread.
     pub fn stop(mut self) {
-        self.join = None;
+        self.asks = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -102,47 +120,58 @@ struct Running {
     sounds: u32,
 }
 
-fn run(poll: &mut Poll, members: &Receiver<Member>, shared: &Mutex<Vec<Figures>>) -> io::Result<()> {
-    let mut all: Vec<Running> = Vec::new();
+fn run(poll: &mut Poll, asked: &Receiver<Ask>, shared: &Mutex<Vec<Figures>>) -> io::Result<()> {
+    let mut all: Vec<Option<Running>> = Vec::new();
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0u8; BUFFER];
     let mut next_tick = Instant::now();
     loop {
         loop {
-            match members.try_recv() {
-                Ok(member) => all.push(begin(poll, member, all.len())?),
+            match asked.try_recv() {
+                Ok(Ask::Add(at, member)) => {
+                    // Two that ask at once may come in either order.
+                    all.resize_with(all.len().max(at + 1), || None);
+                    all[at] = Some(begin(poll, *member, at)?);
+                }
+                Ok(Ask::Remove(at)) => {
+                    if let Some(mut running) = all.get_mut(at).and_then(Option::take) {
+                        running.leave();
+                    }
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
-                    for r in &mut all {
-                        r.member.light.close(Instant::now());
-                        r.send();
-                    }
+                    all.iter_mut().flatten().for_each(Running::leave);
                     return Ok(());
                 }
             }
         }
         poll.poll(&mut events, Some(next_tick.saturating_duration_since(Instant::now())))?;
         for event in &events {
-            let r = &mut all[event.token().0];
-            r.receive(&mut buffer);
-            r.send();
+            if let Some(r) = &mut all[event.token().0] {
+                r.receive(&mut buffer);
+                r.send();
+            }
         }
         let now = Instant::now();
         if now >= next_tick {
             next_tick = now
-                + if all.iter().any(|r| r.member.publish.is_some()) {
+                + if all.iter().flatten().any(|r| r.member.publish.is_some()) {
                     Duration::from_millis(4)
                 } else {
                     TICK
                 };
-            for r in &mut all {
+            for r in all.iter_mut().flatten() {
                 r.publish(now);
                 r.member.light.tick(now);
                 r.send();
             }
             if let Ok(mut figures) = shared.lock() {
-                figures.clear();
-                figures.extend(all.iter().map(Running::figures));
+                figures.resize(all.len(), Figures::default());
+                for (figures, running) in figures.iter_mut().zip(&all) {
+                    if let Some(running) = running {
+                        *figures = running.figures();
+                    }
+                }
             }
         }
     }
@@ -164,6 +193,11 @@ fn begin(poll: &Poll, member: Member, at: usize) -> io::Result<Running> {
 }
 
 impl Running {
+    fn leave(&mut self) {
+        self.member.light.close(Instant::now());
+        self.send();
+    }
+
     fn receive(&mut self, buffer: &mut [u8]) {
         while let Ok(length) = self.socket.recv(buffer) {
             self.member.light.handle(&mut buffer[..length], Instant::now());

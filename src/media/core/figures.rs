@@ -92,13 +92,22 @@ fn peer_figures(
             retransmitted: slot.retransmitted,
         });
     }
+    let sums = peer.deliveries.sums;
+    let before_sums = std::mem::replace(&mut peer.deliveries_before, sums);
+    let arrived = sums.arrived - before_sums.arrived;
+    // A packet that was lost in the last second may have come in this one.
+    let lost = sums.lost.saturating_sub(before_sums.lost);
     PeerStats {
         peer: peer.id,
         connected: peer.connected(),
         down_kbps: kbps(peer.traffic.bytes_out - before.bytes_out),
         up_kbps: kbps(peer.traffic.bytes_in - before.bytes_in),
         rtt_ms: peer.rtt.map(|r| r.as_millis() as u32),
-        loss_down: loss.0 / loss.1.max(1) as f32,
+        // Exact and of all streams, where the client tells; else its reception reports, RTX unseen.
+        loss_down: match arrived + lost {
+            0 => loss.0 / loss.1.max(1) as f32,
+            told => lost as f32 / told as f32,
+        },
         loss_up,
         bad_packets: peer.traffic.bad,
         slots,

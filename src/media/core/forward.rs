@@ -113,21 +113,22 @@ impl Core {
 
     /// Answers a NACK from the shared ring.
     pub(super) fn retransmit(&mut self, key: usize, ssrc: u32, numbers: &[u16], now: Instant) {
+        let at = self.micros(now);
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        let Some(at) = peer.slots.iter().position(|s| s.ssrc == ssrc) else {
+        let Some(place) = peer.slots.iter().position(|s| s.ssrc == ssrc) else {
             return;
         };
         let (sources, keys) = (&self.sources, &self.source_keys);
-        let Some((slot, mut to)) = peer.sending(at, &mut self.out) else {
+        let Some((slot, mut to)) = peer.sending(place, &mut self.out) else {
             return;
         };
         self.stats.nacks_in += numbers.len() as u64;
         let before = slot.retransmitted;
         let find = |id| sources.get(*keys.get(&id)?);
         for number in numbers {
-            slot.retransmit(*number, now, find, &mut to);
+            slot.retransmit(*number, at, find, &mut to);
         }
         self.stats.retransmitted += slot.retransmitted - before;
     }

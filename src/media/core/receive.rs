@@ -40,9 +40,9 @@ impl Core {
         match kind {
             Kind::Dtls => self.guarded(key, now, |core| core.handle_dtls(key, datagram, from, now)),
             Kind::Media if is_rtcp(datagram) => {
-                self.guarded(key, now, |core| core.handle_rtcp(key, datagram, now));
+                self.guarded(key, now, |core| core.handle_rtcp(key, datagram, from, now));
             }
-            Kind::Media => self.guarded(key, now, |core| core.handle_rtp(key, datagram, now)),
+            Kind::Media => self.guarded(key, now, |core| core.handle_rtp(key, datagram, from, now)),
             Kind::Stun | Kind::Unknown => self.stats.datagrams_dropped += 1,
         }
     }
@@ -107,7 +107,7 @@ impl Core {
         }
     }
 
-    fn handle_rtp(&mut self, key: usize, datagram: &mut [u8], now: Instant) {
+    fn handle_rtp(&mut self, key: usize, datagram: &mut [u8], from: Path, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -118,6 +118,7 @@ impl Core {
             self.stats.packets_unauthentic += 1;
             return;
         };
+        peer.media_heard(from, now);
         peer.note_arrival(self.arrived);
         if opened.fresh {
             peer.forget_other_streams(opened.place, header.ssrc);
@@ -145,7 +146,7 @@ impl Core {
         let codec = source.codec;
         let place = &mut source.layers[usize::from(layer)];
         if !repair && place.as_ref().is_none_or(|l| l.ssrc != header.ssrc) {
-            let changed = place.replace(Layer::new(header.ssrc, codec)).is_some();
+            let changed = place.replace(Layer::new(header.ssrc, codec, &self.buffers)).is_some();
             if changed {
                 self.fresh.retain(|f| f.source != key || f.layer != layer);
                 begin_anew(&mut self.peers, source, Some(layer));
@@ -197,7 +198,7 @@ impl Core {
         }
     }
 
-    fn handle_rtcp(&mut self, key: usize, datagram: &[u8], now: Instant) {
+    fn handle_rtcp(&mut self, key: usize, datagram: &[u8], from: Path, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -211,6 +212,7 @@ impl Core {
         };
         let mut all = Vec::new();
         rtcp::read(plain, |said| all.push(said));
+        peer.media_heard(from, now);
         for said in all {
             match said {
                 Said::SenderReport { ssrc, ntp, rtp } => self.sender_report(key, ssrc, ntp, rtp, now),
@@ -221,6 +223,11 @@ impl Core {
                     self.retransmit(key, ssrc, &sequence_numbers, now);
                 }
                 Said::KeyFrameWanted { ssrc } => self.key_frame_wanted(key, ssrc, now),
+                Said::Deliveries(told) => {
+                    if let Some(peer) = self.peers.get_mut(key) {
+                        peer.deliveries.feedback(&told);
+                    }
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod ice;
 pub mod rtcp;
 pub mod sdp;
 pub mod srtp;
+pub mod twcc;
 
 use std::sync::Arc;
 

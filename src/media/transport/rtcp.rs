@@ -1,6 +1,6 @@
 //! RTCP on rtc-rtcp: what a peer tells us as plain values, what we tell a peer as a compound.
 //!
-//! Read: SR, RR, NACK, PLI, FIR. Written: SR, RR, SDES, NACK, PLI, transport-wide feedback.
+//! Read: SR, RR, NACK, PLI, FIR, transport-wide feedback. Written: SR, RR, SDES, NACK, PLI, transport-wide feedback.
 //! Everything else (REMB, XR, BYE, unknown) is skipped: liveness is ICE's and DTLS's business.
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +20,8 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::{
     TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
+
+use super::twcc::TransportFeedback;
 
 /// The name under which all streams of the server stand (RFC 3550 §6.5.1): one clock for all.
 pub const CNAME: &str = "zhuandi";
@@ -48,11 +50,26 @@ pub enum Said {
     KeyFrameWanted {
         ssrc: u32,
     },
+    /// Which packets of ours came.
+    Deliveries(TransportFeedback),
 }
 
-/// Reads a decrypted compound packet; a malformed one says nothing.
+/// Reads a decrypted compound packet; what is malformed in it says nothing.
 pub fn read(plain: BytesMut, mut said: impl FnMut(Said)) {
-    let Ok(packets) = packet::unmarshal(&mut plain.freeze()) else {
+    let mut rest = plain.freeze();
+    while let Some(packet) = first_packet(&rest) {
+        rest = rest.slice(packet.len()..);
+        // Subscribers send feedback many times a second: it is read here, without the library.
+        if TransportFeedback::is(&packet) {
+            TransportFeedback::parse(packet).map(Said::Deliveries).into_iter().for_each(&mut said);
+        } else {
+            read_other(packet, &mut said);
+        }
+    }
+}
+
+fn read_other(mut packet: Bytes, mut said: impl FnMut(Said)) {
+    let Ok(packets) = packet::unmarshal(&mut packet) else {
         return;
     };
     for p in &packets {
@@ -73,6 +90,13 @@ pub fn read(plain: BytesMut, mut said: impl FnMut(Said)) {
             }
         }
     }
+}
+
+/// The first packet of a compound (RFC 3550 §6.4.1: its length is in words, less one).
+fn first_packet(compound: &Bytes) -> Option<Bytes> {
+    let words = u16::from_be_bytes([*compound.get(2)?, *compound.get(3)?]);
+    let length = 4 * (usize::from(words) + 1);
+    (length <= compound.len()).then(|| compound.slice(..length))
 }
 
 fn reception(r: &ReceptionReport) -> Said {

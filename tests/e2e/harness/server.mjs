@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { networkInterfaces, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -44,6 +44,7 @@ export async function startServer({ env = {} } = {}) {
   const server = {
     url: `http://${environment.ZHUANDI_HTTP__LISTEN}`,
     ops: `http://${environment.ZHUANDI_OPS__LISTEN}`,
+    mediaPort: Number(environment.ZHUANDI_MEDIA__PORT),
     pid: child.pid,
     log: () => output,
     token,
@@ -93,12 +94,6 @@ export async function startServer({ env = {} } = {}) {
     throw new Error(`${error.message}\n${output}`);
   }
   return server;
-}
-
-/** This machine's address in its network, or the loopback one if it has no network. */
-export function ownAddress() {
-  const all = Object.values(networkInterfaces()).flat();
-  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
 }
 
 /** Two TCP ports and a UDP port. Free now, and nobody else on a test machine asks for them in the next moment. */

@@ -152,6 +152,20 @@
     return sums;
   };
 
+  /** The candidates of the path in use, as getStats() has them: {local, remote}. */
+  observe.path = async (pc) => {
+    const report = await pc.getStats();
+    const pair = [...report.values()].find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+    const candidate = ({ address, port, protocol, candidateType } = {}) => ({ address, port, protocol, candidateType });
+    return pair && { local: candidate(report.get(pair.localCandidateId)), remote: candidate(report.get(pair.remoteCandidateId)) };
+  };
+
+  /** What seals the media of a connection, where the browser says so. */
+  observe.cipher = async (pc) => {
+    const report = await pc.getStats();
+    return [...report.values()].find(({ type }) => type === "transport")?.srtpCipher ?? null;
+  };
+
   /** A sending and a receiving connection in this page; the received picture is watched as "control". */
   observe.control = async ({ width, height, rate, codec }) => {
     const stream = await navigator.mediaDevices.getUserMedia({

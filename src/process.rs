@@ -23,6 +23,13 @@ fn schedstat(path: &std::path::Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
 }
 
+/// File descriptors that this process has open. `None`: no /proc.
+#[must_use]
+pub fn descriptors() -> Option<u64> {
+    // One of them is this look itself.
+    Some((fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1))
+}
+
 /// Resident memory of a process, bytes.
 #[must_use]
 pub fn resident(pid: u32) -> Option<u64> {
