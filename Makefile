@@ -47,6 +47,12 @@ bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wan
 	$(CARGO) bench --locked --bench fanout
 	$(CARGO) bench --locked --bench county
 
+.PHONY: compare
+compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine
+	scripts/need-packages janus
+	rm -f target/figures/compare.jsonl
+	$(CARGO) bench --locked --bench compare
+
 .PHONY: fmt clippy web-check deny
 fmt: | tools
 	$(CARGO) fmt --all -- --check

@@ -19,7 +19,7 @@ use crate::media::nack::MissingPackets;
 use crate::media::negotiate::{IceCredentials, MediaKind};
 use crate::media::rtp::{Outgoing, RtpHeader, is_rtcp};
 use crate::media::transport::dtls::{DtlsClient, DtlsClientConfig, Progress};
-use crate::media::transport::ice::nominating_check;
+use crate::media::transport::ice::{BindingRequest, nominating_check};
 use crate::media::transport::rtcp::{self, Compound, ReceptionBlock, Said};
 use crate::media::transport::srtp::{self, Opener, ReceiveIndex, Sealer};
 use crate::media::transport::{Crypto, CryptoProvider};
@@ -52,7 +52,7 @@ pub struct Lines {
 /// SSRCs that a publisher declares.
 const AUDIO_SSRC: u32 = 0x1111;
 const VIDEO_SSRC: u32 = 0x2222;
-/// Id of the transport-wide number.
+/// Id of the transport-wide number, in our offers.
 const TRANSPORT_CC: u8 = 5;
 
 /// The offer of a client with these credentials.
@@ -272,13 +272,7 @@ impl Light {
             self.counts.bytes += datagram.len() as u64;
         }
         match datagram.first() {
-            Some(0..=3) if !self.shaking => {
-                self.shaking = true;
-                self.next_check = now + CHECK_EVERY;
-                let mut flights = Vec::new();
-                self.dtls.connect(now, &mut flights);
-                self.queue(flights);
-            }
+            Some(0..=3) => self.handle_stun(datagram, now),
             Some(20..=63) => {
                 let mut flights = Vec::new();
                 let progress = self.dtls.read(now, datagram, &mut flights);
@@ -296,6 +290,24 @@ impl Light {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The first reply to a check begins the handshake. A check is answered: a full agent must, and
+    /// libnice waits for that answer even where it says that it is lite.
+    fn handle_stun(&mut self, datagram: &[u8], now: Instant) {
+        if let Some(mut check) = BindingRequest::parse(datagram) {
+            let provider = self.crypto();
+            let crypto = provider.crypto();
+            if check.authenticate(&self.ice, &self.answer.ice, crypto).is_some() {
+                self.out.push(check.success(self.server, &self.ice, crypto));
+            }
+        } else if !self.shaking {
+            self.shaking = true;
+            self.next_check = now + CHECK_EVERY;
+            let mut flights = Vec::new();
+            self.dtls.connect(now, &mut flights);
+            self.queue(flights);
         }
     }
 
@@ -326,7 +338,8 @@ impl Light {
         let (_, opener) = self.keys.as_mut()?;
         let opened = opener.open_rtp(datagram, header.length, &mut self.streams[at].index, crypto);
         let (index, length) = opened.ok()?;
-        if let Some(number) = header.extension(datagram, TRANSPORT_CC).and_then(|n| n.try_into().ok()) {
+        let number = self.answer.transport_cc.and_then(|id| header.extension(datagram, id));
+        if let Some(number) = number.and_then(|n| n.try_into().ok()) {
             self.arrivals.arrived(u16::from_be_bytes(number), (now - self.began).as_micros() as i64);
         }
         let payload = &datagram[header.length..length];

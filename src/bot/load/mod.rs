@@ -171,7 +171,7 @@ pub fn rate(kbps: u32) -> Rate {
 }
 
 /// Joins by WebSocket, offers, and hands the media to the swarm; tells its place there.
-async fn connect(
+pub async fn connect(
     plan: &Plan,
     token: &str,
     shared: &Shared,
@@ -212,7 +212,7 @@ async fn connect(
 }
 
 /// Reads and pings until the end or for so long, then leaves.
-async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>, time: Option<Duration>) {
+pub async fn stay(mut signal: Signal, mut ending: watch::Receiver<bool>, time: Option<Duration>) {
     let leave = tokio::time::sleep(time.unwrap_or(Duration::from_secs(365 * 86_400)));
     tokio::pin!(leave);
     let mut ping = tokio::time::interval(Duration::from_secs(10));

@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Above any datagram. One at a time, as browsers read: taking several at once (GRO) would spare the
 /// server the kernel's work of cutting them apart, which on a real network it has to pay.
 const BUFFER: usize = 2048;
+/// About a second of a lesson's stream, as the kernel counts it.
+const KERNEL_BUFFER: usize = 1 << 20;
 
 /// What a publisher sends.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +185,8 @@ fn begin(poll: &Poll, member: Member, at: usize) -> io::Result<Running> {
     let socket = UdpSocket::bind(any)?;
     socket.connect(member.light.server)?;
     socket.set_nonblocking(true)?;
+    // What waits for this thread on a busy machine is not lost on the way. The kernel may give less.
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(KERNEL_BUFFER);
     let mut socket = mio::net::UdpSocket::from_std(socket);
     poll.registry().register(&mut socket, Token(at), Interest::READABLE)?;
     Ok(Running { member, socket, began: Instant::now(), pictures: 0, sounds: 0 })
