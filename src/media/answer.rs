@@ -118,6 +118,8 @@ pub(crate) fn render(
         }
         extension_lines(&mut sdp, media, matches!(line, Line::Source(_)));
     }
+    // Kept as long as the peer.
+    sdp.shrink_to_fit();
     AnswerTemplate {
         sdp,
         mids: offer.media.iter().map(|m| m.mid.clone()).collect(),
