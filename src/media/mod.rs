@@ -15,8 +15,8 @@ pub mod stats;
 pub mod transport;
 
 mod clock;
-mod core;
-mod demux;
+pub(crate) mod core;
+pub(crate) mod demux;
 mod feedback;
 mod fragment;
 mod history;

@@ -91,15 +91,28 @@ fn sha256(der: &[u8], provider: &dyn CryptoProvider) -> Option<Fingerprint> {
     provider.crypto().hash(HashAlgorithm::Sha256, der).ok()?.try_into().ok()
 }
 
-/// The client's side of the same handshake, for synthetic participants: GCM alone.
+/// The client's side of the same handshake, for synthetic participants.
 pub struct DtlsClient {
     endpoint: Endpoint,
-    config: Arc<HandshakeConfig>,
+    shared: DtlsClientConfig,
 }
 
 impl DtlsClient {
     /// What all clients of a process can share: a certificate and its fingerprint text.
     pub fn shared(provider: Arc<dyn CryptoProvider>) -> Result<(DtlsClientConfig, String), DtlsSetupError> {
+        Self::shared_with(provider, Profile::Gcm128)
+    }
+
+    /// The same for clients that have this profile alone.
+    pub fn shared_with(
+        provider: Arc<dyn CryptoProvider>,
+        profile: Profile,
+    ) -> Result<(DtlsClientConfig, String), DtlsSetupError> {
+        let offered = match profile {
+            Profile::Gcm128 => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+            Profile::Gcm256 => SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
+            Profile::AesCm => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        };
         let wrap = |e: &dyn std::fmt::Display| DtlsSetupError(e.to_string());
         let names = vec!["zhuandi-load".to_owned()];
         let certificate =
@@ -109,24 +122,24 @@ impl DtlsClient {
         let config = ConfigBuilder::default()
             .with_crypto_provider(provider)
             .with_certificates(vec![certificate])
-            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+            .with_srtp_protection_profiles(vec![offered])
             // Load is sent to servers of one's own; the signalling has named them.
             .with_insecure_skip_verify(true)
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
             .with_flight_interval(Duration::from_millis(500))
             .build(true, None)
             .map_err(|e| wrap(&e))?;
-        Ok((DtlsClientConfig(Arc::new(config)), hex(&fingerprint)))
+        Ok((DtlsClientConfig { config: Arc::new(config), profile }, hex(&fingerprint)))
     }
 
     #[must_use]
     pub fn new(config: &DtlsClientConfig) -> Self {
-        Self { endpoint: Endpoint::new(DUMMY, TransportProtocol::UDP, None), config: config.0.clone() }
+        Self { endpoint: Endpoint::new(DUMMY, TransportProtocol::UDP, None), shared: config.clone() }
     }
 
     /// Sends the first flight.
     pub fn connect(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
-        let _ = self.endpoint.connect(now, DUMMY, self.config.clone(), None);
+        let _ = self.endpoint.connect(now, DUMMY, self.shared.config.clone(), None);
         drain(&mut self.endpoint, out);
     }
 
@@ -137,13 +150,13 @@ impl DtlsClient {
         for event in events.unwrap_or_default() {
             match event {
                 EndpointEvent::HandshakeComplete => {
+                    let profile = self.shared.profile;
                     let exported = self.endpoint.get_connection_state(DUMMY).and_then(|state| {
-                        let length = KeyingMaterial::length(Profile::Gcm128);
+                        let length = KeyingMaterial::length(profile);
                         state.export_keying_material(LABEL, &[], length).ok()
                     });
-                    let keys = exported.and_then(|secret| {
-                        KeyingMaterial::for_client(Profile::Gcm128, SecretVec::as_ref(&secret))
-                    });
+                    let keys = exported
+                        .and_then(|secret| KeyingMaterial::for_client(profile, SecretVec::as_ref(&secret)));
                     return keys.map_or(Progress::Failed, Progress::Connected);
                 }
                 EndpointEvent::PeerClosed => return Progress::Closed,
@@ -170,7 +183,10 @@ impl DtlsClient {
 
 /// Shared by all clients of a process.
 #[derive(Clone)]
-pub struct DtlsClientConfig(Arc<HandshakeConfig>);
+pub struct DtlsClientConfig {
+    config: Arc<HandshakeConfig>,
+    profile: Profile,
+}
 
 fn hex(fingerprint: &Fingerprint) -> String {
     let hex: Vec<String> = fingerprint.iter().map(|b| format!("{b:02X}")).collect();
@@ -306,6 +322,19 @@ impl Dtls {
         match KeyingMaterial::for_server(profile, SecretVec::as_ref(&secret)) {
             Some(keys) => Progress::Connected(keys),
             None => Progress::Failed,
+        }
+    }
+
+    /// Bytes of an unfinished handshake that are kept: they came from somebody who has proved
+    /// nothing yet but the ICE password.
+    #[must_use]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Hello { hello, datagrams } => {
+                2 * hello.body.len() + datagrams.iter().map(BytesMut::len).sum::<usize>()
+            }
+            State::Running { connected: false, .. } => self.bytes,
+            State::Running { .. } | State::Ended => 0,
         }
     }
 

@@ -167,6 +167,19 @@ impl Sealer {
         }
     }
 
+    /// Seals a packet that somebody else wrote, for clients that misbehave on purpose. `None`: it
+    /// has no form that the profile could seal.
+    #[must_use]
+    pub fn seal_foreign(&mut self, packet: &[u8], header: usize, index: u64) -> Option<Vec<u8>> {
+        if self.gcm.is_none() {
+            let parsed = Header::unmarshal(&mut &*packet).ok()?;
+            return Some(self.context.encrypt_rtp_with_header(packet, &parsed).ok()?.to_vec());
+        }
+        let mut sealed = packet.to_vec();
+        self.seal_rtp(&mut sealed, 0, header, index);
+        Some(sealed)
+    }
+
     /// Seals a compound RTCP packet.
     #[must_use]
     pub fn seal_rtcp(&mut self, plain: &[u8]) -> BytesMut {
@@ -271,7 +284,8 @@ impl Opener {
         Ok(plain.len())
     }
 
-    #[cfg(test)]
+    /// SSRCs under which RTCP was taken.
+    #[must_use]
     pub fn reporters(&self) -> usize {
         self.reporters.len()
     }
