@@ -94,6 +94,9 @@ impl Offer {
         if text.len() > MAX_SDP {
             return Err(SdpError::TooLarge);
         }
+        if !is_clean(text) {
+            return Err(SdpError::Syntax);
+        }
         let sdp =
             SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|_| SdpError::Syntax)?;
         if !(1..=MAX_MEDIA).contains(&sdp.media_descriptions.len()) {
@@ -131,6 +134,15 @@ impl Offer {
             media,
         })
     }
+}
+
+/// Whether lines are all that control characters make: much of an offer is echoed in the answer,
+/// and what steers a terminal or breaks a line elsewhere has no place in either (RFC 8866 §5).
+fn is_clean(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends_a_line = |at: usize| bytes.get(at + 1) == Some(&b'\n');
+    let good = |(at, c): (usize, char)| !c.is_control() || c == '\n' || (c == '\r' && ends_a_line(at));
+    text.char_indices().all(good)
 }
 
 fn value<'a>(media: &'a MediaDescription, key: &str) -> Option<&'a str> {

@@ -11,7 +11,7 @@
 use bytes::BytesMut;
 use rtc_crypto::{AeadAlgorithm, AeadCipher, BlockCipherAlgorithm};
 use rtc_rtp::header::Header;
-use rtc_shared::marshal::Unmarshal;
+use rtc_shared::marshal::{MarshalSize, Unmarshal};
 use rtc_srtp::context::Context;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
@@ -173,6 +173,10 @@ impl Sealer {
     pub fn seal_foreign(&mut self, packet: &[u8], header: usize, index: u64) -> Option<Vec<u8>> {
         if self.gcm.is_none() {
             let parsed = Header::unmarshal(&mut &*packet).ok()?;
+            // The library writes a header as long as it would write it itself, not as it stands.
+            if parsed.marshal_size() != header {
+                return None;
+            }
             return Some(self.context.encrypt_rtp_with_header(packet, &parsed).ok()?.to_vec());
         }
         let mut sealed = packet.to_vec();
