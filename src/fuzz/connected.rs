@@ -81,7 +81,14 @@ struct World {
     closed: Arc<Mutex<Vec<PeerId>>>,
 }
 
-fn join(core: &mut Core, hub: HubId, old_cipher: bool, prefer_video: Codec, port: u16, now: Instant) -> Member {
+fn join(
+    core: &mut Core,
+    hub: HubId,
+    old_cipher: bool,
+    prefer_video: Codec,
+    port: u16,
+    now: Instant,
+) -> Member {
     let mut client = Insider::new(old_cipher);
     let sources = SOURCES.iter().map(|(mid, kind)| ((*mid).to_owned(), *kind)).collect();
     let request = PeerRequest { sources, prefer_video };
@@ -108,8 +115,7 @@ impl World {
         let video = VIDEO[usize::from(options & H264 != 0)];
         let insider = join(&mut core, hub, options & OLD_CIPHER != 0, video.0, 1_000, now);
         let honest = join(&mut core, hub, false, video.0, 2_000, now);
-        let mut world =
-            Self { core, now, insider, honest, video, sequence: 0, next_port: 3_000, closed };
+        let mut world = Self { core, now, insider, honest, video, sequence: 0, next_port: 3_000, closed };
         for _ in 0..40 {
             if world.insider.client.connected() && world.honest.client.connected() {
                 break;
@@ -189,7 +195,12 @@ impl World {
     /// A datagram in, all that comes of it out.
     fn send(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut datagram = bytes.to_vec();
-        self.core.handle_datagram(&mut datagram, Path { remote: from, local: None }, Duration::ZERO, self.now);
+        self.core.handle_datagram(
+            &mut datagram,
+            Path { remote: from, local: None },
+            Duration::ZERO,
+            self.now,
+        );
         self.core.flush(self.now);
         assert!(self.core.out.len() <= MAX_OUT, "{} datagrams for one", self.core.out.len());
         self.deliver();
@@ -208,7 +219,10 @@ impl World {
                 } else if to == self.honest.address {
                     self.honest.client.handle(&mut bytes, self.now);
                 } else {
-                    assert!((3_000..=self.next_port).contains(&to.port()) || to.port() == 1_000, "to nobody: {to}");
+                    assert!(
+                        (3_000..=self.next_port).contains(&to.port()) || to.port() == 1_000,
+                        "to nobody: {to}"
+                    );
                 }
             }
             let mut moved = false;
@@ -257,7 +271,10 @@ impl World {
             Codec::Vp8 => &[0x90, 0xe0, 0x81, 0x01, 1, 0, 0x10, 2, 3],
             _ => &[0x65, 0x88, 1, 2, 3],
         };
-        let streams = [(111, 7u32, extension(b"0", b""), &b"sound"[..]), (self.video.1, 8, extension(b"1", b"f"), picture)];
+        let streams = [
+            (111, 7u32, extension(b"0", b""), &b"sound"[..]),
+            (self.video.1, 8, extension(b"1", b"f"), picture),
+        ];
         for (payload_type, ssrc, extension, payload) in streams {
             let timestamp = u32::from(self.sequence) * 3_000;
             let sequence = self.sequence;
@@ -285,7 +302,10 @@ impl World {
         assert_eq!(self.honest.client.wrong, 0, "it got nothing that it could not open");
         let had = self.insider.client.media;
         self.honest_media();
-        assert!(held.peers == 1 || self.insider.client.media > had || self.insider_is_elsewhere(), "it is still forwarded");
+        assert!(
+            held.peers == 1 || self.insider.client.media > had || self.insider_is_elsewhere(),
+            "it is still forwarded"
+        );
     }
 
     /// After a move its packets go to the newest address that was nominated: its own.

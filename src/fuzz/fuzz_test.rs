@@ -17,8 +17,9 @@ fn folder(name: &str) -> PathBuf {
 
 fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     let files = fs::read_dir(folder(name)).unwrap().map(|f| f.unwrap().path());
-    let mut all: Vec<_> =
-        files.map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&p).unwrap())).collect();
+    let mut all: Vec<_> = files
+        .map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&p).unwrap()))
+        .collect();
     all.sort();
     all
 }

@@ -134,7 +134,10 @@ pub fn rtp(input: &[u8]) {
     let mut written = Vec::new();
     let length = outgoing.write(&mut written);
     let again = RtpHeader::read(&written).expect("what we write is RTP");
-    assert_eq!((again.length, again.payload_type, again.marker), (length, header.payload_type, header.marker));
+    assert_eq!(
+        (again.length, again.payload_type, again.marker),
+        (length, header.payload_type, header.marker)
+    );
     assert_eq!(
         (again.sequence, again.timestamp, again.ssrc),
         (header.sequence, header.timestamp, header.ssrc)
@@ -179,7 +182,14 @@ pub fn rtcp(input: &[u8]) {
                 assert!(*total_lost <= 0xff_ffff, "a field of 24 bits");
                 let (fraction_lost, total_lost) = (*fraction_lost, *total_lost);
                 let (last_report, delay) = (*last_report, *delay);
-                let block = ReceptionBlock { ssrc: *ssrc, fraction_lost, total_lost, last_report, delay, ..ReceptionBlock::default() };
+                let block = ReceptionBlock {
+                    ssrc: *ssrc,
+                    fraction_lost,
+                    total_lost,
+                    last_report,
+                    delay,
+                    ..ReceptionBlock::default()
+                };
                 compound.receiver_report(1, &[block]);
             }
             Said::Nack { ssrc, sequence_numbers } => {

@@ -80,10 +80,8 @@ fn hello() {
         write("hello", name, joined(&[flight[0].to_vec()]));
         let body = flight[0][25..].to_vec();
         let half = body.len() / 2;
-        let parts = [
-            record(1, 0, body.len(), half, &body[half..]),
-            record(1, 1, body.len(), 0, &body[..half]),
-        ];
+        let parts =
+            [record(1, 0, body.len(), half, &body[half..]), record(1, 1, body.len(), 0, &body[..half])];
         write("hello", &format!("{name}-fragments"), joined(&parts));
         for _ in 0..3 {
             let mut back = Vec::new();
@@ -100,7 +98,11 @@ fn hello() {
     write("hello", "zero-length", joined(&vec![record(1, 0, 0, 0, &[]); 12]));
     write("hello", "oversized", joined(&[record(1, 0, 0xff_ffff, 0, &[7; 64])]));
     write("hello", "alert", joined(&[vec![21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40]]));
-    write("hello", "next-epoch", joined(&[[&[23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 30][..], &[9; 30]].concat()]));
+    write(
+        "hello",
+        "next-epoch",
+        joined(&[[&[23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 30][..], &[9; 30]].concat()]),
+    );
 }
 
 /// A packet with header extensions (id, data).
@@ -162,7 +164,14 @@ const fn slot(n: u32) -> u32 {
 
 fn report(kind: &str, ssrc: u32) -> BytesMut {
     let mut compound = Compound::default();
-    let block = ReceptionBlock { ssrc, fraction_lost: 9, total_lost: 77, last_report: 5, delay: 6, ..ReceptionBlock::default() };
+    let block = ReceptionBlock {
+        ssrc,
+        fraction_lost: 9,
+        total_lost: 77,
+        last_report: 5,
+        delay: 6,
+        ..ReceptionBlock::default()
+    };
     match kind {
         "sender" => compound.sender_report(ssrc, 1 << 60, 90_000, 10, 1_000),
         "receiver" => compound.receiver_report(1, &[block; 3]),
@@ -294,7 +303,8 @@ fn signalling() {
     write("message", "depth-64", "[".repeat(64));
     write("message", "depth-65", "[".repeat(65));
     let tokens = Tokens::new(&Secret::new(SECRET.to_owned()), 30);
-    for (name, role, shown) in [("lead", Role::Lead, "王老师"), ("receiver", Role::Receiver, "东片小学")] {
+    for (name, role, shown) in [("lead", Role::Lead, "王老师"), ("receiver", Role::Receiver, "东片小学")]
+    {
         let (lesson, sub) = (LessonId::new("CY-S01").unwrap(), id("c1"));
         let token = tokens.issue(&lesson, role, shown, &sub, VALID, NOW).unwrap();
         write("token", name, &token);

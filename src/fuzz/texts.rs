@@ -66,7 +66,10 @@ fn answer(text: &str, request: &PeerRequest) {
     let sdp = accepted.answer.sdp();
     // What is echoed is what was offered; what is added is counted in lines.
     assert!(sdp.len() <= 2 * text.len() + 2_000 * offer.media.len(), "{} for {}", sdp.len(), text.len());
-    assert!(!sdp.chars().any(|c| c.is_control() && c != '\r' && c != '\n'), "a control character went through");
+    assert!(
+        !sdp.chars().any(|c| c.is_control() && c != '\r' && c != '\n'),
+        "a control character went through"
+    );
     assert!(sdp.split("\r\n").all(|l| !l.contains(['\r', '\n'])), "a line in a line");
     let back = Offer::parse(sdp).expect("an answer is a description like any other");
     let mids = |o: &Offer| o.media.iter().map(|m| m.mid.clone()).collect::<Vec<_>>();

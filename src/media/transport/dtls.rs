@@ -20,6 +20,7 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 
 use super::CryptoProvider;
+use super::hello::{Hello, HelloReader};
 use super::srtp::{KeyingMaterial, Profile};
 
 const DUMMY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9));
@@ -27,8 +28,8 @@ const DUMMY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0,
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// A handshake with a large certificate takes about 4 KiB; retransmissions included.
 const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
-/// Datagrams kept while the first ClientHello is incomplete.
-const MAX_HELLO_DATAGRAMS: usize = 8;
+/// A client that missed our last flight repeats its own a few times; more is kept of nobody.
+const MAX_LATE_BYTES: usize = 16 * 1024;
 
 /// SHA-256 of a certificate (RFC 8122 §5).
 pub type Fingerprint = [u8; 32];
@@ -212,15 +213,15 @@ pub struct Dtls {
     context: DtlsContext,
     state: State,
     expected: Fingerprint,
+    /// Bytes of the unfinished handshake.
     bytes: usize,
+    /// Handshake bytes after its end.
+    late_bytes: usize,
 }
 
 enum State {
-    /// Datagrams of the first ClientHello, until it is complete.
-    Hello {
-        hello: HelloReader,
-        datagrams: Vec<BytesMut>,
-    },
+    /// Until the first ClientHello is complete.
+    Hello(HelloReader),
     Running {
         endpoint: Endpoint,
         connected: bool,
@@ -231,8 +232,8 @@ enum State {
 impl Dtls {
     #[must_use]
     pub fn new(context: &DtlsContext, expected: Fingerprint) -> Self {
-        let state = State::Hello { hello: HelloReader::default(), datagrams: Vec::new() };
-        Self { context: context.clone(), state, expected, bytes: 0 }
+        let state = State::Hello(HelloReader::default());
+        Self { context: context.clone(), state, expected, bytes: 0, late_bytes: 0 }
     }
 
     /// Feeds one datagram; what must be sent in reply is appended to `out`.
@@ -240,7 +241,7 @@ impl Dtls {
         match &mut self.state {
             State::Ended => return Progress::Nothing,
             State::Running { connected: true, .. } => {}
-            State::Running { .. } | State::Hello { .. } => {
+            State::Running { .. } | State::Hello(_) => {
                 self.bytes += datagram.len();
                 if self.bytes > MAX_HANDSHAKE_BYTES {
                     self.state = State::Ended;
@@ -248,33 +249,31 @@ impl Dtls {
                 }
             }
         }
-        if let State::Hello { hello, datagrams } = &mut self.state {
+        if let State::Hello(hello) = &mut self.state {
             let Some(seen) = hello.feed(datagram) else {
                 return Progress::Nothing;
             };
-            if datagrams.len() >= MAX_HELLO_DATAGRAMS {
-                self.state = State::Ended;
-                return Progress::Failed;
-            }
-            datagrams.push(BytesMut::from(datagram));
             let config = match seen {
                 Hello::Incomplete => return Progress::Nothing,
                 Hello::Gcm => self.context.gcm.clone(),
                 Hello::NoGcm => self.context.aes_cm.clone(),
             };
             let mut endpoint = Endpoint::new(DUMMY, TransportProtocol::UDP, Some(config));
-            let datagrams = std::mem::take(datagrams);
-            for d in datagrams {
+            for d in hello.take_datagrams() {
                 let _ = endpoint.read(now, DUMMY, None, d);
             }
             drain(&mut endpoint, out);
             self.state = State::Running { endpoint, connected: false };
             return Progress::Nothing;
         }
-        let State::Running { endpoint, .. } = &mut self.state else {
+        let State::Running { endpoint, connected } = &mut self.state else {
             return Progress::Nothing;
         };
-        let result = endpoint.read(now, DUMMY, None, BytesMut::from(datagram));
+        let wanted = wanted_records(datagram, *connected, &mut self.late_bytes);
+        if wanted.is_empty() {
+            return Progress::Nothing;
+        }
+        let result = endpoint.read(now, DUMMY, None, wanted);
         drain(endpoint, out);
         // An error may come from a forged datagram as well as from the peer: count on the
         // handshake's time limit instead of ending here.
@@ -330,9 +329,7 @@ impl Dtls {
     #[must_use]
     pub(crate) fn held_bytes(&self) -> usize {
         match &self.state {
-            State::Hello { hello, datagrams } => {
-                2 * hello.body.len() + datagrams.iter().map(BytesMut::len).sum::<usize>()
-            }
+            State::Hello(hello) => hello.held_bytes(),
             State::Running { connected: false, .. } => self.bytes,
             State::Running { .. } | State::Ended => 0,
         }
@@ -370,157 +367,50 @@ impl Dtls {
     }
 }
 
+/// The records of a datagram that a handshake may need, in order.
+///
+/// Whoever can send from a peer's address can write plaintext records. The library answers a bad
+/// one with a fatal alert, keeps every handshake fragment, also the empty ones that its limit does
+/// not count, and puts them together by recursion. So before the end only what belongs to a
+/// handshake gets in; after it only what is encrypted: alerts, and, counted, the client's last
+/// flight again (whose Finished is, RFC 6347 §4.2.4). Application data is nobody's: data channels
+/// are refused in the answer.
+fn wanted_records(datagram: &[u8], connected: bool, late_bytes: &mut usize) -> BytesMut {
+    const CHANGE_CIPHER_SPEC: u8 = 20;
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    let mut out = BytesMut::with_capacity(datagram.len());
+    let mut rest = datagram;
+    while rest.len() >= 13 {
+        let length = 13 + usize::from(u16::from_be_bytes([rest[11], rest[12]]));
+        let Some((record, after)) = rest.split_at_checked(length) else {
+            break;
+        };
+        rest = after;
+        let encrypted = record[3..5] != [0, 0];
+        let wanted = match record[0] {
+            HANDSHAKE if connected => {
+                *late_bytes += if encrypted { length } else { 0 };
+                encrypted && *late_bytes <= MAX_LATE_BYTES
+            }
+            ALERT => encrypted || !connected,
+            HANDSHAKE => true,
+            CHANGE_CIPHER_SPEC => !connected,
+            _ => false,
+        };
+        if wanted {
+            out.extend_from_slice(record);
+        }
+    }
+    out
+}
+
 fn drain(endpoint: &mut Endpoint, out: &mut Vec<BytesMut>) {
     while let Some(transmit) = endpoint.poll_transmit() {
         out.push(transmit.message);
     }
 }
 
-enum Hello {
-    Incomplete,
-    Gcm,
-    NoGcm,
-}
-
-/// Puts the first ClientHello together from its fragments (RFC 6347 §4.2.3) and looks for the GCM
-/// profiles in `use_srtp` (RFC 5764 §4.1.1, RFC 7714 §14.2).
-#[derive(Default)]
-struct HelloReader {
-    body: Vec<u8>,
-    have: Vec<bool>,
-}
-
-impl HelloReader {
-    /// `None`: not a ClientHello record; ignore the datagram.
-    fn feed(&mut self, datagram: &[u8]) -> Option<Hello> {
-        const HANDSHAKE: u8 = 22;
-        const CLIENT_HELLO: u8 = 1;
-        const MAX_HELLO: usize = 8192;
-        let mut rest = datagram;
-        let mut fed = false;
-        while rest.len() >= 13 && rest[0] == HANDSHAKE {
-            let length = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
-            let mut record = rest.get(13..13 + length)?;
-            rest = &rest[13 + length..];
-            while record.len() >= 12 {
-                let u24 = |i: usize| {
-                    usize::from(record[i]) << 16
-                        | usize::from(record[i + 1]) << 8
-                        | usize::from(record[i + 2])
-                };
-                let (total, offset, size) = (u24(1), u24(6), u24(9));
-                let fragment = record.get(12..12 + size)?;
-                if record[0] != CLIENT_HELLO || total > MAX_HELLO || offset + size > total {
-                    return None;
-                }
-                if self.body.len() != total {
-                    self.body = vec![0; total];
-                    self.have = vec![false; total];
-                }
-                self.body[offset..offset + size].copy_from_slice(fragment);
-                self.have[offset..offset + size].fill(true);
-                record = &record[12 + size..];
-                fed = true;
-            }
-        }
-        if !fed {
-            return None;
-        }
-        if self.body.is_empty() || self.have.contains(&false) {
-            return Some(Hello::Incomplete);
-        }
-        Some(if offers_gcm(&self.body).unwrap_or(false) { Hello::Gcm } else { Hello::NoGcm })
-    }
-}
-
-/// Walks a ClientHello body to `use_srtp`. `None`: malformed.
-fn offers_gcm(hello: &[u8]) -> Option<bool> {
-    const USE_SRTP: u16 = 14;
-    const GCM: [u16; 2] = [7, 8];
-    let skip8 = |b: &[u8], at: usize| Some(at + 1 + usize::from(*b.get(at)?));
-    let u16_at = |b: &[u8], at: usize| Some(u16::from_be_bytes([*b.get(at)?, *b.get(at + 1)?]));
-    let mut at = 2 + 32; // version, random
-    at = skip8(hello, at)?; // session id
-    at = skip8(hello, at)?; // cookie
-    at += 2 + usize::from(u16_at(hello, at)?); // cipher suites
-    at = skip8(hello, at)?; // compression
-    let end = at + 2 + usize::from(u16_at(hello, at)?);
-    at += 2;
-    while at + 4 <= end {
-        let (kind, length) = (u16_at(hello, at)?, usize::from(u16_at(hello, at + 2)?));
-        let data = hello.get(at + 4..at + 4 + length)?;
-        if kind == USE_SRTP {
-            let list = data.get(2..2 + usize::from(u16_at(data, 0)?))?;
-            return Some(list.chunks_exact(2).any(|p| GCM.contains(&u16::from_be_bytes([p[0], p[1]]))));
-        }
-        at += 4 + length;
-    }
-    Some(false)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hello_body(profiles: &[u16]) -> Vec<u8> {
-        let mut body = vec![0xfe, 0xfd];
-        body.extend([7; 32]);
-        body.extend([0, 0]); // session id, cookie
-        body.extend([0, 2, 0xc0, 0x2b, 1, 0]);
-        let mut srtp = Vec::new();
-        srtp.extend((2 * profiles.len() as u16).to_be_bytes());
-        for p in profiles {
-            srtp.extend(p.to_be_bytes());
-        }
-        srtp.push(0);
-        let mut ext = vec![0, 23, 0, 0, 0, 14];
-        ext.extend((srtp.len() as u16).to_be_bytes());
-        ext.extend(srtp);
-        body.extend((ext.len() as u16).to_be_bytes());
-        body.extend(ext);
-        body
-    }
-
-    fn fragment(body: &[u8], from: usize, to: usize) -> Vec<u8> {
-        let u24 = |n: usize| [(n >> 16) as u8, (n >> 8) as u8, n as u8];
-        let mut message = vec![1];
-        message.extend(u24(body.len()));
-        message.extend([0, 0]);
-        message.extend(u24(from));
-        message.extend(u24(to - from));
-        message.extend(&body[from..to]);
-        let mut record = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0];
-        record.extend((message.len() as u16).to_be_bytes());
-        record.extend(message);
-        record
-    }
-
-    #[test]
-    fn the_profile_is_found_in_whole_and_fragmented_hellos() {
-        for (profiles, gcm) in [(&[1u16, 7, 8][..], true), (&[1, 2], false), (&[8], true)] {
-            let body = hello_body(profiles);
-            for cut in [body.len(), 1, 20, body.len() - 1] {
-                let mut reader = HelloReader::default();
-                // The second part first: datagrams overtake one another.
-                if cut < body.len() {
-                    let second = reader.feed(&fragment(&body, cut, body.len()));
-                    assert!(matches!(second, Some(Hello::Incomplete)));
-                }
-                let done = reader.feed(&fragment(&body, 0, cut));
-                assert_eq!(matches!(done, Some(Hello::Gcm)), gcm, "{profiles:?} cut {cut}");
-                assert!(!matches!(done, Some(Hello::Incomplete) | None));
-            }
-        }
-    }
-
-    #[test]
-    fn garbage_is_not_a_hello() {
-        for bytes in [&b""[..], &[22; 5], &[22; 40], &[23; 60], &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
-        {
-            assert!(HelloReader::default().feed(bytes).is_none(), "{bytes:?}");
-        }
-        let mut huge = fragment(&hello_body(&[7]), 0, 10);
-        huge[14..17].copy_from_slice(&[0xff, 0xff, 0xff]);
-        assert!(HelloReader::default().feed(&huge).is_none());
-    }
-}
+#[path = "dtls_test.rs"]
+mod tests;

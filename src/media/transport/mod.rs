@@ -1,10 +1,12 @@
 //! The only code that knows the `rtc-*` crates: one file for each.
 //!
-//! `ice` answers connectivity checks (rtc-stun), `dtls` does the handshake (rtc-dtls), `srtp`
+//! `ice` answers connectivity checks (rtc-stun), `dtls` does the handshake (rtc-dtls; `hello`
+//! reads its first message), `srtp`
 //! seals and opens packets (rtc-srtp and rtc-crypto), `sdp` reads offers (rtc-sdp), `rtcp` reads
 //! and writes reports (rtc-rtcp). Each can be replaced behind its file.
 
 pub mod dtls;
+mod hello;
 pub mod ice;
 pub mod rtcp;
 pub mod sdp;
