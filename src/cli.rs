@@ -89,6 +89,10 @@ struct LoadArgs {
     /// The server's process id, for its CPU per forwarded packet and its memory.
     #[arg(long)]
     pid: Option<u32>,
+    /// Send so many hostile datagrams per second to the media port as well. Only to servers of
+    /// your own.
+    #[arg(long, value_name = "RATE")]
+    hostile: Option<u32>,
     /// The report as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -163,6 +167,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
         duration: Duration::from_secs(args.duration),
         teach: args.teach,
         pid: args.pid,
+        hostile: args.hostile,
     };
     let ttl = plan.duration + Duration::from_secs(600);
     let lesson = args.lesson.clone();

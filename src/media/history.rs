@@ -11,6 +11,10 @@ const KEPT: usize = 256;
 /// A second request within this time crossed with our answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(15);
 
+/// As often as a page asks for a packet that keeps getting lost (`nack`). A subscriber that asks on
+/// gets nothing more, so what it can make the server send is a small multiple of its stream.
+const TIMES: u8 = 10;
+
 /// One packet as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
@@ -25,6 +29,8 @@ pub struct Sent {
     pub tl0: u8,
     /// When it was last sent again.
     pub again: Option<Instant>,
+    /// How often it was sent again.
+    pub times: u8,
 }
 
 pub struct History {
@@ -46,10 +52,11 @@ impl History {
     pub fn again(&mut self, sequence: u16, now: Instant) -> Option<Sent> {
         let entry = self.sent[usize::from(sequence) % KEPT].as_mut()?;
         let crossed = entry.again.is_some_and(|at| now - at < AGAIN_AFTER);
-        if entry.sequence as u16 != sequence || crossed {
+        if entry.sequence as u16 != sequence || crossed || entry.times >= TIMES {
             return None;
         }
         entry.again = Some(now);
+        entry.times += 1;
         Some(*entry)
     }
 }
@@ -72,6 +79,7 @@ mod tests {
                 picture_id: 0,
                 tl0: 0,
                 again: None,
+                times: 0,
             });
         }
         assert_eq!(h.again(3, now).unwrap().ext, 65_539 + 7);
@@ -79,5 +87,9 @@ mod tests {
         assert!(h.again(3, now + AGAIN_AFTER).is_some());
         assert!(h.again(100, now).is_none(), "never sent");
         assert!(h.again(65_400, now).is_none());
+        // Asked for on and on, one packet is sent again ten times and no more.
+        let later = |n: u32| now + AGAIN_AFTER * (n + 2);
+        let more = (0..100).filter(|n| h.again(5, later(*n)).is_some()).count();
+        assert_eq!(more, usize::from(TIMES));
     }
 }

@@ -249,6 +249,7 @@ impl Slot {
             picture_id: placed.picture_id,
             tl0: placed.tl0,
             again: None,
+            times: 0,
         };
         let extension = match self.kind {
             MediaKind::Audio => to.audio_level,

@@ -33,7 +33,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("config", &["auth", "http", "lesson", "session", "media::MediaConfig", "telemetry"]),
     ("app", &["ids", "auth", "config", "http", "lesson", "session", "media"]),
-    ("bot::load", &["ids", "bot", "media", "session::message"]),
+    ("fuzz", &["ids", "auth", "media", "session"]),
+    ("bot::load", &["ids", "bot", "fuzz::mutate", "media", "session::message"]),
     ("bot", &["ids", "app", "cli", "media::negotiate", "media::command", "session::message"]),
     ("cli", &["app", "bot", "config", "session::message", "telemetry"]),
 ];

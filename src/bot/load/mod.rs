@@ -6,6 +6,7 @@
 //! the server's figures come from /proc when its process id is known.
 
 pub mod answer;
+pub mod hostile;
 pub mod light;
 pub mod process;
 pub mod report;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::bot::load::answer::Answer;
+use crate::bot::load::hostile::Hostile;
 use crate::bot::load::light::{Light, Lines, Shared, offer};
 use crate::bot::load::report::{Reading, Report};
 use crate::bot::load::swarm::{Member, Rate, Swarm};
@@ -43,6 +45,8 @@ pub struct Plan {
     pub teach: Option<u32>,
     /// The server's process, for its CPU and memory.
     pub pid: Option<u32>,
+    /// Hostile datagrams per second at the media port, once everybody is in.
+    pub hostile: Option<u32>,
 }
 
 /// Makes a token for a participant of the lesson.
@@ -75,6 +79,7 @@ pub async fn run(
     let deadline = tokio::time::sleep(plan.duration);
     tokio::pin!(deadline);
     let mut window = None;
+    let mut hostile = None;
     loop {
         tokio::select! {
             () = &mut deadline => break,
@@ -102,11 +107,15 @@ pub async fn run(
                 let settled = reading.connected + failed.load(Ordering::Relaxed) >= plan.classrooms;
                 if settled && window.is_none() {
                     window = Some(reading.clone());
+                    if let (Some(rate), Some(to)) = (plan.hostile, swarm.server()) {
+                        hostile = Some(Hostile::start(to, rate, 1, shared.provider.clone())?);
+                    }
                 }
                 progress(&reading);
             }
         }
     }
+    let hostile = hostile.map(Hostile::stop);
     let figures = swarm.figures();
     let last = Reading::take(&figures, first, plan.pid, started);
     let _ = end.send(true);
@@ -115,7 +124,8 @@ pub async fn run(
         swarm.stop();
     }
     let failed = failed.load(Ordering::Relaxed);
-    Ok(Report::new(plan, &figures[first.min(figures.len())..], failed, window, &last, before))
+    let report = Report::new(plan, &figures[first.min(figures.len())..], failed, window, &last, before);
+    Ok(Report { hostile, ..report })
 }
 
 /// Certificate and cryptography that all clients of this process share.

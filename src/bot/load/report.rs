@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bot::load::Plan;
+use crate::bot::load::hostile::HostileFigures;
 use crate::bot::load::process;
 use crate::bot::load::swarm::Figures;
 
@@ -80,6 +81,8 @@ pub struct Report {
     /// Cores that this process used.
     pub own_cores: f64,
     pub server: Option<ServerFigures>,
+    /// With `--hostile`: in the same window.
+    pub hostile: Option<HostileFigures>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -88,6 +91,8 @@ pub struct ServerFigures {
     /// CPU time of the whole server process for each packet that reached a classroom, µs.
     pub us_per_packet: f64,
     pub memory_bytes: u64,
+    /// At the beginning of the window.
+    pub memory_bytes_before: u64,
     /// Resident memory beyond that before the first join, for each classroom, bytes.
     pub memory_per_classroom: i64,
 }
@@ -116,6 +121,7 @@ impl Report {
                 cores: per(cpu / 1e9),
                 us_per_packet: cpu / 1000.0 / (last.packets - from.packets).max(1) as f64,
                 memory_bytes: memory,
+                memory_bytes_before: from.server_memory.unwrap_or(0),
                 memory_per_classroom: grown / i64::from(last.connected.max(1)),
             }
         });
@@ -138,6 +144,7 @@ impl Report {
                 / f64::from(last.connected.max(1)),
             own_cores: per((last.own_cpu - from.own_cpu) as f64 / 1e9),
             server,
+            hostile: None,
         }
     }
 
@@ -173,6 +180,12 @@ impl Report {
                 s.cores,
                 s.us_per_packet,
                 s.memory_per_classroom / 1024
+            ));
+        }
+        if let Some(h) = &self.hostile {
+            out.push_str(&format!(
+                "hostile      {} sent, {:.0} per second, {} answered, {} not taken by the socket\n",
+                h.sent, h.per_second, h.answered, h.refused
             ));
         }
         out

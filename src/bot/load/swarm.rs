@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,7 @@ pub struct Figures {
 pub struct Swarm {
     join: Option<Sender<Member>>,
     figures: Arc<Mutex<Vec<Figures>>>,
+    server: OnceLock<SocketAddr>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,14 +68,21 @@ impl Swarm {
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
-        Ok(Self { join: Some(join), figures, thread: Some(thread) })
+        Ok(Self { join: Some(join), figures, server: OnceLock::new(), thread: Some(thread) })
     }
 
     /// Adds a client; its figures stand at the place in order of adding.
     pub fn add(&self, member: Member) {
+        let _ = self.server.set(member.light.server);
         if let Some(join) = &self.join {
             let _ = join.send(member);
         }
+    }
+
+    /// The media port of the first client's answer.
+    #[must_use]
+    pub fn server(&self) -> Option<SocketAddr> {
+        self.server.get().copied()
     }
 
     /// Figures of all clients, at most 20 ms old.
