@@ -1,8 +1,8 @@
 //! What a county asks of one box, measured on the real server in a process of its own: CPU of a join,
-//! joins at the bell beside a running lesson, CPU and memory of a classroom at 600 kbit/s, and
-//! joins and leaves that leave nothing behind.
+//! joins at the bell beside a running lesson, CPU and memory of a classroom at 600 kbit/s, joins
+//! and leaves that leave nothing behind, and a minute of hostile datagrams.
 //!
-//! `make bench`, or `cargo bench --bench county -- [joins|bell|classrooms|churn …]`. Clients are the
+//! `make bench`, or `cargo bench --bench county -- [joins|bell|classrooms|churn|hostile …]`. Clients are the
 //! light classrooms of `zhuandi load`. COUNTY_CLASSROOMS (300) and COUNTY_CHURN (2000) set the sizes.
 
 use std::io::{Read, Write};
@@ -35,6 +35,9 @@ async fn main() {
     }
     if wanted("churn") {
         churn().await;
+    }
+    if wanted("hostile") {
+        hostile().await;
     }
 }
 
@@ -116,6 +119,25 @@ async fn churn() {
     }
 }
 
+/// Malformed datagrams of all kinds beside a lesson, for a minute.
+async fn hostile() {
+    const RATE: u32 = 25_000;
+    let house = House::open();
+    let plan = Plan { classrooms: 50, joins: 50.0, teach: Some(600), hostile: Some(RATE), ..house.plan(63) };
+    let report = house.run("load", &plan).await;
+    let hostile = report.hostile.expect("it was asked for");
+    let enough = hostile.per_second >= 0.95 * f64::from(RATE);
+    figure("hostile: datagrams", hostile.per_second, "per second", ">= 23750", enough);
+    figure("hostile: answered", hostile.answered as f64, "", "0", hostile.answered == 0);
+    let lost = report.lost_share * 100.0;
+    figure("hostile: loss of the lesson", lost, "%", "<= 1", lost <= 1.0);
+    let server = report.server.expect("the server's process is known");
+    let grown = (server.memory_bytes as f64 - server.memory_bytes_before as f64) / 1024.0;
+    figure("hostile: memory grown", grown, "KiB", "<= 4096", grown <= 4096.0);
+    let panics = house.metric("media_panics_total");
+    figure("hostile: panics", panics, "", "0", panics == 0.0);
+}
+
 fn number(name: &str, default: u32) -> u32 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
@@ -184,6 +206,7 @@ impl House {
             teach: None,
             pid: Some(self.server.id()),
             churn: None,
+            hostile: None,
         }
     }
 }
@@ -210,12 +233,13 @@ impl House {
             "process_tasks",
             "process_descriptors",
         ];
+        NAMES.iter().map(|n| ((*n).to_owned(), self.metric(n))).collect()
+    }
+
+    fn metric(&self, name: &str) -> f64 {
         let text = ask(self.ops, "GET", "/metrics", "").expect("metrics");
-        let value = |name: &str| {
-            let line = text.lines().find_map(|l| l.strip_prefix(&format!("zhuandi_{name} ")));
-            line.and_then(|v| v.trim().parse().ok()).expect("every gauge is told")
-        };
-        NAMES.iter().map(|n| ((*n).to_owned(), value(n))).collect()
+        let line = text.lines().find_map(|l| l.strip_prefix(&format!("zhuandi_{name} ")));
+        line.and_then(|v| v.trim().parse().ok()).expect("it is told")
     }
 
     fn end_lesson(&self) {

@@ -95,6 +95,10 @@ struct LoadArgs {
     /// The server's process id, for its CPU per forwarded packet and its memory.
     #[arg(long)]
     pid: Option<u32>,
+    /// Send so many hostile datagrams per second to the media port as well. Only to servers of
+    /// your own.
+    #[arg(long, value_name = "RATE")]
+    hostile: Option<u32>,
     /// The report as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -172,6 +176,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
         churn: args
             .churn
             .map(|total| load::Churn { total, stay: Duration::from_secs_f64(args.stay.max(0.0)) }),
+        hostile: args.hostile,
     };
     let ttl = plan.duration + Duration::from_secs(600);
     let lesson = args.lesson.clone();

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod bot;
 pub mod cli;
 pub mod config;
+pub mod fuzz;
 pub mod http;
 pub mod ids;
 pub mod lesson;

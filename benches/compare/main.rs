@@ -192,6 +192,7 @@ async fn fill_zhuandi(
         duration: WINDOW,
         teach: Some(KBPS),
         pid: Some(server.pid()),
+        hostile: None,
         churn: None,
     };
     let mut pace = tokio::time::interval(Duration::from_secs(1) / JOINS);

@@ -3,13 +3,15 @@
 //! In: `handle_datagram`, `handle_command`, `handle_timeout`. Out: `out` (datagrams, drained by
 //! the shard after each call of `flush`) and events through each hub's sink. One family of work
 //! per file: `commands` (the human side's wishes), `receive` (datagrams in), `forward` (packets to
-//! slots), `reports` (timers: RTCP, key-frame requests, liveness), `figures` (once a second).
+//! slots), `reports` (timers: RTCP, key-frame requests, liveness), `figures` (once a second), `held`
+//! (what others can make it keep).
 //!
 //! Peers and sources live in slabs; everything on the packet path is an index.
 
 mod commands;
 mod figures;
 mod forward;
+mod held;
 mod receive;
 mod reports;
 

@@ -77,6 +77,12 @@ impl Demux {
         list.push(from);
     }
 
+    /// How many addresses and user fragments are known.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        (self.by_address.len(), self.by_ufrag.len())
+    }
+
     pub fn forget<'a>(&mut self, peer: usize, ufrags: impl Iterator<Item = &'a str>) {
         for ufrag in ufrags {
             self.by_ufrag.remove(ufrag);

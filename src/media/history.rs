@@ -14,6 +14,10 @@ const STRETCHES: usize = 8;
 /// A second request within this time crossed with our answer.
 const AGAIN_AFTER_MS: u16 = 15;
 
+/// As often as a page asks for a packet that keeps getting lost (`nack`). A subscriber that asks on
+/// gets nothing more, so what it can make the server send is a small multiple of its stream.
+const TIMES: u8 = 10;
+
 /// What the packets of one segment of one source have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
@@ -38,8 +42,8 @@ struct Cell {
     sent: Sent,
     /// Number of its stretch, modulo 256.
     stretch: u8,
-    /// Whether it was sent again, and when (ms, wraps).
-    repeated: bool,
+    /// How often it was sent again, and when it was last (ms, wraps).
+    times: u8,
     again: u16,
 }
 
@@ -62,7 +66,7 @@ impl History {
             self.newest = self.newest.wrapping_add(1);
             self.stretches[at(self.newest)] = Some((self.newest, stretch));
         }
-        let cell = Cell { sent, stretch: self.newest, repeated: false, again: 0 };
+        let cell = Cell { sent, stretch: self.newest, times: 0, again: 0 };
         self.cells[sent.sequence as usize % KEPT] = Some(cell);
     }
 
@@ -70,15 +74,15 @@ impl History {
     pub fn again(&mut self, sequence: u16, at: Micros) -> Option<(Sent, Stretch)> {
         let now = (at / 1000) as u16;
         let cell = self.cells[usize::from(sequence) % KEPT].as_mut()?;
-        let crossed = cell.repeated && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
-        if cell.sent.sequence as u16 != sequence || crossed {
+        let crossed = cell.times > 0 && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
+        if cell.sent.sequence as u16 != sequence || crossed || cell.times >= TIMES {
             return None;
         }
         let (number, stretch) = self.stretches[usize::from(cell.stretch) % STRETCHES]?;
         if number != cell.stretch {
             return None;
         }
-        (cell.repeated, cell.again) = (true, now);
+        (cell.times, cell.again) = (cell.times + 1, now);
         Some((cell.sent, stretch))
     }
 }
@@ -122,6 +126,14 @@ mod tests {
             h.note(Sent { sequence: 1000 + n, ext: n, timestamp: n }, stretch((n % 2) as u8));
         }
         assert!(h.again(1560, 0).is_none());
+    }
+
+    #[test]
+    fn one_packet_is_sent_again_ten_times_and_no_more() {
+        let mut h = History::default();
+        h.note(Sent { sequence: 1000, ext: 1, timestamp: 0 }, stretch(0));
+        let more = (1..100).filter(|n| h.again(1000, n * 20_000).is_some()).count();
+        assert_eq!(more, usize::from(TIMES));
     }
 
     #[test]

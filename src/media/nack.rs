@@ -58,6 +58,12 @@ impl MissingPackets {
         false
     }
 
+    /// How many are asked for.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.missing.len()
+    }
+
     /// Sequence numbers to ask for now, ascending, into `ask`. `true`: one was given up.
     pub fn due(&mut self, now: Instant, round_trip: Duration, ask: &mut Vec<u16>) -> bool {
         let before = self.missing.len();

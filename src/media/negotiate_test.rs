@@ -341,3 +341,17 @@ fn a_restart_keeps_everything_but_the_credentials() {
         before = after;
     }
 }
+
+#[test]
+fn offers_that_would_cost_too_much_or_break_lines_are_refused() {
+    let good = offer("video", "96", "sendonly", &["rtpmap:96 VP8/90000"]);
+    assert!(answer(&good).is_ok());
+    let formats = vec!["96"; 129].join(" ");
+    let many_formats = offer("video", &formats, "sendonly", &["rtpmap:96 VP8/90000"]);
+    let many_attributes = offer("video", "96", "sendonly", &["rtpmap:96 VP8/90000"; 1_001]);
+    let lone_return = good.replace("a=mid:0", "a=mid:0\ra=candidate:x");
+    let escape = good.replace("a=mid:0", "a=mid:\u{1b}[2J");
+    for bad in [many_formats, many_attributes, lone_return, escape] {
+        assert!(matches!(answer(&bad), Err(NegotiateError::Sdp(SdpError::Syntax))), "{bad:.300}");
+    }
+}

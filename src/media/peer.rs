@@ -311,6 +311,12 @@ impl Peer {
         self.streams.iter_mut().filter(others).for_each(|s| s.retired = true);
     }
 
+    /// How many streams of it are known, and under how many SSRCs it reports.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        (self.streams.len(), self.keys.as_ref().map_or(0, |(_, opener)| opener.reporters()))
+    }
+
     /// Some stream that it sends: browsers take transport-wide feedback only in the name of one.
     #[must_use]
     pub fn any_ssrc(&self) -> Option<u32> {

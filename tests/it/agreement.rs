@@ -33,6 +33,7 @@ async fn administrator_metrics_and_load_agree() {
         teach: Some(400),
         pid: None,
         churn: None,
+        hostile: None,
     };
     let tokens = Tokens::new(&Secret::new(SECRET.into()), 30);
     let issue =

@@ -132,3 +132,42 @@ async fn connections_beyond_the_limit_of_an_address_are_closed_at_once() {
     let figures = request(server.app.ops_addr, "GET", "/metrics", &[], "").await.body;
     assert!(figures.contains("zhuandi_connections_refused_total 1"), "{figures}");
 }
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_cut_after_fifteen_seconds() {
+    let server = Server::start().await;
+    let started = Instant::now();
+    let token = server.token("math", Role::Receiver, "c1");
+    let mut streams = Vec::new();
+    for path in ["/whip/math", "/api/v1/lessons"] {
+        let mut slow = TcpStream::connect(server.app.http_addr).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/sdp\r\nContent-Length: 1000\r\n\r\nv=0"
+        );
+        slow.write_all(head.as_bytes()).await.unwrap();
+        streams.push(slow);
+    }
+    for mut stream in streams {
+        let mut rest = Vec::new();
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the server closes it by itself");
+    }
+    assert!(started.elapsed().as_secs() < 25, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn nesting_is_taken_to_sixty_four_and_no_further() {
+    let server = Server::start().await;
+    let mut page = server.page("math", Role::Lead, "t1").await;
+    for depth in [63, 64, 1_000] {
+        // The object itself is one level more.
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        page.send_text(format!(r#"{{"type":"mute_all","request":{depth},"x":{deep}}}"#)).await;
+        let refused = page.until_type("error").await;
+        assert_eq!(refused["code"], "bad_message");
+        // Up to the limit it is read as far as its number; beyond, it is not looked at.
+        let named = refused["request"].as_u64();
+        assert_eq!(named, (depth < 64).then_some(depth as u64), "{depth}");
+    }
+}

@@ -13,6 +13,7 @@ mod api;
 mod assets;
 mod bell;
 mod directions;
+mod hostile;
 mod join;
 mod limits;
 mod media;

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod delay;
+pub mod hostile;
 pub mod light;
 pub mod report;
 pub mod swarm;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::bot::load::answer::Answer;
+use crate::bot::load::hostile::Hostile;
 use crate::bot::load::light::{Light, Lines, Shared, offer};
 use crate::bot::load::report::{Reading, Readings, Report};
 use crate::bot::load::swarm::{Member, Rate, Swarm};
@@ -45,6 +47,8 @@ pub struct Plan {
     pub pid: Option<u32>,
     /// Classrooms leave again and others come.
     pub churn: Option<Churn>,
+    /// Hostile datagrams per second at the media port, once everybody is in.
+    pub hostile: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +95,7 @@ pub async fn run(
     tokio::pin!(deadline);
     let mut window = None;
     let mut warm = None;
+    let mut hostile = None;
     loop {
         let over = plan.churn.is_some() && begun == total && tasks.is_empty();
         tokio::select! {
@@ -128,6 +133,9 @@ pub async fn run(
                     window = Some(reading.clone());
                     // What joiners got of the running group of pictures was old by intent.
                     shared.delays.clear();
+                    if let (Some(rate), Some(to)) = (plan.hostile, swarm.server()) {
+                        hostile = Some(Hostile::start(to, rate, 1, shared.provider.clone())?);
+                    }
                 }
                 // Allocators and caches have found their size after the first tenth.
                 let gone = left.load(Ordering::Relaxed);
@@ -138,6 +146,7 @@ pub async fn run(
             }
         }
     }
+    let hostile = hostile.map(Hostile::stop);
     let figures = swarm.figures();
     let last = read();
     let cycles = warm.map(|(gone, reading)| (left.load(Ordering::Relaxed) - gone, reading));
@@ -151,7 +160,9 @@ pub async fn run(
     }
     let failed = failed.load(Ordering::Relaxed);
     let readings = Readings { before, window, cycles, last };
-    Ok(Report::new(plan, &figures[first.min(figures.len())..], failed, &readings, shared.delays.spread()))
+    let classrooms = &figures[first.min(figures.len())..];
+    let report = Report::new(plan, classrooms, failed, &readings, shared.delays.spread());
+    Ok(Report { hostile, ..report })
 }
 
 /// Certificate and cryptography that all clients of this process share.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::bot::load::Plan;
 use crate::bot::load::delay::DelaySpread;
+use crate::bot::load::hostile::HostileFigures;
 use crate::bot::load::swarm::Figures;
 use crate::process;
 
@@ -94,6 +95,8 @@ pub struct Report {
     /// Cores that this process used.
     pub own_cores: f64,
     pub server: Option<ServerFigures>,
+    /// With `--hostile`: in the same window.
+    pub hostile: Option<HostileFigures>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -102,6 +105,8 @@ pub struct ServerFigures {
     /// CPU time of the whole server process for each packet that reached a classroom, µs.
     pub us_per_packet: f64,
     pub memory_bytes: u64,
+    /// At the beginning of the window.
+    pub memory_bytes_before: u64,
     /// Resident memory beyond that before the first join, for each classroom, bytes.
     pub memory_per_classroom: i64,
     /// CPU time from the first join until everybody was in, for each, ms; what was forwarded
@@ -139,6 +144,7 @@ impl Report {
                 cores: per(cpu / 1e9),
                 us_per_packet: cpu / 1000.0 / (last.packets - from.packets).max(1) as f64,
                 memory_bytes: memory,
+                memory_bytes_before: from.server_memory.unwrap_or(0),
                 memory_per_classroom: grown / i64::from(last.connected.max(1)),
                 cpu_ms_per_join: readings
                     .window
@@ -167,6 +173,7 @@ impl Report {
                 / f64::from(last.connected.max(1)),
             own_cores: per((last.own_cpu - from.own_cpu) as f64 / 1e9),
             server,
+            hostile: None,
         }
     }
 
@@ -215,6 +222,12 @@ impl Report {
             if let Some(bytes) = s.memory_per_cycle {
                 out.push_str(&format!("             {bytes:.0} bytes left by each join and leave\n"));
             }
+        }
+        if let Some(h) = &self.hostile {
+            out.push_str(&format!(
+                "hostile      {} sent, {:.0} per second, {} answered, {} not taken by the socket\n",
+                h.sent, h.per_second, h.answered, h.refused
+            ));
         }
         out
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,7 @@ pub struct Swarm {
     asks: Option<Sender<Ask>>,
     next: AtomicUsize,
     figures: Arc<Mutex<Vec<Figures>>>,
+    server: OnceLock<SocketAddr>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -76,11 +77,18 @@ impl Swarm {
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
-        Ok(Self { asks: Some(asks), next: AtomicUsize::new(0), figures, thread: Some(thread) })
+        Ok(Self {
+            asks: Some(asks),
+            next: AtomicUsize::new(0),
+            figures,
+            server: OnceLock::new(),
+            thread: Some(thread),
+        })
     }
 
     /// Adds a client; returns the place of its figures.
     pub fn add(&self, member: Member) -> usize {
+        let _ = self.server.set(member.light.server);
         let at = self.next.fetch_add(1, Ordering::Relaxed);
         self.ask(Ask::Add(at, Box::new(member)));
         at
@@ -95,6 +103,12 @@ impl Swarm {
         if let Some(asks) = &self.asks {
             let _ = asks.send(ask);
         }
+    }
+
+    /// The media port of the first client's answer.
+    #[must_use]
+    pub fn server(&self) -> Option<SocketAddr> {
+        self.server.get().copied()
     }
 
     /// Figures of all clients, at most 20 ms old.

@@ -2,7 +2,7 @@
 //!
 //! One `Endpoint` per peer, driven with a constant dummy address, so that ICE can move the path
 //! without DTLS noticing. The SRTP profile follows the client's order, and browsers put the slow
-//! AES-CM first; so the first ClientHello is read here (see `hello`) and the
+//! AES-CM first; so the first ClientHello is read here (also when it comes in fragments) and the
 //! peer gets a configuration with GCM alone where the client has GCM, AES-CM otherwise. The
 //! certificate is compared with the offer's fingerprint before any key is used. Bytes of an
 //! unfinished handshake are capped: the library queues records of the next epoch without limit.
@@ -34,8 +34,8 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
 /// How long an answer to a flight is waited for before the flight is sent again.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(250);
-/// Datagrams kept while the first ClientHello is incomplete.
-const MAX_HELLO_DATAGRAMS: usize = 8;
+/// A client that missed our last flight repeats its own a few times; more is kept of nobody.
+const MAX_LATE_BYTES: usize = 16 * 1024;
 
 /// SHA-256 of a certificate (RFC 8122 §5).
 pub type Fingerprint = [u8; 32];
@@ -98,15 +98,28 @@ fn sha256(der: &[u8], provider: &dyn CryptoProvider) -> Option<Fingerprint> {
     provider.crypto().hash(HashAlgorithm::Sha256, der).ok()?.try_into().ok()
 }
 
-/// The client's side of the same handshake, for synthetic participants: GCM alone.
+/// The client's side of the same handshake, for synthetic participants.
 pub struct DtlsClient {
     endpoint: Endpoint,
-    config: Arc<HandshakeConfig>,
+    shared: DtlsClientConfig,
 }
 
 impl DtlsClient {
     /// What all clients of a process can share: a certificate and its fingerprint text.
     pub fn shared(provider: Arc<dyn CryptoProvider>) -> Result<(DtlsClientConfig, String), DtlsSetupError> {
+        Self::shared_with(provider, Profile::Gcm128)
+    }
+
+    /// The same for clients that have this profile alone.
+    pub fn shared_with(
+        provider: Arc<dyn CryptoProvider>,
+        profile: Profile,
+    ) -> Result<(DtlsClientConfig, String), DtlsSetupError> {
+        let offered = match profile {
+            Profile::Gcm128 => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+            Profile::Gcm256 => SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
+            Profile::AesCm => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        };
         let wrap = |e: &dyn std::fmt::Display| DtlsSetupError(e.to_string());
         let names = vec!["zhuandi-load".to_owned()];
         let certificate =
@@ -116,24 +129,24 @@ impl DtlsClient {
         let config = ConfigBuilder::default()
             .with_crypto_provider(provider)
             .with_certificates(vec![certificate])
-            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+            .with_srtp_protection_profiles(vec![offered])
             // Load is sent to servers of one's own; the signalling has named them.
             .with_insecure_skip_verify(true)
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
             .with_flight_interval(Duration::from_millis(500))
             .build(true, None)
             .map_err(|e| wrap(&e))?;
-        Ok((DtlsClientConfig(Arc::new(config)), hex(&fingerprint)))
+        Ok((DtlsClientConfig { config: Arc::new(config), profile }, hex(&fingerprint)))
     }
 
     #[must_use]
     pub fn new(config: &DtlsClientConfig) -> Self {
-        Self { endpoint: Endpoint::new(DUMMY, TransportProtocol::UDP, None), config: config.0.clone() }
+        Self { endpoint: Endpoint::new(DUMMY, TransportProtocol::UDP, None), shared: config.clone() }
     }
 
     /// Sends the first flight.
     pub fn connect(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
-        let _ = self.endpoint.connect(now, DUMMY, self.config.clone(), None);
+        let _ = self.endpoint.connect(now, DUMMY, self.shared.config.clone(), None);
         drain(&mut self.endpoint, out);
     }
 
@@ -144,13 +157,13 @@ impl DtlsClient {
         for event in events.unwrap_or_default() {
             match event {
                 EndpointEvent::HandshakeComplete => {
+                    let profile = self.shared.profile;
                     let exported = self.endpoint.get_connection_state(DUMMY).and_then(|state| {
-                        let length = KeyingMaterial::length(Profile::Gcm128);
+                        let length = KeyingMaterial::length(profile);
                         state.export_keying_material(LABEL, &[], length).ok()
                     });
-                    let keys = exported.and_then(|secret| {
-                        KeyingMaterial::for_client(Profile::Gcm128, SecretVec::as_ref(&secret))
-                    });
+                    let keys = exported
+                        .and_then(|secret| KeyingMaterial::for_client(profile, SecretVec::as_ref(&secret)));
                     return keys.map_or(Progress::Failed, Progress::Connected);
                 }
                 EndpointEvent::PeerClosed => return Progress::Closed,
@@ -177,7 +190,10 @@ impl DtlsClient {
 
 /// Shared by all clients of a process.
 #[derive(Clone)]
-pub struct DtlsClientConfig(Arc<HandshakeConfig>);
+pub struct DtlsClientConfig {
+    config: Arc<HandshakeConfig>,
+    profile: Profile,
+}
 
 fn hex(fingerprint: &Fingerprint) -> String {
     let hex: Vec<String> = fingerprint.iter().map(|b| format!("{b:02X}")).collect();
@@ -203,15 +219,15 @@ pub struct Dtls {
     context: DtlsContext,
     state: State,
     expected: Fingerprint,
+    /// Bytes of the unfinished handshake.
     bytes: usize,
+    /// Handshake bytes after its end.
+    late_bytes: usize,
 }
 
 enum State {
-    /// Datagrams of the first ClientHello, until it is complete.
-    Hello {
-        hello: HelloReader,
-        datagrams: Vec<BytesMut>,
-    },
+    /// Until the first ClientHello is complete.
+    Hello(HelloReader),
     Running {
         endpoint: Endpoint,
         connected: bool,
@@ -223,8 +239,8 @@ enum State {
 impl Dtls {
     #[must_use]
     pub fn new(context: &DtlsContext, expected: Fingerprint) -> Self {
-        let state = State::Hello { hello: HelloReader::default(), datagrams: Vec::new() };
-        Self { context: context.clone(), state, expected, bytes: 0 }
+        let state = State::Hello(HelloReader::default());
+        Self { context: context.clone(), state, expected, bytes: 0, late_bytes: 0 }
     }
 
     /// Feeds one datagram; what must be sent in reply is appended to `out`.
@@ -232,7 +248,7 @@ impl Dtls {
         match &mut self.state {
             State::Ended => return Progress::Nothing,
             State::Running { connected: true, .. } => {}
-            State::Running { .. } | State::Hello { .. } => {
+            State::Running { .. } | State::Hello(_) => {
                 self.bytes += datagram.len();
                 if self.bytes > MAX_HANDSHAKE_BYTES {
                     self.state = State::Ended;
@@ -240,23 +256,17 @@ impl Dtls {
                 }
             }
         }
-        if let State::Hello { hello, datagrams } = &mut self.state {
+        if let State::Hello(hello) = &mut self.state {
             let Some(seen) = hello.feed(datagram) else {
                 return Progress::Nothing;
             };
-            if datagrams.len() >= MAX_HELLO_DATAGRAMS {
-                self.state = State::Ended;
-                return Progress::Failed;
-            }
-            datagrams.push(BytesMut::from(datagram));
             let config = match seen {
                 Hello::Incomplete => return Progress::Nothing,
                 Hello::Gcm => self.context.gcm.clone(),
                 Hello::NoGcm => self.context.aes_cm.clone(),
             };
             let mut endpoint = Endpoint::new(DUMMY, TransportProtocol::UDP, Some(config));
-            let datagrams = std::mem::take(datagrams);
-            for d in datagrams {
+            for d in hello.take_datagrams() {
                 let _ = endpoint.read(now, DUMMY, None, d);
             }
             let mut flight = LastFlight::default();
@@ -267,7 +277,11 @@ impl Dtls {
         let State::Running { endpoint, connected, flight } = &mut self.state else {
             return Progress::Nothing;
         };
-        let result = endpoint.read(now, DUMMY, None, BytesMut::from(datagram));
+        let wanted = wanted_records(datagram, *connected, &mut self.late_bytes);
+        if wanted.is_empty() {
+            return Progress::Nothing;
+        }
+        let result = endpoint.read(now, DUMMY, None, wanted);
         if *connected {
             drain(endpoint, out);
         } else {
@@ -323,6 +337,17 @@ impl Dtls {
         }
     }
 
+    /// Bytes of an unfinished handshake that are kept: they came from somebody who has proved
+    /// nothing yet but the ICE password.
+    #[must_use]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Hello(hello) => hello.held_bytes(),
+            State::Running { connected: false, .. } => self.bytes,
+            State::Running { .. } | State::Ended => 0,
+        }
+    }
+
     /// When [`Self::handle_timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -356,6 +381,44 @@ impl Dtls {
         }
         self.state = State::Ended;
     }
+}
+
+/// The records of a datagram that a handshake may need, in order.
+///
+/// Whoever can send from a peer's address can write plaintext records. The library answers a bad
+/// one with a fatal alert, keeps every handshake fragment, also the empty ones that its limit does
+/// not count, and puts them together by recursion. So before the end only what belongs to a
+/// handshake gets in; after it only what is encrypted: alerts, and, counted, the client's last
+/// flight again (whose Finished is, RFC 6347 §4.2.4). Application data is nobody's: data channels
+/// are refused in the answer.
+fn wanted_records(datagram: &[u8], connected: bool, late_bytes: &mut usize) -> BytesMut {
+    const CHANGE_CIPHER_SPEC: u8 = 20;
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    let mut out = BytesMut::with_capacity(datagram.len());
+    let mut rest = datagram;
+    while rest.len() >= 13 {
+        let length = 13 + usize::from(u16::from_be_bytes([rest[11], rest[12]]));
+        let Some((record, after)) = rest.split_at_checked(length) else {
+            break;
+        };
+        rest = after;
+        let encrypted = record[3..5] != [0, 0];
+        let wanted = match record[0] {
+            HANDSHAKE if connected => {
+                *late_bytes += if encrypted { length } else { 0 };
+                encrypted && *late_bytes <= MAX_LATE_BYTES
+            }
+            ALERT => encrypted || !connected,
+            HANDSHAKE => true,
+            CHANGE_CIPHER_SPEC => !connected,
+            _ => false,
+        };
+        if wanted {
+            out.extend_from_slice(record);
+        }
+    }
+    out
 }
 
 /// What was sent last in a handshake, for as long as the library does not repeat it.
@@ -401,3 +464,7 @@ fn drain(endpoint: &mut Endpoint, out: &mut Vec<BytesMut>) {
 #[cfg(test)]
 #[path = "dtls_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "dtls_strangers_test.rs"]
+mod strangers;

@@ -1,12 +1,16 @@
-//! The first ClientHello of a handshake, read before the library sees it.
+//! The first ClientHello, read before the library sees it.
 //!
-//! The SRTP profile follows the client's order, and browsers put the slow AES-CM first; whoever
-//! knows that the client has GCM can offer GCM alone. A hello may come in fragments and out of
-//! order; it is put together here, bounded, and nothing but the profiles is looked at.
+//! It is put together from its fragments, whatever their order, and looked at for the SRTP profiles
+//! that the client has. Nothing is known yet of who sends it but the ICE password, so what is kept
+//! is small: one message of at most 8 KiB, and the few datagrams that brought something new of it.
 
-/// What is known of a client's profiles.
+use bytes::BytesMut;
+
+/// Datagrams kept while the hello is incomplete; clients send it in one or two.
+const MAX_DATAGRAMS: usize = 8;
+
+/// What is known of the hello.
 pub enum Hello {
-    /// Parts are missing.
     Incomplete,
     Gcm,
     NoGcm,
@@ -18,16 +22,17 @@ pub enum Hello {
 pub struct HelloReader {
     body: Vec<u8>,
     have: Vec<bool>,
+    datagrams: Vec<BytesMut>,
 }
 
 impl HelloReader {
-    /// `None`: not a ClientHello record; ignore the datagram.
+    /// `None`: not a ClientHello record, or nothing new of it; ignore the datagram.
     pub fn feed(&mut self, datagram: &[u8]) -> Option<Hello> {
         const HANDSHAKE: u8 = 22;
         const CLIENT_HELLO: u8 = 1;
         const MAX_HELLO: usize = 8192;
         let mut rest = datagram;
-        let mut fed = false;
+        let mut new = false;
         while rest.len() >= 13 && rest[0] == HANDSHAKE {
             let length = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
             let mut record = rest.get(13..13 + length)?;
@@ -44,22 +49,40 @@ impl HelloReader {
                     return None;
                 }
                 if self.body.len() != total {
+                    self.datagrams.clear();
                     self.body = vec![0; total];
                     self.have = vec![false; total];
                 }
+                new |= self.have[offset..offset + size].contains(&false);
                 self.body[offset..offset + size].copy_from_slice(fragment);
                 self.have[offset..offset + size].fill(true);
                 record = &record[12 + size..];
-                fed = true;
             }
         }
-        if !fed {
+        if !new {
             return None;
         }
-        if self.body.is_empty() || self.have.contains(&false) {
+        if self.datagrams.len() >= MAX_DATAGRAMS {
+            // No client cuts its hello so fine: begin anew with whatever comes next.
+            *self = Self::default();
+            return None;
+        }
+        self.datagrams.push(BytesMut::from(datagram));
+        if self.have.contains(&false) {
             return Some(Hello::Incomplete);
         }
         Some(if offers_gcm(&self.body).unwrap_or(false) { Hello::Gcm } else { Hello::NoGcm })
+    }
+
+    /// What the hello came in, for the library to read it again.
+    pub fn take_datagrams(&mut self) -> Vec<BytesMut> {
+        std::mem::take(&mut self.datagrams)
+    }
+
+    /// Bytes that are kept.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        2 * self.body.len() + self.datagrams.iter().map(BytesMut::len).sum::<usize>()
     }
 }
 
@@ -89,10 +112,10 @@ fn offers_gcm(hello: &[u8]) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn hello_body(profiles: &[u16]) -> Vec<u8> {
+    pub fn hello_body(profiles: &[u16]) -> Vec<u8> {
         let mut body = vec![0xfe, 0xfd];
         body.extend([7; 32]);
         body.extend([0, 0]); // session id, cookie
@@ -111,7 +134,7 @@ mod tests {
         body
     }
 
-    fn fragment(body: &[u8], from: usize, to: usize) -> Vec<u8> {
+    pub fn fragment(body: &[u8], from: usize, to: usize) -> Vec<u8> {
         let u24 = |n: usize| [(n >> 16) as u8, (n >> 8) as u8, n as u8];
         let mut message = vec![1];
         message.extend(u24(body.len()));

@@ -16,6 +16,12 @@ pub const MAX_SDP: usize = 256 * 1024;
 /// QUALITY: more m-lines than this are refused.
 pub const MAX_MEDIA: usize = 40;
 
+/// Payload types are numbers below this (RFC 3550 §5.1), so no m-line can name more.
+const MAX_FORMATS: usize = 128;
+/// Attributes of one part; browsers' video m-lines have about 150. Formats times attributes is the
+/// work of reading one, so both are bounded.
+const MAX_ATTRIBUTES: usize = 1_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
     #[error("the offer is longer than {MAX_SDP} bytes")]
@@ -94,10 +100,19 @@ impl Offer {
         if text.len() > MAX_SDP {
             return Err(SdpError::TooLarge);
         }
+        if !is_clean(text) {
+            return Err(SdpError::Syntax);
+        }
         let sdp =
             SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|_| SdpError::Syntax)?;
         if !(1..=MAX_MEDIA).contains(&sdp.media_descriptions.len()) {
             return Err(SdpError::MediaCount);
+        }
+        let too_long = |m: &MediaDescription| {
+            m.media_name.formats.len() > MAX_FORMATS || m.attributes.len() > MAX_ATTRIBUTES
+        };
+        if sdp.attributes.len() > MAX_ATTRIBUTES || sdp.media_descriptions.iter().any(too_long) {
+            return Err(SdpError::Syntax);
         }
         let group = sdp.attributes.iter().find_map(|a| {
             let value = a.value.as_deref().filter(|_| a.key == "group")?;
@@ -131,6 +146,15 @@ impl Offer {
             media,
         })
     }
+}
+
+/// Whether lines are all that control characters make: much of an offer is echoed in the answer,
+/// and what steers a terminal or breaks a line elsewhere has no place in either (RFC 8866 §5).
+fn is_clean(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends_a_line = |at: usize| bytes.get(at + 1) == Some(&b'\n');
+    let good = |(at, c): (usize, char)| !c.is_control() || c == '\n' || (c == '\r' && ends_a_line(at));
+    text.char_indices().all(good)
 }
 
 fn value<'a>(media: &'a MediaDescription, key: &str) -> Option<&'a str> {

@@ -11,7 +11,7 @@
 use bytes::BytesMut;
 use rtc_crypto::{AeadAlgorithm, AeadCipher, BlockCipherAlgorithm};
 use rtc_rtp::header::Header;
-use rtc_shared::marshal::Unmarshal;
+use rtc_shared::marshal::{MarshalSize, Unmarshal};
 use rtc_srtp::context::Context;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
@@ -167,6 +167,23 @@ impl Sealer {
         }
     }
 
+    /// Seals a packet that somebody else wrote, for clients that misbehave on purpose. `None`: it
+    /// has no form that the profile could seal.
+    #[must_use]
+    pub fn seal_foreign(&mut self, packet: &[u8], header: usize, index: u64) -> Option<Vec<u8>> {
+        if self.gcm.is_none() {
+            let parsed = Header::unmarshal(&mut &*packet).ok()?;
+            // The library writes a header as long as it would write it itself, not as it stands.
+            if parsed.marshal_size() != header {
+                return None;
+            }
+            return Some(self.context.encrypt_rtp_with_header(packet, &parsed).ok()?.to_vec());
+        }
+        let mut sealed = packet.to_vec();
+        self.seal_rtp(&mut sealed, 0, header, index);
+        Some(sealed)
+    }
+
     /// Seals a compound RTCP packet.
     #[must_use]
     pub fn seal_rtcp(&mut self, plain: &[u8]) -> BytesMut {
@@ -271,7 +288,8 @@ impl Opener {
         Ok(plain.len())
     }
 
-    #[cfg(test)]
+    /// SSRCs under which RTCP was taken.
+    #[must_use]
     pub fn reporters(&self) -> usize {
         self.reporters.len()
     }
