@@ -110,8 +110,13 @@ pub fn message(input: &[u8]) {
     assert!(text.len() <= MAX_MESSAGE);
     assert_eq!(right_of(&message).is_none(), matches!(message, ClientMessage::Join { .. }));
     let written = serde_json::to_string(&message).expect("strings and numbers");
-    // Numbers without an end (1e999) are refused on the way in, so they cannot be here.
-    assert_eq!(decode(&written), Ok(message), "{written}");
+    let again = decode(&written).expect("what we write can be read");
+    // The JSON library may miss the last digit of a fraction; 1e999 it refuses, so all are finite.
+    if let (ClientMessage::Ping { sent: a }, ClientMessage::Ping { sent: b }) = (&message, &again) {
+        assert!(a.is_finite() && (a - b).abs() <= a.abs() * 1e-14, "{written}");
+    } else {
+        assert_eq!(again, message, "{written}");
+    }
 }
 
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| Tokens::new(&Secret::new(SECRET.to_owned()), 30));
