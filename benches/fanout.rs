@@ -94,7 +94,7 @@ fn server(shared: &Shared, n: usize) -> (f64, f64) {
         }
         let peer = accepted.peer;
         let slots = accepted.slots.clone();
-        let answer = Answer::parse(accepted.answer.sdp()).expect("our answer");
+        let answer = Answer::parse(&accepted.sdp).expect("our answer");
         let server = answer.server().expect("a candidate");
         shard.send(Command::AddPeer { hub, peer, setup: accepted.setup }).expect("room in the queue");
         if at > 0 {

@@ -271,7 +271,7 @@ fn signalling() {
     let sources = vec![("0".to_owned(), SourceKind::Mic), ("1".to_owned(), SourceKind::Camera)];
     let request = PeerRequest { sources, prefer_video: Codec::Vp8 };
     let accepted = negotiator().accept(0, &insider.offer(), &request).unwrap();
-    write("sdp", "an-answer", accepted.answer.sdp());
+    write("sdp", "an-answer", &accepted.sdp);
     write("fragment", "answer", accepted.answer.fragment());
     write(
         "fragment",

@@ -158,14 +158,14 @@ impl Visitor {
         let lesson = sessions.directory.open(&self.claims.lesson).map_err(|e| self.refusal((&e).into()))?;
         let preferred = lesson.codec();
         let wanted = PeerRequest { sources: seat.tracks, prefer_video: preferred };
-        let accepted = sessions.negotiator.accept(lesson.shard(), offer, &wanted).map_err(|error| {
+        let mut accepted = sessions.negotiator.accept(lesson.shard(), offer, &wanted).map_err(|error| {
             tracing::debug!(%error, "offer refused");
             self.refusal(offer_code(error.code()))
         })?;
         if !is_useful(seat.attachment, &accepted) {
             return Err(self.refusal(Code::NoCodec));
         }
-        let answer = accepted.answer.sdp().to_owned();
+        let answer = std::mem::take(&mut accepted.sdp);
         let ice = IceSession::new(accepted.setup.remote.clone());
         let tag = ice.tag.clone();
         let connection = ConnectionId::next();

@@ -92,7 +92,7 @@ impl Lesson {
         let (answer, restart) = self.negotiator.restart_with(&peer.answer, remote);
         self.media.now(Command::RestartIce { peer: id, restart })?;
         peer.answer = answer;
-        Ok(peer.answer.fragment())
+        Ok(peer.answer.fragment().to_owned())
     }
 
     /// Does what events have made due.

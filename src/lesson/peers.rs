@@ -34,10 +34,11 @@ impl Lesson {
         &mut self,
         actor: &Actor,
         request: Option<u32>,
-        accepted: Accepted,
+        mut accepted: Accepted,
         preferred: Codec,
     ) -> Result<(), LessonError> {
         self.open_hub()?;
+        let sdp = std::mem::take(&mut accepted.sdp);
         let (peer, setup) = Peer::new(accepted);
         let seat = self.roster.get_mut(&actor.member.id).ok_or(LessonError::UnknownParticipant)?;
         self.media.now(Command::AddPeer { hub: self.hub, peer: peer.id, setup })?;
@@ -50,7 +51,7 @@ impl Lesson {
         let answer = ServerMessage::Answer {
             request: request.unwrap_or_default(),
             peer: peer.id,
-            sdp: peer.answer.sdp().to_owned(),
+            sdp,
             slots: peer.slot_mids(),
         };
         let fallback = fallback(self.running, &peer.decodes);
@@ -90,13 +91,13 @@ impl Lesson {
         // A page speaks of its newest peer.
         let peer = if seat.pending.is_some() { &mut seat.pending } else { &mut seat.current };
         let peer = peer.as_mut().ok_or(LessonError::UnknownSlot)?;
-        let (answer, restart) = self.negotiator.restart(&peer.answer, sdp)?;
+        let (sdp, answer, restart) = self.negotiator.restart(&peer.answer, sdp)?;
         self.media.now(Command::RestartIce { peer: peer.id, restart })?;
         peer.answer = answer;
         actor.outbox.push(&ServerMessage::Answer {
             request: request.unwrap_or_default(),
             peer: peer.id,
-            sdp: peer.answer.sdp().to_owned(),
+            sdp,
             slots: peer.slot_mids(),
         });
         Ok(())

@@ -8,41 +8,44 @@ use std::fmt::Write;
 
 use crate::media::codec::Codec;
 use crate::media::negotiate::{
-    EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, PeerSetup, SlotSetup, SourceSetup, TRANSPORT_CC,
+    EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, SlotSetup, SourceSetup, TRANSPORT_CC,
 };
 use crate::media::transport::rtcp::CNAME;
 use crate::media::transport::sdp::{Offer, OfferCodec, OfferMedia};
 
-/// An answer whose ICE credentials can be exchanged.
+/// What is kept of an answer, so that its ICE credentials can be exchanged: not the text, which is
+/// long and written again from the offer of a restart.
 #[derive(Debug, Clone)]
 pub struct AnswerTemplate {
-    sdp: String,
+    shard: usize,
     mids: Vec<String>,
+    lines: Vec<Line>,
+    /// The transport alone.
+    fragment: String,
     local: IceCredentials,
     version: u32,
 }
 
 impl AnswerTemplate {
-    #[must_use]
-    pub fn sdp(&self) -> &str {
-        &self.sdp
+    /// Keeps an answer; gives its text too.
+    pub(crate) fn new(
+        negotiator: &Negotiator,
+        shard: usize,
+        offer: &Offer,
+        local: IceCredentials,
+        lines: Vec<Line>,
+    ) -> (Self, String) {
+        let mids = offer.media.iter().map(|m| m.mid.clone()).collect();
+        let mut this = Self { shard, mids, lines, fragment: String::new(), local, version: 1 };
+        let sdp = this.render(negotiator, offer);
+        this.fragment = transport_of(&sdp);
+        (this, sdp)
     }
 
     /// The transport alone, as it answers an ICE restart by fragment (RFC 8840 §9, RFC 9725 §4.3.3).
     #[must_use]
-    pub fn fragment(&self) -> String {
-        const OF_SESSION: [&str; 2] = ["a=ice-lite", "a=group:"];
-        const OF_MEDIA: [&str; 4] = ["a=mid:", "a=ice-", "a=candidate:", "a=end-of-candidates"];
-        let mut sections = self.sdp.split("\r\nm=");
-        let session = sections.next().unwrap_or_default();
-        // The one m-line that has the candidates speaks for the bundle.
-        let carrier = sections.find(|s| s.contains("\r\na=candidate:")).unwrap_or_default();
-        let (media, attributes) = carrier.split_once("\r\n").unwrap_or_default();
-        let of = |text: &str, kept: &[&str]| -> String {
-            let lines = text.lines().filter(|l| kept.iter().any(|k| l.starts_with(k)));
-            lines.map(|l| format!("{l}\r\n")).collect()
-        };
-        format!("{}m={media}\r\n{}", of(session, &OF_SESSION), of(attributes, &OF_MEDIA))
+    pub fn fragment(&self) -> &str {
+        &self.fragment
     }
 
     pub(crate) fn has_mids(&self, mids: &[&str]) -> bool {
@@ -50,19 +53,73 @@ impl AnswerTemplate {
     }
 
     pub(crate) fn with_credentials(&self, fresh: &IceCredentials) -> Self {
-        let line = |c: &IceCredentials| credentials(c);
-        let version = self.version + 1;
         Self {
-            sdp: self.sdp.replace(&line(&self.local), &line(fresh)).replacen(
-                &origin(self.version),
-                &origin(version),
-                1,
-            ),
-            mids: self.mids.clone(),
+            fragment: self.fragment.replace(&credentials(&self.local), &credentials(fresh)),
             local: fresh.clone(),
-            version,
+            version: self.version + 1,
+            ..self.clone()
         }
     }
+
+    /// The text of the answer to this offer, which is the first one's or a restart's.
+    pub(crate) fn render(&self, negotiator: &Negotiator, offer: &Offer) -> String {
+        let (lines, local) = (&self.lines, &self.local);
+        let taken = |(m, l): &(&OfferMedia, &Line)| (!matches!(l, Line::Refused)).then(|| m.mid.clone());
+        let bundle: Vec<String> = offer.media.iter().zip(lines).filter_map(|p| taken(&p)).collect();
+        let mut sdp = format!(
+            "v=0\r\n{}s=-\r\nt=0 0\r\na=ice-lite\r\na=extmap-allow-mixed\r\n\
+         a=group:BUNDLE {}\r\na=msid-semantic: WMS *\r\n",
+            origin(self.version),
+            bundle.join(" ")
+        );
+        let mut candidates = candidate_lines(negotiator, self.shard);
+        let mut ordinal = [0usize; 2];
+        for (media, line) in offer.media.iter().zip(lines) {
+            match line {
+                Line::Refused => {
+                    let formats = media.formats.join(" ");
+                    let _ = write!(
+                        sdp,
+                        "m={} 0 {} {formats}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:{}\r\n",
+                        media.kind, media.protocol, media.mid
+                    );
+                    continue;
+                }
+                Line::Source(source) => {
+                    let pts = source_payload_types(media, source);
+                    head(&mut sdp, media, &pts, negotiator, local, &mut candidates);
+                    source_lines(&mut sdp, media, source);
+                }
+                Line::Slot(slot) => {
+                    let fed = slot.codecs.iter().flatten();
+                    let pts: Vec<u8> =
+                        fed.flat_map(|c| payload_types(c.payload_type, c.rtx_payload_type)).collect();
+                    head(&mut sdp, media, &pts, negotiator, local, &mut candidates);
+                    let n = &mut ordinal[usize::from(slot.kind == MediaKind::Video)];
+                    slot_lines(&mut sdp, media, slot, *n);
+                    *n += 1;
+                }
+            }
+            extension_lines(&mut sdp, media, matches!(line, Line::Source(_)));
+        }
+        sdp
+    }
+}
+
+/// The lines of an answer that name its transport.
+fn transport_of(sdp: &str) -> String {
+    const OF_SESSION: [&str; 2] = ["a=ice-lite", "a=group:"];
+    const OF_MEDIA: [&str; 4] = ["a=mid:", "a=ice-", "a=candidate:", "a=end-of-candidates"];
+    let mut sections = sdp.split("\r\nm=");
+    let session = sections.next().unwrap_or_default();
+    // The one m-line that has the candidates speaks for the bundle.
+    let carrier = sections.find(|s| s.contains("\r\na=candidate:")).unwrap_or_default();
+    let (media, attributes) = carrier.split_once("\r\n").unwrap_or_default();
+    let of = |text: &str, kept: &[&str]| -> String {
+        let lines = text.lines().filter(|l| kept.iter().any(|k| l.starts_with(k)));
+        lines.map(|l| format!("{l}\r\n")).collect()
+    };
+    format!("{}m={media}\r\n{}", of(session, &OF_SESSION), of(attributes, &OF_MEDIA))
 }
 
 fn credentials(c: &IceCredentials) -> String {
@@ -71,61 +128,6 @@ fn credentials(c: &IceCredentials) -> String {
 
 fn origin(version: u32) -> String {
     format!("o=- 1 {version} IN IP4 127.0.0.1\r\n")
-}
-
-pub(crate) fn render(
-    negotiator: &Negotiator,
-    shard: usize,
-    offer: &Offer,
-    setup: &PeerSetup,
-    lines: &[Line],
-) -> AnswerTemplate {
-    let taken = |(m, l): &(&OfferMedia, &Line)| (!matches!(l, Line::Refused)).then(|| m.mid.clone());
-    let bundle: Vec<String> = offer.media.iter().zip(lines).filter_map(|p| taken(&p)).collect();
-    let mut sdp = format!(
-        "v=0\r\n{}s=-\r\nt=0 0\r\na=ice-lite\r\na=extmap-allow-mixed\r\n\
-         a=group:BUNDLE {}\r\na=msid-semantic: WMS *\r\n",
-        origin(1),
-        bundle.join(" ")
-    );
-    let mut candidates = candidate_lines(negotiator, shard);
-    let mut ordinal = [0usize; 2];
-    for (media, line) in offer.media.iter().zip(lines) {
-        match line {
-            Line::Refused => {
-                let formats = media.formats.join(" ");
-                let _ = write!(
-                    sdp,
-                    "m={} 0 {} {formats}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:{}\r\n",
-                    media.kind, media.protocol, media.mid
-                );
-                continue;
-            }
-            Line::Source(source) => {
-                let pts = source_payload_types(media, source);
-                head(&mut sdp, media, &pts, negotiator, setup, &mut candidates);
-                source_lines(&mut sdp, media, source);
-            }
-            Line::Slot(slot) => {
-                let fed = slot.codecs.iter().flatten();
-                let pts: Vec<u8> =
-                    fed.flat_map(|c| payload_types(c.payload_type, c.rtx_payload_type)).collect();
-                head(&mut sdp, media, &pts, negotiator, setup, &mut candidates);
-                let n = &mut ordinal[usize::from(slot.kind == MediaKind::Video)];
-                slot_lines(&mut sdp, media, slot, *n);
-                *n += 1;
-            }
-        }
-        extension_lines(&mut sdp, media, matches!(line, Line::Source(_)));
-    }
-    // Kept as long as the peer.
-    sdp.shrink_to_fit();
-    AnswerTemplate {
-        sdp,
-        mids: offer.media.iter().map(|m| m.mid.clone()).collect(),
-        local: setup.local.clone(),
-        version: 1,
-    }
 }
 
 fn payload_types(main: u8, rtx: Option<u8>) -> Vec<u8> {
@@ -159,7 +161,7 @@ fn head(
     media: &OfferMedia,
     payload_types: &[u8],
     negotiator: &Negotiator,
-    setup: &PeerSetup,
+    local: &IceCredentials,
     candidates: &mut String,
 ) {
     let formats: Vec<String> = payload_types.iter().map(u8::to_string).collect();
@@ -171,7 +173,7 @@ fn head(
         media.protocol,
         formats.join(" "),
         media.mid,
-        credentials(&setup.local),
+        credentials(local),
         negotiator.dtls.fingerprint_text(),
     );
     // The candidates stand in the first bundled m-line alone.

@@ -15,7 +15,6 @@ use ts_rs::TS;
 
 use crate::ids::{PeerId, SourceId};
 pub use crate::media::answer::AnswerTemplate;
-use crate::media::answer::render;
 pub use crate::media::codec::Codec;
 use crate::media::command::SlotIndex;
 pub use crate::media::fragment::{Fragment, MAX_FRAGMENT};
@@ -92,7 +91,9 @@ pub struct SlotInfo {
 #[derive(Debug)]
 pub struct Accepted {
     pub peer: PeerId,
-    /// `sdp()` goes to the client; kept for ICE restarts.
+    /// The answer for the client.
+    pub sdp: String,
+    /// What is kept of it for ICE restarts.
     pub answer: AnswerTemplate,
     /// Goes into `Command::AddPeer`.
     pub setup: Box<PeerSetup>,
@@ -286,24 +287,25 @@ impl Negotiator {
         let video: Vec<&SlotSetup> = setup.slots.iter().filter(|s| s.kind == MediaKind::Video).collect();
         let can = |c: &Codec| video.iter().all(|s| s.codecs[c.index()].is_some());
         let decodes = Codec::VIDEO.into_iter().filter(can).collect();
-        let answer = render(self, shard, &offer, &setup, &lines);
+        let (answer, sdp) = AnswerTemplate::new(self, shard, &offer, setup.local.clone(), lines);
         let peer = PeerId::next();
-        Ok(Accepted { peer, answer, setup: Box::new(setup), sources, slots, decodes })
+        Ok(Accepted { peer, sdp, answer, setup: Box::new(setup), sources, slots, decodes })
     }
 
-    /// ICE restart with the same m-lines (RFC 8839 §4.4.1.1.1): a new answer and the command's
-    /// payload.
+    /// ICE restart with the same m-lines (RFC 8839 §4.4.1.1.1): a new answer, what is kept of it, and
+    /// the command's payload.
     pub fn restart(
         &self,
         answer: &AnswerTemplate,
         offer: &str,
-    ) -> Result<(AnswerTemplate, IceRestart), NegotiateError> {
+    ) -> Result<(String, AnswerTemplate, IceRestart), NegotiateError> {
         let offer = Offer::parse(offer)?;
         let mids: Vec<&str> = offer.media.iter().map(|m| m.mid.as_str()).collect();
         if !answer.has_mids(&mids) {
             return Err(NegotiateError::MediaChanged);
         }
-        Ok(self.restart_with(answer, offer.ice))
+        let (answer, restart) = self.restart_with(answer, offer.ice.clone());
+        Ok((answer.render(self, &offer), answer, restart))
     }
 
     /// The same from the client's new credentials alone, as an SDP fragment has them.
@@ -332,6 +334,7 @@ pub fn tracks_of_publisher(offer: &str) -> Result<Vec<(String, SourceKind)>, Neg
 }
 
 /// What becomes of an m-line.
+#[derive(Debug, Clone)]
 pub(crate) enum Line {
     Source(SourceSetup),
     Slot(SlotSetup),
