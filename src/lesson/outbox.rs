@@ -29,7 +29,7 @@ pub const MAX_MESSAGES: usize = 256;
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// How long news of others waits for more of its kind.
-const GATHER: Duration = Duration::from_millis(200);
+const GATHER: Duration = Duration::from_millis(500);
 
 /// What `Outbox::next` yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Outgoing {
 /// A message encoded once, for many outboxes.
 #[derive(Clone)]
 pub struct Encoded {
-    key: Option<Key>,
+    key: Option<Arc<Key>>,
     text: Arc<str>,
     closes: Option<Option<ByeReason>>,
 }
@@ -58,7 +58,7 @@ impl Encoded {
             ServerMessage::Error { fatal: true, .. } => Some(None),
             _ => None,
         };
-        Self { key: Key::of(message), text: text.into(), closes }
+        Self { key: Key::of(message).map(Arc::new), text: text.into(), closes }
     }
 }
 
@@ -88,7 +88,7 @@ impl Key {
 }
 
 struct Item {
-    key: Option<Key>,
+    key: Option<Arc<Key>>,
     text: Arc<str>,
     /// Kept for merging with a later message about the same peer.
     slots: Vec<SlotFeed>,
@@ -99,7 +99,7 @@ struct Queue {
     /// By the order of adding.
     items: BTreeMap<u64, Item>,
     /// Where the item with this key waits.
-    places: HashMap<Key, u64>,
+    places: HashMap<Arc<Key>, u64>,
     next: u64,
     bytes: usize,
     close: Option<Option<ByeReason>>,
@@ -151,15 +151,15 @@ impl Outbox {
             return;
         }
         let mut queue = self.lock();
-        if let ServerMessage::Slots { peer, slots } = message {
+        let sooner = if let ServerMessage::Slots { peer, slots } = message {
             let merged = queue.take_slots(*peer, slots);
             let whole = ServerMessage::Slots { peer: *peer, slots: merged.clone() };
-            queue.add(&Encoded::new(&whole), merged);
+            queue.add(&Encoded::new(&whole), merged)
         } else {
-            queue.add(&Encoded::new(message), Vec::new());
-        }
+            queue.add(&Encoded::new(message), Vec::new())
+        };
         drop(queue);
-        self.0.ready.notify_one();
+        self.wake(sooner);
     }
 
     /// Adds a broadcast. Not for `slots`, which are one page's own.
@@ -167,8 +167,15 @@ impl Outbox {
         if self.0.goodbye_only && message.closes.is_none() {
             return;
         }
-        self.lock().add(message, Vec::new());
-        self.0.ready.notify_one();
+        let sooner = self.lock().add(message, Vec::new());
+        self.wake(sooner);
+    }
+
+    /// The reader sleeps until what waits is due; it is woken only when that has become sooner.
+    fn wake(&self, sooner: bool) {
+        if sooner {
+            self.0.ready.notify_one();
+        }
     }
 
     /// The next thing to write; waits for one. After `Close` or `Overflow` the connection ends.
@@ -209,9 +216,10 @@ impl Outbox {
 }
 
 impl Queue {
-    fn add(&mut self, message: &Encoded, slots: Vec<SlotFeed>) {
+    /// `true`: something is due sooner than before.
+    fn add(&mut self, message: &Encoded, slots: Vec<SlotFeed>) -> bool {
         if self.close.is_some() || self.overflowed {
-            return;
+            return false;
         }
         if let Some(key) = &message.key {
             self.remove(key);
@@ -223,19 +231,24 @@ impl Queue {
         self.next += 1;
         self.close = message.closes;
         let now = Instant::now();
-        let waits = match (&self.patient, &message.key) {
+        let waits = match (&self.patient, message.key.as_deref()) {
             (Some(own), Some(Key::Participant(id))) => id != own,
             _ => false,
         };
         // What was due before stays due; what cannot wait takes all before it along.
         let due = if waits { now + GATHER } else { now };
-        self.due = Some(self.due.map_or(due, |before| before.min(due)));
+        let sooner = self.due.is_none_or(|before| due < before);
+        if sooner {
+            self.due = Some(due);
+        }
         if self.items.len() - self.places.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             self.overflowed = true;
             self.items = BTreeMap::new();
             self.places = HashMap::new();
             self.due = Some(now);
+            return true;
         }
+        sooner
     }
 
     fn pop(&mut self) -> Option<Item> {

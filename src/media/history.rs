@@ -28,7 +28,7 @@ pub struct Stretch {
 }
 
 /// One packet as it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Low 32 bits of the extended output sequence number.
     pub sequence: u32,
@@ -37,7 +37,7 @@ pub struct Sent {
     pub timestamp: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Cell {
     sent: Sent,
     /// Number of its stretch, modulo 256.
@@ -48,14 +48,15 @@ struct Cell {
 }
 
 pub struct History {
-    cells: Vec<Option<Cell>>,
+    /// A place that holds none yet has sequence number 0, which no packet has.
+    cells: Vec<Cell>,
     stretches: [Option<(u8, Stretch)>; STRETCHES],
     newest: u8,
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { cells: vec![None; KEPT], stretches: [None; STRETCHES], newest: 0 }
+        Self { cells: vec![Cell::default(); KEPT], stretches: [None; STRETCHES], newest: 0 }
     }
 }
 
@@ -67,15 +68,16 @@ impl History {
             self.stretches[at(self.newest)] = Some((self.newest, stretch));
         }
         let cell = Cell { sent, stretch: self.newest, times: 0, again: 0 };
-        self.cells[sent.sequence as usize % KEPT] = Some(cell);
+        self.cells[sent.sequence as usize % KEPT] = cell;
     }
 
     /// The packet with this 16-bit number, unless it was sent again a moment ago.
     pub fn again(&mut self, sequence: u16, at: Micros) -> Option<(Sent, Stretch)> {
         let now = (at / 1000) as u16;
-        let cell = self.cells[usize::from(sequence) % KEPT].as_mut()?;
+        let cell = &mut self.cells[usize::from(sequence) % KEPT];
         let crossed = cell.times > 0 && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
-        if cell.sent.sequence as u16 != sequence || crossed || cell.times >= TIMES {
+        let holds = cell.sent.sequence != 0 && cell.sent.sequence as u16 == sequence;
+        if !holds || crossed || cell.times >= TIMES {
             return None;
         }
         let (number, stretch) = self.stretches[usize::from(cell.stretch) % STRETCHES]?;
@@ -138,6 +140,6 @@ mod tests {
 
     #[test]
     fn a_packet_is_small() {
-        assert!(size_of::<Option<Cell>>() <= 16, "{}", size_of::<Option<Cell>>());
+        assert!(size_of::<Cell>() <= 16, "{}", size_of::<Cell>());
     }
 }
