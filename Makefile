@@ -44,6 +44,7 @@ e2e: build tests/e2e/node_modules/.installed ## the real binary in real browsers
 
 .PHONY: bench
 bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wants an idle machine
+	rm -f target/figures/bench.jsonl
 	$(CARGO) bench --locked --bench fanout
 	$(CARGO) bench --locked --bench county
 

@@ -50,15 +50,16 @@ async fn joins() {
     let plan = Plan { classrooms: 60, joins: 6.0, ..house.plan(12) };
     let lessons = (0..5).map(|n| house.run_in(format!("{LESSON}-{n}"), "load", plan.clone()));
     let reports = futures_util::future::join_all(lessons).await;
-    assert!(reports.iter().all(|r| r.connected == 60), "all joined");
+    let joined: u32 = reports.iter().map(|r| r.connected).sum();
+    figure("joined in five lessons", f64::from(joined), "", "300", joined == 300);
     let used = cpu_ns(house.server.id()).expect("the server runs") - before;
-    let cpu = used as f64 / 1e6 / 300.0;
-    figure("CPU of a join, five lessons of 60", cpu, "ms", "<= 3", cpu <= 3.0);
+    let cpu = used as f64 / 1e6 / f64::from(joined.max(1));
+    figure("CPU of a join and some seconds of presence, five lessons of 60", cpu, "ms", "<= 3", cpu <= 3.0);
     drop(house);
     let house = House::open();
     let report = house.run("load", &Plan { classrooms: 300, joins: 30.0, ..house.plan(14) }).await;
     let server = report.server.expect("the server's process is known");
-    let cpu = server.cpu_ms_per_join.expect("all joined");
+    let cpu = server.cpu_ms_per_join.unwrap_or(f64::INFINITY);
     figure("CPU of a join, one lesson of 300", cpu, "ms", "<= 3", cpu <= 3.0);
     let memory = server.memory_per_classroom as f64 / 1024.0;
     figure("memory of a classroom that gets nothing", memory, "KiB", "<= 60", memory <= 60.0);
@@ -162,7 +163,7 @@ fn figure(name: &str, measured: f64, unit: &str, goal: &str, pass: bool) {
     } else {
         "MISSED"
     };
-    println!("{name:<56} {measured:>10.3} {unit:<14} {goal:>8} {verdict}");
+    println!("{name:<66} {measured:>10.3} {unit:<14} {goal:>8} {verdict}");
     let line =
         serde_json::json!({ "name": name, "measured": measured, "unit": unit, "goal": goal, "pass": pass });
     let _ = std::fs::create_dir_all("target/figures");

@@ -7,7 +7,7 @@
 //! core with a peer inside whose packets authenticate ([`insider`]) and are nonsense all the same.
 //!
 //! `make test` runs every file of `tests/corpus/<target>/` and some thousand seeded mutations of
-//! them ([`mutate`]); docs/OPERATIONS.md says how to run more. The functions are compiled always, so
+//! them ([`mutate`]); docs/ARCHITECTURE.md says how to run more. The functions are compiled always, so
 //! that any fuzzer can call them and they never rot.
 
 pub mod connected;

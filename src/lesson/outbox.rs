@@ -393,6 +393,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reader_that_sleeps_over_news_is_woken_by_what_cannot_wait() {
+        let outbox = Outbox::new();
+        outbox.may_wait(ParticipantId::new("c0").unwrap());
+        let waiting = outbox.clone();
+        let reader = tokio::spawn(async move { (waiting.next().await, waiting.next().await) });
+        tokio::task::yield_now().await;
+        let id = ParticipantId::new("c1").unwrap();
+        outbox.push(&ServerMessage::ParticipantLeft { id });
+        tokio::time::sleep(GATHER / 10).await;
+        assert!(!reader.is_finished(), "the news gathers");
+        let due = outbox.lock().due.unwrap();
+        outbox.push(&ServerMessage::Done { request: 1 });
+        let (first, second) = reader.await.unwrap();
+        assert!(Instant::now() < due, "before the news was due by itself");
+        assert!(matches!(first, Outgoing::Text(text) if text.contains("c1")));
+        assert!(matches!(second, Outgoing::Text(text) if text.contains("done")));
+    }
+
+    #[tokio::test]
     async fn a_seat_without_a_page_hears_only_the_goodbye() {
         let outbox = Outbox::goodbye_only();
         for request in 0..=MAX_MESSAGES as u32 {

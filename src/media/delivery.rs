@@ -10,6 +10,9 @@ use crate::media::transport::twcc::TransportFeedback;
 /// Over 3 s at a top layer's 300 packets/s; a power of two.
 const KEPT: u64 = 1024;
 
+/// A turn above zero, so that every number near it can be extended.
+const FIRST: u64 = 1 << 16;
+
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Fate {
     #[default]
@@ -20,7 +23,7 @@ enum Fate {
 
 /// One peer's packets.
 pub struct Deliveries {
-    /// Extended number of the next packet; begins a turn above zero.
+    /// Extended number of the next packet.
     next: u64,
     sent: Vec<Fate>,
     pub sums: Sums,
@@ -35,7 +38,7 @@ pub struct Sums {
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { next: 1 << 16, sent: Vec::new(), sums: Sums::default() }
+        Self { next: FIRST, sent: Vec::new(), sums: Sums::default() }
     }
 }
 
@@ -59,8 +62,8 @@ impl Deliveries {
     /// still come late.
     pub fn feedback(&mut self, told: &TransportFeedback) {
         told.each(|number, at| {
-            let Some(ext) = extend(self.next, number).filter(|e| *e < self.next && *e + KEPT >= self.next)
-            else {
+            let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + KEPT >= self.next;
+            let Some(ext) = extend(self.next, number).filter(sent) else {
                 return;
             };
             let Some(fate) = self.sent.get_mut((ext % KEPT) as usize) else {
@@ -110,7 +113,10 @@ mod tests {
     fn nobody_acknowledges_what_was_not_sent() {
         let mut d = Deliveries::default();
         d.feedback(&told(7, &[Some(1); 3]));
-        for _ in 0..2_000 {
+        d.sent();
+        d.feedback(&told(65_530, &[Some(1); 6]));
+        assert_eq!(d.sums, Sums::default(), "before the first");
+        for _ in 1..2_000 {
             d.sent();
         }
         d.feedback(&told(2_000, &[Some(1); 3]));

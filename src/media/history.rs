@@ -1,8 +1,8 @@
 //! What a slot sent lately, so that a NACK can be answered from the shared ring.
 //!
-//! Only numbers are kept (the payload is in the ring): 256 packets of video cover over a second
+//! Only numbers are kept (the payload is in the ring): 256 packets of video cover about a second
 //! at the top layer. A packet takes 16 bytes; what it shares with its neighbours (source, layer,
-//! VP8 offsets) stands once, as a *stretch*. Made when a slot first sends, so an idle slot costs
+//! VP8 and VP9 offsets) stands once, as a *stretch*. Made when a slot first sends, so an idle slot costs
 //! nothing.
 
 use crate::ids::SourceId;
@@ -23,6 +23,8 @@ const TIMES: u8 = 10;
 pub struct Stretch {
     pub source: SourceId,
     pub layer: u8,
+    /// Of the layer when it was sent: one with another SSRC has other packets.
+    pub ssrc: u32,
     pub picture_id: u16,
     pub tl0: u8,
 }
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     fn stretch(layer: u8) -> Stretch {
-        Stretch { source: SourceId(1), layer, picture_id: 0, tl0: 0 }
+        Stretch { source: SourceId(1), layer, ssrc: 9, picture_id: 0, tl0: 0 }
     }
 
     #[test]

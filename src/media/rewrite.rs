@@ -10,6 +10,8 @@ use crate::media::codec::Numbers;
 /// First output sequence number: far from zero, because some receivers lose count when a packet
 /// from before the first arrives.
 const FIRST_SEQUENCE: u64 = 1000;
+/// Numbers may skip so many, which are lost packets, and no more.
+const MAX_JUMP: u64 = 0x4000;
 const KEPT_DROPS: usize = 16;
 /// How far back a packet may still find its place. Also the guard of the project's first rule: a
 /// number is given once, whatever a sender does.
@@ -145,6 +147,12 @@ impl Rewriter {
             let old = self.previous.filter(|s| s.layer == layer && ext < s.in_last)?;
             (old, old.map(ext).filter(|sequence| *sequence < first)?)
         };
+        // Receivers know 16 bits of a number. After a larger jump, which no network makes, they would
+        // count turns wrongly, and with AES-CM so would our library: the slot begins anew instead.
+        if self.last_sequence.is_some_and(|last| sequence > last + MAX_JUMP) {
+            self.stop();
+            return None;
+        }
         self.give(sequence)?;
         let timestamp = input.wrapping_add(segment.timestamp);
         if self.last_timestamp.is_none_or(|last| timestamp.wrapping_sub(last) as i32 > 0) {
@@ -262,6 +270,22 @@ mod tests {
         assert_eq!(r.place(1, 9, 0).unwrap().sequence, 1004);
         assert_eq!(r.place(0, 504, 0), None, "its number went to the new layer");
         assert_eq!(r.place(1, 9, 0), None, "no number is given twice");
+    }
+
+    #[test]
+    fn numbers_never_jump_by_a_turn() {
+        let mut r = Rewriter::default();
+        r.switch(0, 500, 0, 0, None, true);
+        r.place(0, 500, 0);
+        assert_eq!(r.place(0, 500 + MAX_JUMP, 0).unwrap().sequence, 1000 + MAX_JUMP);
+        // Two dropped packets carry the input on by half a turn each.
+        let far = 500 + MAX_JUMP + 2 * 0x7fff;
+        r.drop_packet(0, 500 + MAX_JUMP + 0x7fff);
+        r.drop_packet(0, far);
+        assert_eq!(r.place(0, far + 1, 0), None);
+        assert_eq!(r.layer(), None, "it begins anew");
+        r.switch(0, far + 2, 0, 0, None, true);
+        assert_eq!(r.place(0, far + 2, 0).unwrap().sequence, 1001 + MAX_JUMP);
     }
 
     #[test]

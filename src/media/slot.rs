@@ -277,7 +277,8 @@ impl Slot {
         if codec.rtx_payload_type.is_some() {
             let (sequence, ext) = (placed.sequence as u32, entry.ext as u32);
             let Placed { picture_id, tl0, timestamp, .. } = placed;
-            let stretch = Stretch { source: source.id, layer, picture_id, tl0 };
+            let ssrc = source.layers[usize::from(layer)].as_ref().map_or(0, |l| l.ssrc);
+            let stretch = Stretch { source: source.id, layer, ssrc, picture_id, tl0 };
             self.history.get_or_insert_default().note(Sent { sequence, ext, timestamp }, stretch);
         }
         std::mem::take(&mut self.announce).then_some(placed.timestamp)
@@ -315,7 +316,7 @@ impl Slot {
         let Some(payload_type) = names.and_then(|c| c.rtx_payload_type) else {
             return;
         };
-        let layer = source.layers[usize::from(stretch.layer)].as_ref();
+        let layer = source.layers[usize::from(stretch.layer)].as_ref().filter(|l| l.ssrc == stretch.ssrc);
         let Some((entry, payload)) = layer.and_then(|l| l.ring.get_near(sent.ext)) else {
             return;
         };

@@ -36,6 +36,8 @@ pub mod message;
 mod session_test;
 pub mod typescript;
 
+/// Bytes written before the session listens again: a slow reader's pings must not wait unheard.
+const BATCH: usize = 16 * 1024;
 /// A write that makes no progress for this long ends the session.
 const STUCK: Duration = Duration::from_secs(10);
 
@@ -181,10 +183,20 @@ impl<R, W: Sink<String> + Unpin> Link<R, W> {
     /// call of the system. Returns what is no text; `Err`: the socket is gone or stuck.
     async fn write_all(&mut self, first: Outgoing) -> Result<Option<Outgoing>, ()> {
         let mut next = Some(first);
+        let mut bytes = 0;
         while let Some(Outgoing::Text(text)) = next {
+            bytes += text.len();
             let fed = timeout(STUCK, self.writer.feed(text.as_ref().to_owned())).await;
             fed.map_err(drop)?.map_err(drop)?;
+            if bytes >= BATCH {
+                // What waits still is due: the loop comes back for it when it has listened.
+                next = None;
+                break;
+            }
             next = self.outbox.take();
+        }
+        if let Some(Outgoing::Overflow) = next {
+            return Ok(next);
         }
         timeout(STUCK, self.writer.flush()).await.map_err(drop)?.map_err(drop)?;
         Ok(next)

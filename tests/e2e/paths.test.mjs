@@ -24,7 +24,7 @@ const [NAME] = CLASSROOMS;
 /** SRTP_AEAD_AES_128_GCM and 256 (RFC 7714 §14.2) */
 const GCM = [7, 8];
 /** Address changes of each client. */
-const MOVES = 3;
+const MOVES = 2;
 
 let chromium, elsewhere;
 before(async () => {

@@ -1,14 +1,13 @@
 //! How long packets take from a light publisher to the light classrooms of the same process.
 //!
 //! The publisher writes the time into the payload, the classrooms read it: one clock, so nothing has
-//! to be agreed on. Other people's payloads carry no such mark and are not measured.
+//! to be agreed on. Other people's payloads do not carry this process's mark and are not measured.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-const MARK: [u8; 8] = *b"zd-delay";
 /// Where the mark stands: behind the longest descriptor that is looked at.
 const AT: usize = 16;
 const BUCKET: Duration = Duration::from_micros(250);
@@ -16,6 +15,8 @@ const BUCKETS: usize = 8_000;
 
 /// A histogram in steps of 250 µs up to 2 s.
 pub struct Delays {
+    /// Of this process's publishers alone: another's clock begins elsewhere.
+    mark: [u8; 8],
     epoch: Instant,
     buckets: Vec<AtomicU64>,
 }
@@ -30,7 +31,11 @@ pub struct DelaySpread {
 
 impl Default for Delays {
     fn default() -> Self {
-        Self { epoch: Instant::now(), buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            mark: rand::random(),
+            epoch: Instant::now(),
+            buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 }
 
@@ -38,16 +43,15 @@ impl Delays {
     /// Writes the time into a payload that is long enough.
     pub fn stamp(&self, payload: &mut [u8], now: Instant) {
         if let Some(place) = payload.get_mut(AT..AT + 16) {
-            place[..8].copy_from_slice(&MARK);
+            place[..8].copy_from_slice(&self.mark);
             place[8..].copy_from_slice(&((now - self.epoch).as_micros() as u64).to_be_bytes());
         }
     }
 
     /// Counts a payload that arrived, if it is stamped.
     pub fn arrived(&self, payload: &[u8], now: Instant) {
-        let Some((MARK, time)) =
-            payload.get(AT..AT + 16).and_then(|p| p.split_first_chunk::<8>()).map(|(m, t)| (*m, t))
-        else {
+        let stamped = payload.get(AT..AT + 16).and_then(|p| p.split_first_chunk::<8>());
+        let Some((_, time)) = stamped.filter(|(mark, _)| **mark == self.mark) else {
             return;
         };
         let sent = u64::from_be_bytes(time.try_into().expect("eight bytes are left"));

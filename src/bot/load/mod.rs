@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use crate::bot::load::answer::Answer;
 use crate::bot::load::hostile::Hostile;
 use crate::bot::load::light::{Light, Lines, Shared, offer};
-use crate::bot::load::report::{Reading, Readings, Report};
+use crate::bot::load::report::{Cycles, Reading, Readings, Report};
 use crate::bot::load::swarm::{Member, Rate, Swarm};
 use crate::bot::signal::Signal;
 use crate::media::negotiate::{IceCredentials, SourceKind};
@@ -95,6 +95,7 @@ pub async fn run(
     tokio::pin!(deadline);
     let mut window = None;
     let mut warm = None;
+    let mut cycles = None;
     let mut hostile = None;
     loop {
         let over = plan.churn.is_some() && begun == total && tasks.is_empty();
@@ -137,8 +138,12 @@ pub async fn run(
                         hostile = Some(Hostile::start(to, rate, 1, shared.provider.clone())?);
                     }
                 }
-                // Allocators and caches have found their size after the first tenth.
+                // Allocators and caches have found their size after the first tenth; both readings are
+                // of a full house.
                 let gone = left.load(Ordering::Relaxed);
+                if let Some((since, _)) = warm.as_ref().filter(|_| begun < total) {
+                    cycles = Some((gone - since, reading.clone()));
+                }
                 if warm.is_none() && gone >= total / 10 && gone > 0 {
                     warm = Some((gone, reading.clone()));
                 }
@@ -149,7 +154,7 @@ pub async fn run(
     let hostile = hostile.map(Hostile::stop);
     let figures = swarm.figures();
     let last = read();
-    let cycles = warm.map(|(gone, reading)| (left.load(Ordering::Relaxed) - gone, reading));
+    let cycles = warm.zip(cycles).map(|((_, warm), (count, end))| Cycles { count, warm, end });
     let _ = end.send(true);
     while tasks.join_next().await.is_some() {}
     if let Some(lead) = lead {

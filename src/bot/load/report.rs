@@ -48,9 +48,15 @@ pub struct Readings {
     pub before: Reading,
     /// When everybody was in.
     pub window: Option<Reading>,
-    /// Joins and leaves after the warm-up, and the reading at its end.
-    pub cycles: Option<(u32, Reading)>,
+    pub cycles: Option<Cycles>,
     pub last: Reading,
+}
+
+/// Joins and leaves between two readings of a full house, the first after the warm-up.
+pub struct Cycles {
+    pub count: u32,
+    pub warm: Reading,
+    pub end: Reading,
 }
 
 /// Median, 95th percentile and largest of some durations, ms.
@@ -137,8 +143,9 @@ impl Report {
             let memory = last.server_memory.unwrap_or(0);
             let grown = memory as i64 - readings.before.server_memory.unwrap_or(0) as i64;
             let joined = |w: &Reading| Some((w.server_cpu? - readings.before.server_cpu?) as f64);
-            let left = |(n, warm): &(u32, Reading)| {
-                Some((memory as i64 - warm.server_memory? as i64) as f64 / f64::from((*n).max(1)))
+            let left = |c: &Cycles| {
+                let grown = c.end.server_memory? as i64 - c.warm.server_memory? as i64;
+                Some(grown as f64 / f64::from(c.count.max(1)))
             };
             ServerFigures {
                 cores: per(cpu / 1e9),

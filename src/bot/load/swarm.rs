@@ -149,6 +149,11 @@ fn run(poll: &mut Poll, asked: &Receiver<Ask>, shared: &Mutex<Vec<Figures>>) -> 
                 }
                 Ok(Ask::Remove(at)) => {
                     if let Some(mut running) = all.get_mut(at).and_then(Option::take) {
+                        if let Ok(mut figures) = shared.lock()
+                            && let Some(figures) = figures.get_mut(at)
+                        {
+                            *figures = running.figures();
+                        }
                         running.leave();
                     }
                 }

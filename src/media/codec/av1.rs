@@ -19,13 +19,13 @@ fn find(p: &[u8]) -> Option<bool> {
     let (head, mut rest) = p.split_first()?;
     let continues = head & 0x80 != 0;
     let new_sequence = head & 0x08 != 0;
-    let without_length = head >> 4 & 0x03; // which element has none; 0: all have one
+    let without_length = usize::from(head >> 4 & 0x03); // which element has none; 0: all have one
     if continues {
         return Some(false);
     }
     // Of the sequence header: a stream of still pictures, whose frames have no type.
     let mut stills = None;
-    let mut nth = 0;
+    let mut nth = 0usize;
     while !rest.is_empty() {
         nth += 1;
         let element = if nth == without_length { rest } else { take_sized(&mut rest)? };

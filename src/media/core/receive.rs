@@ -150,6 +150,7 @@ impl Core {
             let changed = place.replace(Layer::new(header.ssrc, codec, &self.buffers)).is_some();
             if changed {
                 self.fresh.retain(|f| f.source != key || f.layer != layer);
+                self.peers[source.owner].forget_other_streams(opened.place, header.ssrc);
                 begin_anew(&mut self.peers, source, Some(layer));
             }
         }
@@ -182,6 +183,10 @@ impl Core {
             }
             payload = &payload[red.primary];
         }
+        for ext in recovered.iter() {
+            self.fresh.push(Fresh { source: key, layer, ext });
+            self.stats.audio_recovered += 1;
+        }
         let kind = codec.inspect(payload);
         let marker = header.marker;
         let packet = NewPacket { ext, timestamp: header.timestamp, marker, extension, kind, payload };
@@ -194,10 +199,6 @@ impl Core {
         }
         let begins = !source.flowing;
         source.flowing = true;
-        for ext in recovered.iter() {
-            self.fresh.push(Fresh { source: key, layer, ext });
-            self.stats.audio_recovered += 1;
-        }
         if source.open {
             self.fresh.push(Fresh { source: key, layer, ext });
         }

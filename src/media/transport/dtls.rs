@@ -34,6 +34,9 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 const MAX_HANDSHAKE_BYTES: usize = 64 * 1024;
 /// How long an answer to a flight is waited for before the flight is sent again.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(250);
+/// Plaintext handshake records of one handshake; a client's whole handshake has about ten. The library
+/// walks through all fragments that it keeps for each new one.
+const MAX_RECORDS: usize = 256;
 /// A client that missed our last flight repeats its own a few times; more is kept of nobody.
 const MAX_LATE_BYTES: usize = 16 * 1024;
 
@@ -221,8 +224,7 @@ pub struct Dtls {
     expected: Fingerprint,
     /// Bytes of the unfinished handshake.
     bytes: usize,
-    /// Handshake bytes after its end.
-    late_bytes: usize,
+    taken: Taken,
 }
 
 enum State {
@@ -240,7 +242,7 @@ impl Dtls {
     #[must_use]
     pub fn new(context: &DtlsContext, expected: Fingerprint) -> Self {
         let state = State::Hello(HelloReader::default());
-        Self { context: context.clone(), state, expected, bytes: 0, late_bytes: 0 }
+        Self { context: context.clone(), state, expected, bytes: 0, taken: Taken::default() }
     }
 
     /// Feeds one datagram; what must be sent in reply is appended to `out`.
@@ -267,7 +269,7 @@ impl Dtls {
             };
             let mut endpoint = Endpoint::new(DUMMY, TransportProtocol::UDP, Some(config));
             for d in hello.take_datagrams() {
-                let _ = endpoint.read(now, DUMMY, None, d);
+                let _ = endpoint.read(now, DUMMY, None, wanted_records(&d, false, &mut self.taken));
             }
             let mut flight = LastFlight::default();
             drain_flight(&mut endpoint, &mut flight, now, out);
@@ -277,7 +279,7 @@ impl Dtls {
         let State::Running { endpoint, connected, flight } = &mut self.state else {
             return Progress::Nothing;
         };
-        let wanted = wanted_records(datagram, *connected, &mut self.late_bytes);
+        let wanted = wanted_records(datagram, *connected, &mut self.taken);
         if wanted.is_empty() {
             return Progress::Nothing;
         }
@@ -383,6 +385,25 @@ impl Dtls {
     }
 }
 
+/// What of strangers' records was given to the library.
+#[derive(Default)]
+struct Taken {
+    /// Plaintext handshake records before the end.
+    records: usize,
+    /// Handshake bytes after it.
+    late_bytes: usize,
+}
+
+/// Whether the fragment that a handshake record claims to carry is in it (RFC 6347 §4.2.2); the
+/// library takes the claim for it.
+fn has_its_fragment(message: &[u8]) -> bool {
+    let Some((head, body)) = message.split_first_chunk::<12>() else {
+        return false;
+    };
+    let claimed = u32::from_be_bytes([0, head[9], head[10], head[11]]);
+    claimed as usize <= body.len()
+}
+
 /// The records of a datagram that a handshake may need, in order.
 ///
 /// Whoever can send from a peer's address can write plaintext records. The library answers a bad
@@ -391,7 +412,7 @@ impl Dtls {
 /// handshake gets in; after it only what is encrypted: alerts, and, counted, the client's last
 /// flight again (whose Finished is, RFC 6347 §4.2.4). Application data is nobody's: data channels
 /// are refused in the answer.
-fn wanted_records(datagram: &[u8], connected: bool, late_bytes: &mut usize) -> BytesMut {
+fn wanted_records(datagram: &[u8], connected: bool, taken: &mut Taken) -> BytesMut {
     const CHANGE_CIPHER_SPEC: u8 = 20;
     const ALERT: u8 = 21;
     const HANDSHAKE: u8 = 22;
@@ -406,11 +427,15 @@ fn wanted_records(datagram: &[u8], connected: bool, late_bytes: &mut usize) -> B
         let encrypted = record[3..5] != [0, 0];
         let wanted = match record[0] {
             HANDSHAKE if connected => {
-                *late_bytes += if encrypted { length } else { 0 };
-                encrypted && *late_bytes <= MAX_LATE_BYTES
+                taken.late_bytes += if encrypted { length } else { 0 };
+                encrypted && taken.late_bytes <= MAX_LATE_BYTES
             }
             ALERT => encrypted || !connected,
-            HANDSHAKE => true,
+            HANDSHAKE if encrypted => true,
+            HANDSHAKE => {
+                taken.records += 1;
+                taken.records <= MAX_RECORDS && has_its_fragment(&record[13..])
+            }
             CHANGE_CIPHER_SPEC => !connected,
             _ => false,
         };
@@ -445,7 +470,9 @@ impl LastFlight {
 fn drain_flight(endpoint: &mut Endpoint, flight: &mut LastFlight, now: Instant, out: &mut Vec<BytesMut>) {
     let before = out.len();
     drain(endpoint, out);
-    if out.len() > before {
+    // An alert, which a forged record can provoke, is no flight.
+    let is_flight = |d: &BytesMut| matches!(d.first(), Some(20 | 22));
+    if out.get(before).is_some_and(is_flight) {
         *flight = LastFlight { datagrams: out[before..].to_vec(), ..LastFlight::default() };
     }
     if endpoint.poll_timeout(&DUMMY).is_some() {

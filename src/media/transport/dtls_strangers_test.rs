@@ -82,6 +82,22 @@ fn fragments_before_the_end_are_capped_and_end_nothing_but_this_handshake() {
 }
 
 #[test]
+fn fragments_that_are_not_there_and_too_many_of_them_are_dropped() {
+    let fragment = |claimed: u8, body: usize| {
+        let mut record = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 12 + body as u8];
+        record.extend([16, 0, 0, 100, 0, 1, 0, 0, 0, 0, 0, claimed]);
+        record.resize(25 + body, 7);
+        record
+    };
+    let mut taken = Taken::default();
+    assert!(wanted_records(&fragment(1, 0), false, &mut taken).is_empty(), "it claims a byte and has none");
+    assert!(wanted_records(&fragment(1, 0)[..20], false, &mut taken).is_empty());
+    let one = fragment(1, 1);
+    let passed = (0..1_000).filter(|_| !wanted_records(&one, false, &mut taken).is_empty()).count();
+    assert!((200..=MAX_RECORDS).contains(&passed), "{passed}");
+}
+
+#[test]
 fn a_last_flight_that_was_lost_is_sent_again() {
     let (mut server, mut client, lost) = connected(true);
     assert!(!lost.is_empty());
