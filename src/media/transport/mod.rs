@@ -1,4 +1,4 @@
-//! The only code that knows the `rtc-*` crates: one file for each.
+//! The only code that knows the `rtc-*` crates: one file for each; `twcc` alone needs none.
 //!
 //! `ice` answers connectivity checks (rtc-stun), `dtls` does the handshake (rtc-dtls) after `hello`
 //! has looked at its first message, `srtp` seals and opens packets (rtc-srtp and rtc-crypto), `sdp`
