@@ -1,19 +1,26 @@
 //! What became of the packets that were sent to a peer, by its transport-wide feedback.
 //!
-//! Every packet of every stream of a peer gets the next number; the client tells which came. This is
-//! the honest figure of a classroom's line: exact, of all streams together, ten times a second.
-//! Made when a peer is first sent to, 1 KiB.
+//! Every packet of every stream of a peer gets the next number; the client tells which came, and when.
+//! This is the honest figure of a classroom's line: exact, of all streams together, ten times a
+//! second; and what the estimate of its bandwidth (`bandwidth`) lives on. 8 bytes a packet; made when a
+//! peer is first sent to, and longer only where more is under way.
 
+use crate::media::bandwidth::{Estimator, Told};
+use crate::media::clock::Micros;
 use crate::media::transport::srtp::extend;
 use crate::media::transport::twcc::TransportFeedback;
 
-/// Over 3 s at a top layer's 300 packets/s; a power of two.
-const KEPT: u64 = 1024;
+/// A second of a classroom's lesson. Both are powers of two.
+const KEPT: usize = 256;
+/// 3 s of 1300 packets/s.
+const MOST_KEPT: usize = 4096;
+/// A packet that was not told of by then need not be kept.
+const OLD: Micros = 3_000_000;
 
 /// A turn above zero, so that every number near it can be extended.
 const FIRST: u64 = 1 << 16;
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fate {
     #[default]
     Unknown,
@@ -21,12 +28,23 @@ enum Fate {
     Arrived,
 }
 
+#[derive(Clone, Copy, Default)]
+struct Packet {
+    /// Low 32 bits of the time, µs.
+    sent: u32,
+    size: u16,
+    /// The probing train it belonged to; 0: none.
+    train: u8,
+    fate: Fate,
+}
+
 /// One peer's packets.
 pub struct Deliveries {
     /// Extended number of the next packet.
     next: u64,
-    sent: Vec<Fate>,
+    sent: Vec<Packet>,
     pub sums: Sums,
+    pub line: Estimator,
 }
 
 /// Since the beginning.
@@ -38,7 +56,7 @@ pub struct Sums {
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { next: FIRST, sent: Vec::new(), sums: Sums::default() }
+        Self { next: FIRST, sent: Vec::new(), sums: Sums::default(), line: Estimator::default() }
     }
 }
 
@@ -49,38 +67,73 @@ impl Deliveries {
         self.next as u16
     }
 
-    /// It left.
-    pub fn sent(&mut self) {
+    /// It left: `size` bytes above UDP.
+    pub fn sent(&mut self, at: Micros, size: usize, train: u8) {
         if self.sent.is_empty() {
-            self.sent = vec![Fate::Unknown; KEPT as usize];
+            self.sent = vec![Packet::default(); KEPT];
         }
-        self.sent[(self.next % KEPT) as usize] = Fate::Unknown;
+        let oldest = self.sent[self.place(self.next)];
+        let under_way = oldest.size > 0 && oldest.fate == Fate::Unknown && since(oldest.sent, at) < OLD;
+        if under_way && self.sent.len() < MOST_KEPT {
+            self.grow();
+        }
+        let at_place = self.place(self.next);
+        self.sent[at_place] =
+            Packet { sent: at as u32, size: size.min(usize::from(u16::MAX)) as u16, train, fate: Fate::Unknown };
         self.next += 1;
+        self.line.note_sent(at);
+    }
+
+    fn place(&self, ext: u64) -> usize {
+        ext as usize & (self.sent.len() - 1)
+    }
+
+    fn grow(&mut self) {
+        let kept = self.sent.len() as u64;
+        let mut longer = vec![Packet::default(); 2 * self.sent.len()];
+        let mask = longer.len() - 1;
+        for ext in self.next.saturating_sub(kept).max(FIRST)..self.next {
+            longer[ext as usize & mask] = self.sent[self.place(ext)];
+        }
+        self.sent = longer;
     }
 
     /// Believes a client about packets that were really sent to it, once each. What was lost may
-    /// still come late.
-    pub fn feedback(&mut self, told: &TransportFeedback) {
+    /// still come late. `rtt`: round-trip time; `useful`: bits per second that could be sent at most.
+    pub fn feedback(&mut self, told: &TransportFeedback, now: Micros, rtt: Micros, useful: f64) {
+        let kept = self.sent.len() as u64;
+        let mut any = false;
         told.each(|number, at| {
-            let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + KEPT >= self.next;
+            let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + kept >= self.next;
             let Some(ext) = extend(self.next, number).filter(sent) else {
                 return;
             };
-            let Some(fate) = self.sent.get_mut((ext % KEPT) as usize) else {
-                return;
-            };
-            let now = if at.is_some() { Fate::Arrived } else { Fate::Lost };
-            match (*fate, now) {
+            let place = self.place(ext);
+            let packet = &mut self.sent[place];
+            let fate = if at.is_some() { Fate::Arrived } else { Fate::Lost };
+            match (packet.fate, fate) {
                 (Fate::Unknown, Fate::Lost) => self.sums.lost += 1,
                 (Fate::Unknown | Fate::Lost, Fate::Arrived) => {
-                    self.sums.lost -= u64::from(*fate == Fate::Lost);
+                    self.sums.lost -= u64::from(packet.fate == Fate::Lost);
                     self.sums.arrived += 1;
                 }
                 _ => return,
             }
-            *fate = now;
+            let late = packet.fate == Fate::Lost;
+            packet.fate = fate;
+            any = true;
+            let Packet { sent, size, train, .. } = *packet;
+            self.line.told(Told { sent: now - since(sent, now), size, train, arrived: at, late });
         });
+        if any {
+            self.line.finish(now, rtt, useful);
+        }
     }
+}
+
+/// How long ago the time with these low bits was: up to an hour.
+fn since(sent: u32, now: Micros) -> Micros {
+    Micros::from((now as u32).wrapping_sub(sent))
 }
 
 #[cfg(test)]
@@ -99,30 +152,53 @@ mod tests {
         let mut d = Deliveries::default();
         for n in 0..5 {
             assert_eq!(d.number(), n);
-            d.sent();
+            d.sent(0, 100, 0);
         }
-        d.feedback(&told(0, &[Some(1), None, Some(3)]));
+        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, 0, 0, 0.0);
+        feedback(&mut d, told(0, &[Some(1), None, Some(3)]));
         assert_eq!(d.sums, Sums { arrived: 2, lost: 1 });
-        d.feedback(&told(0, &[Some(1), Some(9), Some(3)]));
+        feedback(&mut d, told(0, &[Some(1), Some(9), Some(3)]));
         assert_eq!(d.sums, Sums { arrived: 3, lost: 0 });
-        d.feedback(&told(0, &[Some(1), None]));
+        feedback(&mut d, told(0, &[Some(1), None]));
         assert_eq!(d.sums.lost, 0, "what came does not go");
     }
 
     #[test]
     fn nobody_acknowledges_what_was_not_sent() {
         let mut d = Deliveries::default();
-        d.feedback(&told(7, &[Some(1); 3]));
-        d.sent();
-        d.feedback(&told(65_530, &[Some(1); 6]));
+        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, 0, 0, 0.0);
+        feedback(&mut d, told(7, &[Some(1); 3]));
+        d.sent(0, 100, 0);
+        feedback(&mut d, told(65_530, &[Some(1); 6]));
         assert_eq!(d.sums, Sums::default(), "before the first");
         for _ in 1..2_000 {
-            d.sent();
+            d.sent(0, 100, 0);
         }
-        d.feedback(&told(2_000, &[Some(1); 3]));
-        d.feedback(&told(0, &[Some(1); 3]));
+        feedback(&mut d, told(2_000, &[Some(1); 3]));
+        feedback(&mut d, told(0, &[Some(1); 3]));
         assert_eq!(d.sums, Sums::default());
-        d.feedback(&told(1_999, &[Some(1)]));
+        feedback(&mut d, told(1_999, &[Some(1)]));
         assert_eq!(d.sums.arrived, 1);
+    }
+
+    #[test]
+    fn more_is_kept_where_more_is_under_way() {
+        let mut d = Deliveries::default();
+        for n in 0..1_000 {
+            d.sent(n * 1_000, 100, 0);
+        }
+        assert_eq!(d.sent.len(), 1024);
+        d.feedback(&told(0, &[Some(1); 1]), 1_000_000, 0, 0.0);
+        assert_eq!(d.sums.arrived, 1, "the first is still known");
+        // A client that tells nothing makes nothing grow.
+        let mut silent = Deliveries::default();
+        for n in 0..10_000 {
+            silent.sent(n * 20_000, 100, 0);
+        }
+        assert_eq!(silent.sent.len(), KEPT);
+        for n in 0..100_000 {
+            silent.sent(1_000_000_000 + n, 100, 0);
+        }
+        assert_eq!(silent.sent.len(), MOST_KEPT);
     }
 }

@@ -1,0 +1,322 @@
+//! How much a subscriber's line carries, by its transport-wide feedback.
+//!
+//! Four witnesses, one judge. `trend`: the delay grows (overuse, seen within some 100 ms). `queue`:
+//! the delay stands above the least that was ever seen, so a deep queue that no longer grows is still
+//! seen. `rate`: what really arrives; at overuse that *is* the line. `loss`: losses that come with the
+//! rate are congestion, losses that do not are the line's nature and cost no bit. `probe`: where less is
+//! sent than the line may carry, a short train of padding finds out; nothing else raises the estimate
+//! far beyond what was really sent.
+//!
+//! Sources: draft-ietf-rmcat-gcc-02 (groups, trend against an adaptive threshold, what to do at
+//! overuse); RFC 8298 §4.1.2 (queue delay above a windowed minimum); the rest was found with
+//! tests/sim. All times are µs, all rates bit/s.
+
+mod loss;
+mod probe;
+mod queue;
+mod rate;
+mod trend;
+
+pub use self::probe::Train;
+
+use crate::media::bandwidth::loss::LossModel;
+use crate::media::bandwidth::probe::Prober;
+use crate::media::bandwidth::queue::QueueDelay;
+use crate::media::bandwidth::rate::Meter;
+use crate::media::bandwidth::trend::{Trend, Usage};
+use crate::media::clock::Micros;
+
+/// Before anything is known: speech, a slide and a small picture.
+pub const START: f64 = 500_000.0;
+/// Sound alone; no line that carries a lesson has less.
+const LEAST: f64 = 64_000.0;
+const MOST: f64 = 30_000_000.0;
+
+/// The line is overfull above this much standing delay, whatever the trend says.
+const STANDING: Micros = 90_000;
+/// With less than this even the fullest packets find an empty queue: what grows is jitter.
+const JITTER: Micros = 12_000;
+/// Feedback comes every 50–250 ms; without any for this long beyond a round trip the line is silent.
+const SILENCE: Micros = 900_000;
+/// An estimate may lie so far above what really arrives without proof.
+const UNPROVEN: f64 = 1.5;
+
+/// What became of one packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// When it left, on our clock.
+    pub sent: Micros,
+    /// Bytes above UDP.
+    pub size: u16,
+    /// The train it belonged to; 0: none.
+    pub train: u8,
+    /// When it came, on the client's clock; `None`: lost.
+    pub arrived: Option<Micros>,
+    /// It was told lost before.
+    pub late: bool,
+}
+
+/// Why the estimate is what it is; goes into the subscriber's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing has been told yet.
+    Unknown,
+    Clear,
+    /// The delay grows or stands: more was sent than the line carries.
+    Congested,
+    /// Losses that grow with the rate.
+    Lossy,
+    /// No feedback at all.
+    Silent,
+}
+
+pub struct Estimator {
+    target: f64,
+    condition: Condition,
+    trend: Trend,
+    queue: QueueDelay,
+    /// What arrived, by the client's clock.
+    received: Meter,
+    /// What was sent, by ours.
+    sent: Meter,
+    loss: LossModel,
+    prober: Prober,
+    last_told: Option<Micros>,
+    last_sent: Micros,
+    last_raise: Micros,
+    last_cut: Option<Micros>,
+    /// Standing delay when it was cut.
+    standing_at_cut: Micros,
+    /// What arrived at the last overuse: where the line's end was.
+    line: Option<f64>,
+    /// Draining: the estimate stands lower than the line until the queue is empty.
+    draining: bool,
+    /// Before a silence.
+    before_silence: f64,
+    newest_arrival: Micros,
+}
+
+impl Default for Estimator {
+    fn default() -> Self {
+        Self {
+            target: START,
+            condition: Condition::Unknown,
+            trend: Trend::default(),
+            queue: QueueDelay::default(),
+            received: Meter::default(),
+            sent: Meter::default(),
+            loss: LossModel::default(),
+            prober: Prober::default(),
+            last_told: None,
+            last_sent: 0,
+            last_raise: 0,
+            last_cut: None,
+            standing_at_cut: 0,
+            line: None,
+            draining: false,
+            before_silence: START,
+            newest_arrival: 0,
+        }
+    }
+}
+
+impl Estimator {
+    /// Bits per second that may be sent, all headers above UDP included.
+    #[must_use]
+    pub fn target(&self) -> f64 {
+        self.target
+    }
+
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.condition
+    }
+
+    /// Delay that stands in queues, µs.
+    #[must_use]
+    pub fn standing(&self) -> Micros {
+        self.queue.standing()
+    }
+
+    /// Share of packets that the line loses whatever is sent, 0–1.
+    #[must_use]
+    pub fn inherent_loss(&self) -> f64 {
+        self.loss.inherent()
+    }
+
+    /// Something leaves now.
+    pub fn note_sent(&mut self, at: Micros) {
+        // After a pause nothing is missing yet.
+        if at - self.last_sent > SILENCE {
+            self.last_told = self.last_told.map(|_| at);
+        }
+        self.last_sent = at;
+    }
+
+    /// One packet of a feedback message, in the order of sending; `finish` follows.
+    pub fn told(&mut self, packet: Told) {
+        let bits = f64::from(packet.size) * 8.0;
+        if packet.late {
+            self.loss.came_late(packet.sent);
+        } else {
+            self.loss.note(packet.sent, bits, packet.arrived.is_none());
+            self.sent.add(packet.sent, bits);
+        }
+        let Some(arrived) = packet.arrived else {
+            return;
+        };
+        if packet.train != 0 {
+            self.prober.arrived(packet.train, arrived, bits);
+        }
+        self.received.add(arrived, bits);
+        self.newest_arrival = self.newest_arrival.max(arrived);
+        self.queue.note(arrived, arrived - packet.sent);
+        // A train is meant to make a queue; it is judged by itself.
+        if packet.train == 0 {
+            self.trend.note(packet.sent, arrived);
+        }
+    }
+
+    /// A feedback message is through. `rtt`: round-trip time; `useful`: what could be sent at most if
+    /// the line carried it.
+    pub fn finish(&mut self, now: Micros, rtt: Micros, useful: f64) {
+        let first = self.last_told.is_none();
+        self.last_told = Some(now);
+        if first {
+            self.last_raise = now;
+        }
+        if self.condition == Condition::Silent {
+            return self.wake(now);
+        }
+        if let Some(found) = self.prober.result() {
+            self.believe_train(found, now, useful);
+        }
+        let standing = self.queue.standing();
+        let over = self.trend.usage() == Usage::Over && standing > JITTER || standing > STANDING;
+        let loss_limit = self.loss.limit(now, self.sent.rate(500_000));
+        match (over, loss_limit) {
+            (true, _) => self.overused(now, rtt, standing),
+            (false, Some(limit)) if limit < self.target => {
+                self.condition = Condition::Lossy;
+                self.cut(now, limit.max(LEAST), standing);
+            }
+            (false, _) => self.calm(now, rtt, standing, useful),
+        }
+    }
+
+    fn overused(&mut self, now: Micros, rtt: Micros, standing: Micros) {
+        self.condition = Condition::Congested;
+        // A cut shows after a round trip and a feedback interval; a queue that drains needs no other.
+        let patience = rtt.min(800_000) + 150_000;
+        let waits = self.last_cut.is_some_and(|at| now - at < patience);
+        let drains = self.draining && standing < self.standing_at_cut * 4 / 5;
+        if drains {
+            self.standing_at_cut = self.standing_at_cut.min(standing * 5 / 4);
+        }
+        if waits || drains {
+            return;
+        }
+        // By a short window: the line may have changed a moment ago.
+        let line = self.received.rate(250_000);
+        if line <= 0.0 {
+            return;
+        }
+        self.line = Some(self.line.map_or(line, |l| if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }));
+        let share = match standing {
+            ..=STANDING => 0.85,
+            ..=250_000 => 0.75,
+            ..=500_000 => 0.55,
+            _ => 0.4,
+        };
+        self.prober.failed(now);
+        self.cut(now, (line * share).max(LEAST), standing);
+        self.draining = standing > STANDING / 2;
+    }
+
+    fn cut(&mut self, now: Micros, to: f64, standing: Micros) {
+        self.target = self.target.min(to);
+        self.last_cut = Some(now);
+        self.last_raise = now;
+        self.standing_at_cut = standing;
+    }
+
+    /// Neither delay nor loss complains: more is tried, slowly where the line's end is near.
+    fn calm(&mut self, now: Micros, rtt: Micros, standing: Micros, useful: f64) {
+        if self.draining {
+            if standing > STANDING / 2 {
+                return;
+            }
+            self.draining = false;
+            if let Some(line) = self.line {
+                self.target = self.target.max(line * 0.85);
+            }
+        }
+        self.condition = Condition::Clear;
+        let seconds = (now - self.last_raise).clamp(0, 1_000_000) as f64 / 1e6;
+        self.last_raise = now;
+        let received = self.received.rate(500_000);
+        let near = self.line.is_some_and(|l| self.target > l * 0.8 && self.target < l * 1.2);
+        let more = if near {
+            // A packet per response time (GCC §5.5).
+            let response = (rtt.min(800_000) + 100_000) as f64 / 1e6;
+            9_600.0 / response * seconds
+        } else {
+            self.target * 0.08 * seconds
+        };
+        // What was not sent proves nothing.
+        let ceiling = (received * UNPROVEN + 20_000.0).max(self.target);
+        self.target = (self.target + more).min(ceiling).clamp(LEAST, MOST);
+        if self.line.is_some_and(|l| self.target > l * 1.3) {
+            self.line = None;
+        }
+        self.prober.calm(now, self.target, useful);
+    }
+
+    fn believe_train(&mut self, found: f64, now: Micros, useful: f64) {
+        if found > self.target {
+            // A train says what a moment carried; a little less lasts.
+            self.target = (found * 0.95).max(self.target).min(MOST);
+            self.last_raise = now;
+            if self.line.is_some_and(|l| self.target > l * 1.2) {
+                self.line = None;
+            }
+        }
+        self.prober.judged(now, found, self.target, useful);
+    }
+
+    /// The next train, when one is due. The caller sends it at once and numbers its packets by it.
+    pub fn train(&mut self, now: Micros) -> Option<Train> {
+        if self.condition == Condition::Silent || self.last_told.is_none() {
+            return None;
+        }
+        self.prober.due(now)
+    }
+
+    /// To be called some times a second: notices silence.
+    pub fn tick(&mut self, now: Micros, rtt: Micros) {
+        let Some(told) = self.last_told else {
+            return;
+        };
+        let asked = now - self.last_sent < SILENCE;
+        if asked && now - told > SILENCE + rtt.min(1_000_000) && self.condition != Condition::Silent {
+            self.before_silence = self.target;
+            self.condition = Condition::Silent;
+            self.target = LEAST.max(self.target * 0.25).min(self.target);
+        }
+    }
+
+    /// The line is back: what it carried is tried again, with a train before anything is added.
+    fn wake(&mut self, now: Micros) {
+        self.trend = Trend::default();
+        self.queue.forget_recent();
+        self.loss.forget();
+        self.draining = false;
+        self.condition = Condition::Clear;
+        self.target = (self.before_silence * 0.5).max(self.target).max(LEAST);
+        self.last_raise = now;
+        self.prober.restart(now, self.before_silence);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Delay above the least: what stands in the line's queues.
+//!
+//! The least is that of the last 30–60 s, so that another route or two drifting clocks are forgotten.
+//! What stands is the least of the last sixth of a second: jitter delays some packets, a queue all.
+
+use crate::media::clock::Micros;
+
+const BASE: Micros = 30_000_000;
+const RECENT: Micros = 60_000;
+const RECENT_WINDOWS: usize = 3;
+/// One-way times are differences of two clocks; a jump of this much is a clock's.
+const JUMP: Micros = 20_000_000;
+
+pub struct QueueDelay {
+    /// Least of this window and of the one before.
+    base: [Micros; 2],
+    base_until: Micros,
+    recent: [Micros; RECENT_WINDOWS],
+    recent_until: Micros,
+    last: Option<Micros>,
+}
+
+impl Default for QueueDelay {
+    fn default() -> Self {
+        let none = Micros::MAX;
+        Self {
+            base: [none; 2],
+            base_until: 0,
+            recent: [none; RECENT_WINDOWS],
+            recent_until: 0,
+            last: None,
+        }
+    }
+}
+
+impl QueueDelay {
+    /// A packet came at `arrived` (the client's clock), `way` after it left (ours).
+    pub fn note(&mut self, arrived: Micros, way: Micros) {
+        if self.last.is_some_and(|l| (l - way).abs() > JUMP) {
+            *self = Self::default();
+        }
+        if self.last.is_none() {
+            self.base_until = arrived + BASE;
+            self.recent_until = arrived + RECENT;
+        }
+        self.last = Some(way);
+        if arrived >= self.base_until {
+            self.base = [Micros::MAX, self.base[0]];
+            self.base_until = arrived + BASE;
+        }
+        while arrived >= self.recent_until {
+            self.recent.rotate_right(1);
+            self.recent[0] = Micros::MAX;
+            self.recent_until += RECENT;
+            if arrived - self.recent_until > RECENT * RECENT_WINDOWS as Micros {
+                self.recent = [Micros::MAX; RECENT_WINDOWS];
+                self.recent_until = arrived + RECENT;
+            }
+        }
+        self.base[0] = self.base[0].min(way);
+        self.recent[0] = self.recent[0].min(way);
+    }
+
+    /// µs; 0 before anything came.
+    #[must_use]
+    pub fn standing(&self) -> Micros {
+        let least = self.base[0].min(self.base[1]);
+        let now = self.recent.iter().min().copied().unwrap_or(Micros::MAX);
+        if now == Micros::MAX || least == Micros::MAX { 0 } else { now - least }
+    }
+
+    pub fn forget_recent(&mut self) {
+        self.recent = [Micros::MAX; RECENT_WINDOWS];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_is_no_queue_and_a_standing_delay_is() {
+        let mut q = QueueDelay::default();
+        assert_eq!(q.standing(), 0);
+        let random = |n: i64| (n * 2_654_435_761 % 4_294_967_296) / 16_384 % 60;
+        for n in 0..400 {
+            q.note(n * 10_000, -5_000_000 + random(n) * 1_000);
+            assert!(n < 20 || q.standing() < 40_000, "{n}: {}", q.standing());
+        }
+        for n in 400..440 {
+            q.note(n * 10_000, -5_000_000 + 150_000 + n % 3);
+        }
+        assert!((149_000..152_000).contains(&q.standing()), "{}", q.standing());
+        // It drains.
+        q.note(4_410_000, -4_999_000);
+        assert!(q.standing() <= 1_000);
+    }
+
+    #[test]
+    fn another_route_becomes_the_usual_one() {
+        let mut q = QueueDelay::default();
+        for n in 0..7_000 {
+            q.note(n * 10_000, if n < 100 { 20_000 } else { 80_000 });
+        }
+        assert_eq!(q.standing(), 0);
+    }
+}

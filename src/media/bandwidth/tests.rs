@@ -1,0 +1,185 @@
+//! The estimator over a modelled line: a queue that drains at a rate, with loss and jitter.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+
+/// One line and what is sent over it: packets of a fixed size at the estimate's rate or less.
+struct Line {
+    estimator: Estimator,
+    now: Micros,
+    rate: f64,
+    /// Most that may wait, µs.
+    deepest: Micros,
+    loss: f64,
+    jitter: Micros,
+    /// What the sender has to send at most, bits per second.
+    useful: f64,
+    free_at: Micros,
+    due: f64,
+    waiting: Vec<Told>,
+    next_feedback: Micros,
+    rng: StdRng,
+    sent_bits: f64,
+    worst_queue: Micros,
+}
+
+const WAY: Micros = 25_000;
+
+impl Line {
+    fn new(rate: f64) -> Self {
+        Self {
+            estimator: Estimator::default(),
+            now: 1_000_000,
+            rate,
+            deepest: 600_000,
+            loss: 0.0,
+            jitter: 0,
+            useful: 3_000_000.0,
+            free_at: 0,
+            due: 0.0,
+            waiting: Vec::new(),
+            next_feedback: 0,
+            rng: StdRng::seed_from_u64(7),
+            sent_bits: 0.0,
+            worst_queue: 0,
+        }
+    }
+
+    fn packet(&mut self, size: u16, train: u8) {
+        let bits = f64::from(size) * 8.0;
+        self.sent_bits += bits;
+        self.estimator.note_sent(self.now);
+        let queue = (self.free_at - self.now).max(0);
+        self.worst_queue = self.worst_queue.max(queue);
+        let lost = queue > self.deepest || self.rng.random_bool(self.loss);
+        let arrived = if lost {
+            None
+        } else {
+            self.free_at = self.free_at.max(self.now) + (bits * 1e6 / self.rate) as Micros;
+            Some(self.free_at + WAY + self.rng.random_range(0..=self.jitter) - 40_000_000)
+        };
+        self.waiting.push(Told { sent: self.now, size, train, arrived, late: false });
+    }
+
+    /// Runs; returns the mean rate sent.
+    fn run(&mut self, seconds: f64) -> f64 {
+        let until = self.now + (seconds * 1e6) as Micros;
+        self.sent_bits = 0.0;
+        self.worst_queue = 0;
+        while self.now < until {
+            self.now += 5_000;
+            self.due += self.estimator.target().min(self.useful) * 0.005;
+            while self.due >= 8_000.0 {
+                self.due -= 8_000.0;
+                self.packet(1_000, 0);
+            }
+            self.estimator.tick(self.now, 60_000);
+            if let Some(train) = self.estimator.train(self.now) {
+                for _ in 0..train.bytes.div_ceil(250) {
+                    self.packet(250, train.number);
+                }
+            }
+            if self.now >= self.next_feedback {
+                self.next_feedback = self.now + 100_000;
+                let until = self.now - 40_000_000 - WAY;
+                let (told, later): (Vec<Told>, Vec<Told>) = std::mem::take(&mut self.waiting)
+                    .into_iter()
+                    .partition(|p| p.arrived.map_or(p.sent + 80_000 < self.now, |a| a <= until));
+                self.waiting = later;
+                if !told.is_empty() {
+                    told.into_iter().for_each(|p| self.estimator.told(p));
+                    self.estimator.finish(self.now, 60_000, self.useful);
+                }
+            }
+        }
+        self.sent_bits / seconds
+    }
+}
+
+#[test]
+fn a_good_line_is_known_within_a_second() {
+    let mut line = Line::new(50_000_000.0);
+    line.run(1.0);
+    assert!(line.estimator.target() >= 2_500_000.0, "{}", line.estimator.target());
+}
+
+#[test]
+fn a_small_line_is_filled_and_its_queue_stays_short() {
+    for rate in [300_000.0, 800_000.0, 2_000_000.0] {
+        let mut line = Line::new(rate);
+        line.run(5.0);
+        let sent = line.run(60.0);
+        assert!(sent <= rate * 1.05 && sent >= rate * 0.7, "{rate}: {sent}");
+        assert!(line.worst_queue <= 350_000, "{rate}: {} ms", line.worst_queue / 1000);
+    }
+}
+
+#[test]
+fn a_line_that_shrinks_and_comes_back_is_followed() {
+    let mut line = Line::new(4_000_000.0);
+    line.deepest = 1_500_000;
+    line.run(10.0);
+    assert!(line.estimator.target() > 2_500_000.0);
+    line.rate = 300_000.0;
+    line.run(3.0);
+    let sent = line.run(2.0);
+    assert!(sent <= 330_000.0, "{sent}");
+    line.run(15.0);
+    assert!(line.worst_queue <= 500_000, "{} ms", line.worst_queue / 1000);
+    let sent = line.run(10.0);
+    assert!(sent >= 200_000.0, "{sent}");
+    line.rate = 4_000_000.0;
+    line.run(12.0);
+    assert!(line.estimator.target() > 2_500_000.0, "{}", line.estimator.target());
+}
+
+#[test]
+fn random_loss_costs_no_rate() {
+    for loss in [0.05, 0.1, 0.2] {
+        let mut line = Line::new(20_000_000.0);
+        line.loss = loss;
+        line.run(5.0);
+        let sent = line.run(30.0);
+        assert!(sent >= 2_000_000.0, "{loss}: {sent}");
+        assert!((line.estimator.inherent_loss() - loss).abs() < 0.06, "{}", line.estimator.inherent_loss());
+    }
+}
+
+#[test]
+fn jitter_costs_little() {
+    let mut line = Line::new(20_000_000.0);
+    line.jitter = 60_000;
+    line.run(5.0);
+    let sent = line.run(30.0);
+    assert!(sent >= 1_500_000.0, "{sent}");
+}
+
+#[test]
+fn what_is_not_sent_proves_nothing() {
+    let mut line = Line::new(50_000_000.0);
+    line.useful = 200_000.0;
+    line.run(60.0);
+    assert!(line.estimator.target() <= 1_000_000.0, "{}", line.estimator.target());
+}
+
+#[test]
+fn a_silent_line_is_noticed_and_taken_up_again() {
+    let mut line = Line::new(4_000_000.0);
+    line.run(10.0);
+    let before = line.estimator.target();
+    line.loss = 1.0;
+    // Nobody is there to tell.
+    for _ in 0..30 {
+        line.now += 100_000;
+        line.estimator.note_sent(line.now);
+        line.estimator.tick(line.now, 60_000);
+    }
+    assert_eq!(line.estimator.condition(), Condition::Silent);
+    assert!(line.estimator.target() < before / 2.0);
+    line.loss = 0.0;
+    line.run(4.0);
+    assert_eq!(line.estimator.condition(), Condition::Clear);
+    assert!(line.estimator.target() > before * 0.8, "{} of {before}", line.estimator.target());
+}

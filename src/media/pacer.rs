@@ -1,0 +1,210 @@
+//! What a subscriber's line cannot take at once: pictures wait here, sound and control never do.
+//!
+//! A key frame at line rate overflows a rural modem. A bucket fills at somewhat more than the
+//! estimate; while it holds anything and nobody waits, a packet leaves at once, so on a good line
+//! nothing ever waits and nothing is kept. What waits is a place in the source's ring, not a copy.
+//! The core asks when the next may go and drains then.
+
+use std::collections::VecDeque;
+
+use crate::media::clock::Micros;
+
+/// What may leave in one go, µs of the rate: more than a picture between key frames.
+const DEPTH: Micros = 40_000;
+/// The bucket holds at least two packets.
+const LEAST_DEPTH: f64 = 3_000.0;
+
+/// One packet that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Extended number in its layer's ring.
+    pub ext: u64,
+    /// Key of its source.
+    pub source: u32,
+    /// Input time stamp that it is sent with.
+    pub timestamp: u32,
+    pub size: u16,
+    pub slot: u8,
+    pub layer: u8,
+}
+
+pub struct Pacer {
+    queue: VecDeque<Waiting>,
+    bytes: usize,
+    /// Bytes that may leave now; below zero after what does not wait.
+    credit: f64,
+    /// Bytes per second; infinite without an estimate.
+    rate: f64,
+    at: Micros,
+}
+
+impl Default for Pacer {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), bytes: 0, credit: LEAST_DEPTH, rate: f64::INFINITY, at: 0 }
+    }
+}
+
+impl Pacer {
+    /// Follows an estimate (bits per second). A small line gets little more than it carries, because
+    /// what stands in its queue delays the sound; a large one is given what a picture needs.
+    pub fn follow(&mut self, target: f64) {
+        let factor = (1.15 + (target - 500_000.0) / 2_500_000.0).clamp(1.15, 2.5);
+        self.rate = target * factor / 8.0;
+    }
+
+    fn fill(&mut self, now: Micros) {
+        let time = (now - self.at).max(0);
+        self.at = self.at.max(now);
+        let depth = (self.rate * DEPTH as f64 / 1e6).max(LEAST_DEPTH);
+        self.credit = (self.credit + self.rate * time as f64 / 1e6).min(depth);
+    }
+
+    /// Whether a picture's packet may leave at once.
+    pub fn is_open(&mut self, now: Micros) -> bool {
+        if self.rate.is_infinite() {
+            return self.queue.is_empty();
+        }
+        self.fill(now);
+        self.queue.is_empty() && self.credit > 0.0
+    }
+
+    /// Something left, whether it waited or not. Sound and repair may overdraw by a tenth of a second.
+    pub fn spent(&mut self, bytes: usize) {
+        if self.rate.is_finite() {
+            self.credit = (self.credit - bytes as f64).max(-self.rate / 10.0);
+        }
+    }
+
+    pub fn push(&mut self, packet: Waiting) {
+        self.bytes += usize::from(packet.size);
+        self.queue.push_back(packet);
+    }
+
+    /// The next that may leave now.
+    pub fn pop(&mut self, now: Micros) -> Option<Waiting> {
+        self.fill(now);
+        if self.credit <= 0.0 {
+            return None;
+        }
+        let packet = self.queue.pop_front()?;
+        self.bytes -= usize::from(packet.size);
+        if self.queue.is_empty() && self.queue.capacity() > 64 {
+            // A key frame now and then need not be held for for ever.
+            self.queue = VecDeque::new();
+        }
+        Some(packet)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// When the first that waits may leave.
+    #[must_use]
+    pub fn next(&self) -> Option<Micros> {
+        self.queue.front()?;
+        if self.credit > 0.0 {
+            return Some(self.at);
+        }
+        Some(self.at + (-self.credit * 1e6 / self.rate) as Micros + 1)
+    }
+
+    /// How long the last that waits has to wait, µs.
+    #[must_use]
+    pub fn delay(&self) -> Micros {
+        if self.bytes == 0 { 0 } else { (self.bytes as f64 * 1e6 / self.rate) as Micros }
+    }
+
+    /// The same of one slot alone, if nobody else's packets were there.
+    #[must_use]
+    pub fn delay_of(&self, slot: u8) -> Micros {
+        if self.queue.is_empty() {
+            return 0;
+        }
+        let bytes: usize = self.queue.iter().filter(|w| w.slot == slot).map(|w| usize::from(w.size)).sum();
+        (bytes as f64 * 1e6 / self.rate) as Micros
+    }
+
+    /// Whether packets of this slot wait.
+    #[must_use]
+    pub fn holds(&self, slot: u8) -> bool {
+        self.queue.iter().any(|w| w.slot == slot)
+    }
+
+    /// The slot's packets shall not leave any more.
+    pub fn forget(&mut self, slot: u8) {
+        if self.queue.is_empty() {
+            return;
+        }
+        self.queue.retain(|w| w.slot != slot);
+        self.bytes = self.queue.iter().map(|w| usize::from(w.size)).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(slot: u8, ext: u64) -> Waiting {
+        Waiting { ext, source: 0, timestamp: 0, size: 1_000, slot, layer: 0 }
+    }
+
+    #[test]
+    fn without_an_estimate_nothing_waits() {
+        let mut p = Pacer::default();
+        for _ in 0..100 {
+            assert!(p.is_open(5));
+            p.spent(1_000);
+        }
+    }
+
+    #[test]
+    fn a_burst_leaves_at_the_rate_and_sound_overdraws() {
+        let mut p = Pacer::default();
+        p.follow(800_000.0);
+        let rate = p.rate;
+        assert!((115_000.0..140_000.0).contains(&rate), "{rate}");
+        let mut at_once = 0;
+        while p.is_open(0) {
+            p.spent(1_000);
+            at_once += 1;
+        }
+        assert!((3..8).contains(&at_once), "{at_once}");
+        for n in 0..50 {
+            p.push(packet(1, n));
+        }
+        assert!((300_000..500_000).contains(&p.delay()), "{}", p.delay());
+        let mut now = 0;
+        let mut order = Vec::new();
+        while let Some(at) = p.next() {
+            now = now.max(at);
+            while let Some(w) = p.pop(now) {
+                p.spent(1_000);
+                order.push(w.ext);
+            }
+        }
+        assert_eq!(order, (0..50).collect::<Vec<_>>());
+        let expected = 50_000.0 / rate * 1e6;
+        assert!((now as f64 - expected).abs() < 60_000.0, "{now} {expected}");
+        for _ in 0..1_000 {
+            p.spent(200);
+        }
+        p.push(packet(1, 50));
+        assert!(p.next().is_some_and(|at| at - now < 120_000), "and is not in debt for ever");
+    }
+
+    #[test]
+    fn a_slot_is_forgotten_alone() {
+        let mut p = Pacer::default();
+        p.follow(300_000.0);
+        (0..10).for_each(|n| p.push(packet((n % 2) as u8, n)));
+        let both = p.delay();
+        assert_eq!(p.delay_of(0) * 2, both);
+        p.forget(0);
+        assert!(!p.holds(0) && p.holds(1));
+        assert_eq!(p.delay(), both / 2);
+        p.forget(1);
+        assert!(p.is_empty() && p.delay() == 0);
+    }
+}
