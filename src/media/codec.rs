@@ -43,9 +43,9 @@ impl Codec {
         match self {
             Self::Opus => Payload::default(),
             Self::Vp8 => parse_vp8(payload).unwrap_or_default(),
-            Self::H264 => Payload { key_start: h264_key_start(payload), numbers: None },
+            Self::H264 => Payload { key_start: h264_key_start(payload), ..Payload::default() },
             Self::Vp9 => vp9::parse(payload).unwrap_or_default(),
-            Self::Av1 => Payload { key_start: av1::key_start(payload), numbers: None },
+            Self::Av1 => Payload { key_start: av1::key_start(payload), ..Payload::default() },
         }
     }
 }
@@ -56,6 +56,43 @@ pub struct Payload {
     /// The first packet of a key frame.
     pub key_start: bool,
     pub numbers: Option<Numbers>,
+    pub temporal: Temporal,
+}
+
+/// The place of a picture among the temporal layers of its stream (VP8: RFC 7741 §4.2). In one byte,
+/// because the ring keeps it with every packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Temporal(u8);
+
+impl Temporal {
+    /// The highest layer that there can be (TID has two bits).
+    pub const HIGHEST: u8 = 3;
+    const SYNC: u8 = 0x04;
+    const BEGINS: u8 = 0x08;
+
+    #[must_use]
+    pub fn new(layer: u8, sync: bool, begins: bool) -> Self {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        Self(layer & Self::HIGHEST | flag(sync, Self::SYNC) | flag(begins, Self::BEGINS))
+    }
+
+    /// TID: 0 is the base, which needs no other; streams without temporal layers are all base.
+    #[must_use]
+    pub fn layer(self) -> u8 {
+        self.0 & Self::HIGHEST
+    }
+
+    /// Y: the picture needs pictures of the base layer alone, so a taker may go up to its layer here.
+    #[must_use]
+    pub fn sync(self) -> bool {
+        self.0 & Self::SYNC != 0
+    }
+
+    /// The packet is the first of its picture.
+    #[must_use]
+    pub fn begins(self) -> bool {
+        self.0 & Self::BEGINS != 0
+    }
 }
 
 /// Where a payload descriptor has its numbers (VP8: RFC 7741 §4.2, VP9: RFC 9628 §4.2).
@@ -72,6 +109,7 @@ fn parse_vp8(p: &[u8]) -> Option<Payload> {
     let start = first & 0x10 != 0 && first & 0x07 == 0;
     let mut at = 1usize;
     let mut numbers = Numbers::default();
+    let mut temporal = Temporal::new(0, false, start);
     if first & 0x80 != 0 {
         let flags = *p.get(at)?;
         at += 1;
@@ -85,12 +123,17 @@ fn parse_vp8(p: &[u8]) -> Option<Payload> {
             at += 1;
         }
         if flags & 0x30 != 0 {
+            // TID and Y count only with T; the other half of the byte is KEYIDX.
+            let layers = *p.get(at)?;
+            if flags & 0x20 != 0 {
+                temporal = Temporal::new(layers >> 6, layers & 0x20 != 0, start);
+            }
             at += 1;
         }
     }
     let header = *p.get(at)?;
     // RFC 7741 §4.3: P = 0 in the first byte of the frame is a key frame.
-    Some(Payload { key_start: start && header & 1 == 0, numbers: Some(numbers) })
+    Some(Payload { key_start: start && header & 1 == 0, numbers: Some(numbers), temporal })
 }
 
 impl Numbers {
@@ -260,6 +303,19 @@ mod tests {
         let mut p = [0x90, 0xc0, 0x7e, 0x09, 0x10];
         both.numbers.unwrap().patch(&mut p, 0x101, 3);
         assert_eq!(p, [0x90, 0xc0, 0x7f, 0x0c, 0x10], "stays 7 bits wide");
+    }
+
+    #[test]
+    fn vp8_temporal_layers() {
+        let seen = |p: &[u8]| Codec::Vp8.inspect(p).temporal;
+        // T and K: layer 2 with Y, then layer 1 without; the low five bits are KEYIDX.
+        assert_eq!(seen(&[0x90, 0x30, 0xbf, 0x11]), Temporal::new(2, true, true));
+        assert_eq!(seen(&[0x80, 0x30, 0x5f, 0x11]), Temporal::new(1, false, false));
+        assert_eq!(seen(&[0x90, 0x10, 0xff, 0x11]), Temporal::new(0, false, true), "KEYIDX alone");
+        assert_eq!(seen(&[0x10, 0x11]), Temporal::new(0, false, true), "no descriptor");
+        assert_eq!(seen(&[0x91, 0x20, 0x40, 0x11]), Temporal::new(1, false, false), "a later partition");
+        let t = Temporal::new(3, true, false);
+        assert_eq!((t.layer(), t.sync(), t.begins()), (3, true, false));
     }
 
     #[test]

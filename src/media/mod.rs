@@ -24,6 +24,7 @@ mod history;
 pub(crate) mod nack;
 pub mod output;
 mod peer;
+mod rate;
 pub(crate) mod red;
 mod rewrite;
 mod ring;

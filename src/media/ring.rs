@@ -155,10 +155,15 @@ mod tests {
     use super::*;
 
     fn put(ring: &mut Ring, ext: u64, timestamp: u32, key: bool) -> bool {
-        let kind = Payload { key_start: key, numbers: None };
+        let kind = Payload { key_start: key, ..Payload::default() };
         let payload = [ext as u8; 3];
         let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: &payload };
         ring.insert(new, Instant::now())
+    }
+
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Option<Entry>>() <= 40, "{}", size_of::<Option<Entry>>());
     }
 
     #[test]

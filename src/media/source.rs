@@ -12,6 +12,7 @@ use crate::media::clock::{Micros, SenderClock, StreamClock};
 use crate::media::codec::{Codec, Payload};
 use crate::media::nack::MissingPackets;
 use crate::media::negotiate::SourceKind;
+use crate::media::rate::Rates;
 use crate::media::red::{self, Neighbour, Red};
 use crate::media::ring::{NewPacket, Ring};
 use crate::media::transport::rtcp::ReceptionBlock;
@@ -154,6 +155,7 @@ pub struct Layer {
     repair: bool,
     /// The first packet since the source was opened.
     opened: Option<u64>,
+    rates: Rates,
     reports: ReportState,
 }
 
@@ -204,6 +206,7 @@ impl Layer {
             last_packet: None,
             repair: codec != Codec::Opus,
             opened: None,
+            rates: Rates::default(),
             reports: ReportState::default(),
         }
     }
@@ -218,6 +221,7 @@ impl Layer {
         self.packets += 1;
         self.bytes += packet.payload.len() as u64;
         self.last_packet = Some(now);
+        self.rates.note(packet.kind.temporal.layer(), packet.payload.len(), now);
         self.reports.note(packet.ext, packet.timestamp, at, &self.clock);
         Some(self.missing.arrived(packet.ext, now, self.repair))
     }
@@ -250,6 +254,7 @@ impl Layer {
                 let kind = Payload::default();
                 let new = NewPacket { ext, timestamp, marker: false, extension: None, kind, payload: data };
                 if self.ring.insert(new, now) {
+                    self.rates.note(kind.temporal.layer(), data.len(), now);
                     out.numbers[out.count] = ext;
                     out.count += 1;
                 }
@@ -282,6 +287,13 @@ impl Layer {
         None
     }
 
+    /// What taking this layer costs, bits/s as datagrams: of its pictures up to this temporal layer,
+    /// about the last two seconds. 0: not known yet, or nothing came lately.
+    #[must_use]
+    pub fn rate(&self, up_to_temporal: u8) -> u64 {
+        self.rates.up_to(up_to_temporal)
+    }
+
     /// The source was opened or closed: nothing from before may be shown or heard.
     pub fn forget_past(&mut self) {
         self.ring.forget_key();
@@ -302,6 +314,8 @@ impl Layer {
 
     /// The reception report of the time since the last one.
     pub fn report(&mut self, now: Instant) -> Option<ReceptionBlock> {
+        // Once a second, also when nothing comes: so the rate of a quiet layer falls.
+        self.rates.pass(now);
         let highest = self.ring.highest()?;
         let r = &mut self.reports;
         let expected = highest - r.base? + 1;

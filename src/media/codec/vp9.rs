@@ -50,7 +50,8 @@ pub fn parse(p: &[u8]) -> Option<Payload> {
     // The numbers above are inside the packet when there is a payload behind them.
     let head = *p.get(at)?;
     let begins = flags & (B | P) == B && spatial == 0;
-    Some(Payload { key_start: begins && is_key_frame(head), numbers: Some(numbers) })
+    let key_start = begins && is_key_frame(head);
+    Some(Payload { key_start, numbers: Some(numbers), ..Payload::default() })
 }
 
 /// Length of a scalability structure.
