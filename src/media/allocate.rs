@@ -8,29 +8,9 @@
 //! costs nobody a layer; what is new must fit the least of the last seconds. The content's base may lie
 //! a fifth above the estimate: a black board is worse than a late one.
 
-use crate::media::negotiate::MediaKind;
+use crate::media::command::{ALL_TEMPORAL as ALL, Rank};
 use crate::media::source::MAX_LAYERS;
 
-/// Who goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rank {
-    /// Screen, slides, document camera.
-    Content,
-    /// Who leads or has the floor.
-    Lead,
-    /// Everybody on a wall.
-    Small,
-}
-
-impl Rank {
-    #[must_use]
-    pub fn of_sound(kind: MediaKind) -> Option<Self> {
-        (kind == MediaKind::Audio).then_some(Self::Lead)
-    }
-}
-
-/// All temporal layers.
-pub const ALL: u8 = 3;
 /// Every second picture, where an encoder makes three temporal layers.
 const HALF: u8 = 1;
 /// The base temporal layer alone.
@@ -79,7 +59,7 @@ impl Ladder {
 
     /// What costs more than a better way is none.
     fn push(&mut self, step: Step) {
-        while self.count > 1 && self.steps[self.count - 1].rate >= step.rate {
+        while self.count > 0 && self.steps[self.count - 1].rate >= step.rate {
             self.count -= 1;
         }
         self.steps[self.count] = step;
@@ -211,7 +191,7 @@ mod tests {
         assert_eq!(steps, [(0, 3), (1, 3)], "without temporal layers there is nothing to halve");
         // A larger picture that costs less makes the smaller one useless.
         let odd = Ladder::new(2, |layer, _| Some([300_000.0, 200_000.0, 900_000.0][usize::from(layer)]));
-        assert_eq!(odd.steps().iter().map(|s| s.layer).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(odd.steps().iter().map(|s| s.layer).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(camera(1).steps().len(), 5);
     }
 

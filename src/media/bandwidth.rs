@@ -38,6 +38,8 @@ const STANDING: Micros = 90_000;
 const JITTER: Micros = 12_000;
 /// Feedback comes every 50–250 ms; without any for this long beyond a round trip the line is silent.
 const SILENCE: Micros = 900_000;
+/// A client that tells does so within a second.
+const MUTE: Micros = 3_000_000;
 /// An estimate may lie so far above what really arrives without proof.
 const UNPROVEN: f64 = 1.5;
 
@@ -82,6 +84,7 @@ pub struct Estimator {
     loss: LossModel,
     prober: Prober,
     last_told: Option<Micros>,
+    first_sent: Option<Micros>,
     last_sent: Micros,
     last_raise: Micros,
     last_cut: Option<Micros>,
@@ -108,6 +111,7 @@ impl Default for Estimator {
             loss: LossModel::default(),
             prober: Prober::default(),
             last_told: None,
+            first_sent: None,
             last_sent: 0,
             last_raise: 0,
             last_cut: None,
@@ -144,8 +148,15 @@ impl Estimator {
         self.loss.inherent()
     }
 
+    /// A client that negotiated to tell and never does: nothing is known of its line.
+    #[must_use]
+    pub fn is_mute(&self, now: Micros) -> bool {
+        self.last_told.is_none() && self.first_sent.is_some_and(|at| now - at > MUTE)
+    }
+
     /// Something leaves now.
     pub fn note_sent(&mut self, at: Micros) {
+        self.first_sent.get_or_insert(at);
         // After a pause nothing is missing yet.
         if at - self.last_sent > SILENCE {
             self.last_told = self.last_told.map(|_| at);
@@ -292,17 +303,19 @@ impl Estimator {
         self.prober.due(now)
     }
 
-    /// To be called some times a second: notices silence.
-    pub fn tick(&mut self, now: Micros, rtt: Micros) {
+    /// To be called some times a second. Whether silence was noticed just now.
+    pub fn tick(&mut self, now: Micros, rtt: Micros) -> bool {
         let Some(told) = self.last_told else {
-            return;
+            return false;
         };
         let asked = now - self.last_sent < SILENCE;
-        if asked && now - told > SILENCE + rtt.min(1_000_000) && self.condition != Condition::Silent {
+        let falls = asked && now - told > SILENCE + rtt.min(1_000_000) && self.condition != Condition::Silent;
+        if falls {
             self.before_silence = self.target;
             self.condition = Condition::Silent;
             self.target = LEAST.max(self.target * 0.25).min(self.target);
         }
+        falls
     }
 
     /// The line is back: what it carried is tried again, with a train before anything is added.

@@ -24,6 +24,18 @@ impl LayerIndex {
 /// Where events of a hub go. Called on the shard thread: must return at once.
 pub type EventSink = Box<dyn Fn(Event) + Send>;
 
+/// Which pictures go first where a line is too small for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// Screen, slides, document camera.
+    Content,
+    /// Who leads or has the floor.
+    #[default]
+    Lead,
+    /// Everybody on a wall.
+    Small,
+}
+
 /// One slot's feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -32,6 +44,7 @@ pub struct Route {
     pub source: Option<SourceId>,
     /// The best layer this slot should get (video).
     pub max_layer: LayerIndex,
+    pub rank: Rank,
     /// Another number for each new source of the slot; comes back in `SlotFlowing`, so that an
     /// event that crossed with a newer route is told from one that did not.
     pub turn: u32,
@@ -54,6 +67,35 @@ pub enum Command {
     Gate { source: SourceId, open: bool },
     /// Ends the shard thread after closing every peer.
     Shutdown,
+}
+
+/// What a slot may have of its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// The highest layer, and its highest temporal layer (`ALL_TEMPORAL`: every picture).
+    Layer(LayerIndex, u8),
+    /// Nothing: the line does not carry it beside what goes first.
+    Paused,
+}
+
+/// All pictures of a layer.
+pub const ALL_TEMPORAL: u8 = 3;
+
+/// Why a grant changed; kept in the subscriber's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The line carries more than it seemed to.
+    Room,
+    /// The delay grows: the line carries less.
+    Congestion,
+    /// Losses grow with the rate.
+    Loss,
+    /// The client tells nothing any more.
+    Silence,
+    /// The source's layers became larger, or another picture goes first.
+    Demand,
+    /// Too much waited to be sent.
+    Backlog,
 }
 
 /// Why a peer ended.
@@ -99,6 +141,19 @@ pub enum Event {
         source: SourceId,
         rtp_timestamp: u32,
         turn: u32,
+    },
+    /// What the subscriber's line carries of this slot has changed.
+    SlotGranted {
+        peer: PeerId,
+        slot: SlotIndex,
+        granted: Grant,
+        why: Why,
+    },
+    /// Which layers of a source somebody has or could have: bit n for layer n. What is not in it need
+    /// not be sent.
+    LayersWanted {
+        source: SourceId,
+        layers: u8,
     },
     /// Once a second.
     Stats(Box<HubStats>),

@@ -8,10 +8,12 @@
 //!
 //! Peers and sources live in slabs; everything on the packet path is an index.
 
+mod allocation;
 mod commands;
 mod figures;
 mod forward;
 mod held;
+mod paced;
 mod receive;
 mod reports;
 
@@ -173,6 +175,9 @@ impl Core {
             let peer = self.peers.get_mut(sub.peer);
             if let Some(slot) = peer.and_then(|p| p.slots.get_mut(usize::from(sub.slot))) {
                 slot.attach(None);
+            }
+            if let Some(peer) = self.peers.get_mut(sub.peer) {
+                peer.pacer.forget(sub.slot);
             }
         }
         self.fresh.retain(|f| f.source != key);

@@ -5,6 +5,7 @@
 //! datagrams and events. `shard` is the thin loop around it, one OS thread with its own socket.
 //! `negotiate` is the one door for new peers, `command` the one boundary to the human side.
 
+pub(crate) mod allocate;
 pub mod answer;
 pub mod codec;
 pub mod command;
@@ -14,6 +15,7 @@ pub mod rtp;
 pub mod stats;
 pub mod transport;
 
+mod bandwidth;
 mod clock;
 pub(crate) mod core;
 mod delivery;
@@ -23,12 +25,14 @@ mod fragment;
 mod history;
 pub(crate) mod nack;
 pub mod output;
+mod pacer;
 mod peer;
 mod rate;
 pub(crate) mod red;
 mod rewrite;
 mod ring;
 mod shard;
+mod share;
 mod slot;
 pub mod socket;
 mod source;

@@ -15,7 +15,9 @@ use crate::media::delivery::{Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
 use crate::media::output::{Class, Output, Path};
+use crate::media::pacer::Pacer;
 use crate::media::rtp::RtpHeader;
+use crate::media::share::Share;
 use crate::media::slot::{Sending, Slot};
 use crate::media::transport::Crypto;
 use crate::media::transport::dtls::{Dtls, DtlsContext};
@@ -63,6 +65,10 @@ pub struct Peer {
     arrivals_number: Option<u16>,
     /// What became of what it was sent.
     pub deliveries: Deliveries,
+    pub pacer: Pacer,
+    pub share: Share,
+    /// What the client itself believes that its line carries (REMB), bits per second.
+    pub told_most: Option<f64>,
     pub traffic: Traffic,
     /// At the last statistics.
     pub traffic_before: Traffic,
@@ -156,6 +162,9 @@ impl Peer {
             arrivals: Arrivals::default(),
             arrivals_number: None,
             deliveries: Deliveries::default(),
+            pacer: Pacer::default(),
+            share: Share::default(),
+            told_most: None,
             traffic: Traffic::default(),
             traffic_before: Traffic::default(),
             deliveries_before: Sums::default(),
@@ -329,11 +338,20 @@ impl Peer {
         self.streams.iter().find(|s| s.ssrc == ssrc).map(|s| s.place)
     }
 
+    /// What its line carries, bits per second; `None`: nothing is known, nothing is limited.
+    #[must_use]
+    pub fn line_target(&self, now: Micros) -> Option<f64> {
+        let line = &self.deliveries.line;
+        let tells = self.extensions.transport_cc.is_some() && self.slots.iter().any(Slot::is_told_of);
+        if tells && !line.is_mute(now) { Some(line.target()) } else { self.told_most }
+    }
+
     /// Split borrows for forwarding into one slot. `None`: nothing can be sent yet.
     pub fn sending<'a>(
         &'a mut self,
         slot: usize,
         out: &'a mut Output,
+        at: Micros,
     ) -> Option<(&'a mut Slot, Sending<'a>)> {
         let (sealer, _) = self.keys.as_mut()?;
         let sending = Sending {
@@ -343,6 +361,10 @@ impl Peer {
             orientation: self.extensions.orientation,
             transport_cc: self.extensions.transport_cc,
             deliveries: &mut self.deliveries,
+            pacer: &mut self.pacer,
+            share: &mut self.share,
+            at,
+            train: 0,
             out,
             bytes_sent: &mut self.traffic.bytes_out,
         };

@@ -8,14 +8,16 @@ use std::time::Instant;
 
 use crate::media::clock::{Micros, SenderClock, ticks};
 use crate::media::codec::Codec;
-use crate::media::command::{LayerIndex, SlotIndex};
+use crate::media::command::{ALL_TEMPORAL, Grant, LayerIndex, Rank, SlotIndex};
 use crate::media::delivery::Deliveries;
 use crate::media::history::{History, Sent, Stretch};
 use crate::media::negotiate::{MediaKind, SlotSetup};
 use crate::media::output::{Class, Output, Path};
+use crate::media::pacer::{Pacer, Waiting};
 use crate::media::rewrite::{Placed, Rewriter};
 use crate::media::ring::Entry;
 use crate::media::rtp::Outgoing;
+use crate::media::share::Share;
 use crate::media::source::Source;
 use crate::media::transport::srtp::Sealer;
 
@@ -23,6 +25,10 @@ use crate::media::transport::srtp::Sealer;
 const REPLAY_AGE: std::time::Duration = std::time::Duration::from_secs(2);
 /// … and at most this many payload bytes (the picture at once, not a burst of a second).
 const REPLAY_BYTES: usize = 250_000;
+/// Header, extensions and authentication around a payload, bytes.
+const OVERHEAD: u16 = 48;
+/// What one byte can count (RFC 3550 §5.1).
+const LONGEST_PADDING: u8 = 255;
 /// Spacing of replayed pictures: shown as fast as they decode (1 ms at 90 kHz).
 const REPLAY_STEP: u32 = 90;
 
@@ -37,6 +43,13 @@ pub struct Slot {
     /// Key of the source that feeds it.
     pub feed: Option<usize>,
     pub max_layer: LayerIndex,
+    pub rank: Rank,
+    /// What the line carries of it.
+    pub granted: Grant,
+    /// Granted no more than its base until then: too much waited.
+    pub held_until: Micros,
+    /// The layer of its last packet that waits in the pacer.
+    pub queued: Option<u8>,
     /// Of the route that feeds it.
     pub turn: u32,
     rewriter: Rewriter,
@@ -75,6 +88,12 @@ pub struct Sending<'a> {
     pub orientation: Option<u8>,
     pub transport_cc: Option<u8>,
     pub deliveries: &'a mut Deliveries,
+    pub pacer: &'a mut Pacer,
+    pub share: &'a mut Share,
+    /// Now, on the server's clock.
+    pub at: Micros,
+    /// Number of the probing train that is being sent; 0: none.
+    pub train: u8,
     pub out: &'a mut Output,
     pub bytes_sent: &'a mut u64,
 }
@@ -91,6 +110,10 @@ impl Slot {
             codecs: setup.codecs,
             feed: None,
             max_layer: LayerIndex::TOP,
+            rank: Rank::default(),
+            granted: Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL),
+            held_until: 0,
+            queued: None,
             turn: 0,
             rewriter: Rewriter::default(),
             base,
@@ -138,25 +161,28 @@ impl Slot {
         if self.kind == MediaKind::Audio {
             return None;
         }
-        let wanted = source.best_layer(self.max_layer.0)?;
+        let Grant::Layer(granted, _) = self.granted else {
+            return None;
+        };
+        let wanted = source.best_layer(granted.min(self.max_layer).0)?;
         (self.layer() != Some(wanted)).then_some(wanted)
     }
 
-    /// Sends a joiner the present group of pictures, when it is short enough; `None`: wait for a
-    /// key frame. Returns what `forward` returns for the first packet.
+    /// Sends a joiner the present group of pictures, when it is short enough for `most` bytes; `None`:
+    /// wait for a key frame. Returns what `forward` returns for the first packet.
     pub fn replay(
         &mut self,
         source: &Source,
-        sender: &SenderClock,
+        (key_of_source, sender): (usize, &SenderClock),
+        most: usize,
         now: Instant,
-        at: Micros,
         to: &mut Sending<'_>,
     ) -> Option<Option<u32>> {
         let wanted = self.wants_key_frame(source).filter(|_| self.layer().is_none())?;
         let ring = &source.layers[usize::from(wanted)].as_ref()?.ring;
         let (key, highest) = (ring.key_start()?, ring.highest()?);
         let fresh = ring.get(key.ext).is_some_and(|(e, _)| now - e.arrived <= REPLAY_AGE);
-        let short = ring.span(key.ext).is_some_and(|bytes| bytes <= REPLAY_BYTES);
+        let short = ring.span(key.ext).is_some_and(|bytes| bytes <= most.min(REPLAY_BYTES));
         if !fresh || !short {
             return None;
         }
@@ -168,29 +194,57 @@ impl Slot {
         }
         let live = pictures.last().copied().unwrap_or(key.timestamp);
         for ext in key.ext..=highest {
-            let Some((entry, payload)) = ring.get(ext) else {
+            let Some((entry, _)) = ring.get(ext) else {
                 continue;
             };
             let nth = pictures.iter().position(|t| *t == entry.timestamp).unwrap_or(0);
             let behind = (pictures.len() - 1 - nth) as u32 * REPLAY_STEP;
             // As if the group had been taken just now, in quick motion.
-            let squeezed = entry.at(live.wrapping_sub(behind));
-            if ext == key.ext {
-                self.begin(source, wanted, &squeezed, payload, sender, at);
-            }
-            let first = self.send(source, wanted, &squeezed, payload, to);
+            let squeezed = live.wrapping_sub(behind);
+            let first = self.offer(source, (key_of_source, wanted, ext), Some(squeezed), sender, to);
             announced = announced.or(first);
         }
         Some(announced)
     }
 
-    /// Forwards one packet of `source`; the innermost step of the packet path. Returns the output
-    /// time stamp when this is the first packet of a newly attached source.
+    /// Forwards a packet now, or leaves it to wait for its turn in the pacer. Returns what `forward`
+    /// does.
+    pub fn offer(
+        &mut self,
+        source: &Source,
+        (key, layer, ext): (usize, u8, u64),
+        stamp: Option<u32>,
+        sender: &SenderClock,
+        to: &mut Sending<'_>,
+    ) -> Option<u32> {
+        if self.kind == MediaKind::Audio || to.pacer.is_open(to.at) {
+            return self.forward(source, layer, ext, stamp, sender, to.at, to);
+        }
+        let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
+        let flows = self.queued.or(self.layer()) == Some(layer);
+        if flows || entry.payload.key_start && self.wants_key_frame(source) == Some(layer) {
+            self.queued = Some(layer);
+            to.pacer.push(Waiting {
+                ext,
+                source: key as u32,
+                timestamp: stamp.unwrap_or(entry.timestamp),
+                size: payload.len() as u16 + OVERHEAD,
+                slot: self.index.0,
+                layer,
+            });
+        }
+        None
+    }
+
+    /// Forwards one packet of `source`, with another input time stamp if one is given; the innermost
+    /// step of the packet path. Returns the output time stamp when this is the first packet of a newly
+    /// attached source.
     pub fn forward(
         &mut self,
         source: &Source,
         layer: u8,
         ext: u64,
+        stamp: Option<u32>,
         sender: &SenderClock,
         at: Micros,
         to: &mut Sending<'_>,
@@ -198,6 +252,7 @@ impl Slot {
         #[cfg(test)]
         assert!(!self.panic_next, "a test asked for it");
         let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
+        let entry = &stamp.map_or(*entry, |s| entry.at(s));
         if self.layer() != Some(layer) {
             let begins = match self.kind {
                 MediaKind::Audio => true,
@@ -293,8 +348,9 @@ impl Slot {
     fn count_sent(&self, size: usize, to: &mut Sending<'_>) {
         *to.bytes_sent += size as u64;
         if self.transport_cc && to.transport_cc.is_some() {
-            to.deliveries.sent();
+            to.deliveries.sent(to.at, size, to.train);
         }
+        to.pacer.spent(size);
     }
 
     /// Answers a NACK on the RTX stream (RFC 4588 §4); the numbers of the slot itself are never
@@ -320,6 +376,9 @@ impl Slot {
         let Some((entry, payload)) = layer.and_then(|l| l.ring.get_near(sent.ext)) else {
             return;
         };
+        if !to.share.may_repair(to.at, payload.len() + usize::from(OVERHEAD)) {
+            return;
+        }
         self.rtx_sequence += 1;
         let header = Outgoing {
             payload_type,
@@ -342,6 +401,44 @@ impl Slot {
         let size = to.out.commit(start, to.path, Class::Video);
         self.retransmitted += 1;
         self.count_sent(size, to);
+    }
+
+    /// Whether its packets can be sent again: whether padding can, too.
+    #[must_use]
+    pub fn repairs(&self, codec: Codec) -> bool {
+        self.transport_cc && self.codecs[codec.index()].is_some_and(|c| c.rtx_payload_type.is_some())
+    }
+
+    /// Whether the client tells which of its packets come.
+    #[must_use]
+    pub fn is_told_of(&self) -> bool {
+        self.transport_cc
+    }
+
+    /// Sends padding alone, as a repair of nothing (RFC 4588 §4 leaves room for it); its size.
+    pub fn pad(&mut self, codec: Codec, to: &mut Sending<'_>) -> usize {
+        let Some(payload_type) = self.codecs[codec.index()].and_then(|c| c.rtx_payload_type) else {
+            return usize::MAX;
+        };
+        self.rtx_sequence += 1;
+        let header = Outgoing {
+            payload_type,
+            marker: false,
+            sequence: self.rtx_sequence as u16,
+            timestamp: self.base,
+            ssrc: self.rtx_ssrc,
+            extension: None,
+            transport_cc: self.transport_number(to),
+        };
+        let (arena, start) = to.out.begin();
+        let length = header.write(arena);
+        arena[start] |= 0x20;
+        arena.resize(arena.len() + usize::from(LONGEST_PADDING) - 1, 0);
+        arena.push(LONGEST_PADDING);
+        to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
+        let size = to.out.commit(start, to.path, Class::Video);
+        self.count_sent(size, to);
+        size
     }
 
     /// Time stamp of this slot at `at` on the server's clock, for its sender report. `None` before

@@ -10,6 +10,7 @@ use crate::ids::{HubId, SourceId};
 use crate::media::Buffers;
 use crate::media::clock::{Micros, SenderClock, StreamClock};
 use crate::media::codec::{Codec, Payload};
+use crate::media::command::ALL_TEMPORAL;
 use crate::media::nack::MissingPackets;
 use crate::media::negotiate::SourceKind;
 use crate::media::rate::Rates;
@@ -47,6 +48,9 @@ pub struct Source {
     /// Somebody waits for a key frame of this layer.
     pub key_wanted: Option<u8>,
     key_asked: Option<Instant>,
+    /// Layers that somebody wants, as told to the lesson; and since when fewer would do.
+    pub wanted: u8,
+    pub fewer_since: Option<Instant>,
     pub key_requests: u64,
     /// Loudest level since the last statistics (0 loud – 127 silent).
     pub loudest: Option<u8>,
@@ -77,6 +81,8 @@ impl Source {
             flowing: false,
             key_wanted: None,
             key_asked: None,
+            wanted: (1 << MAX_LAYERS) - 1,
+            fewer_since: None,
             key_requests: 0,
             loudest: None,
             figures: Figures::default(),
@@ -103,6 +109,32 @@ impl Source {
     #[must_use]
     pub fn top_layer(&self) -> Option<u8> {
         self.best_layer(MAX_LAYERS as u8)
+    }
+
+    /// What a layer costs a subscriber up to a temporal layer, bits per second. `None`: there is none.
+    #[must_use]
+    pub fn cost(&self, layer: u8, temporal: u8) -> Option<f64> {
+        let l = self.layers[usize::from(layer)].as_ref()?;
+        let all = l.rate(ALL_TEMPORAL) as f64;
+        let share = if all > 0.0 { l.rate(temporal) as f64 / all } else { 1.0 };
+        Some(l.known_rate.max(all) * share)
+    }
+
+    /// To be called four times a second.
+    pub fn note_rates(&mut self) {
+        /// Half of it in six seconds.
+        const KEPT: f64 = 0.97;
+        let Some(newest) = self.last_packet() else {
+            return;
+        };
+        for at in 0..MAX_LAYERS {
+            // What a layer that is switched off would cost is what it did cost.
+            if self.layer_flows(at as u8, newest)
+                && let Some(l) = &mut self.layers[at]
+            {
+                l.known_rate = (l.known_rate * KEPT).max(l.rate(ALL_TEMPORAL) as f64);
+            }
+        }
     }
 
     /// Whether this packet begins the key frame that is waited for.
@@ -156,6 +188,8 @@ pub struct Layer {
     /// The first packet since the source was opened.
     opened: Option<u64>,
     rates: Rates,
+    /// Its rate of late, the highest counting longest: a slide that stands still will turn.
+    known_rate: f64,
     reports: ReportState,
 }
 
@@ -207,6 +241,7 @@ impl Layer {
             repair: codec != Codec::Opus,
             opened: None,
             rates: Rates::default(),
+            known_rate: 0.0,
             reports: ReportState::default(),
         }
     }

@@ -1,7 +1,8 @@
 //! What a shard tells about itself once a second: plain figures, last value wins.
 
 use crate::ids::{HubId, PeerId, SourceId};
-use crate::media::command::{LayerIndex, SlotIndex};
+pub use crate::media::bandwidth::Condition;
+use crate::media::command::{Grant, LayerIndex, SlotIndex};
 
 /// Figures of one hub over the last second.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +30,11 @@ pub struct PeerStats {
     pub loss_up: f32,
     /// Packets that did not authenticate or parse, since the peer began.
     pub bad_packets: u64,
+    /// What the line to the client is estimated to carry, kbit/s; `None`: it tells nothing.
+    pub line_kbps: Option<u32>,
+    /// Delay that stands in the line's queues, ms.
+    pub standing_ms: u32,
+    pub condition: Condition,
     pub slots: Vec<SlotStats>,
 }
 
@@ -39,6 +45,8 @@ pub struct SlotStats {
     pub source: SourceId,
     /// The layer it gets now; `None` while it waits for a key frame.
     pub layer: Option<LayerIndex>,
+    /// What the line carries of it.
+    pub granted: Grant,
     pub kbps: u32,
     pub packets: u64,
     pub retransmitted: u64,
@@ -79,4 +87,8 @@ pub struct ShardStats {
     pub audio_recovered: u64,
     pub panics: u64,
     pub send_would_block: u64,
+    /// Trains of padding that measured a subscriber's line.
+    pub probes: u64,
+    /// Pictures given up because too much waited for a subscriber's line.
+    pub backlogs: u64,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use rand::RngExt;
 
 use crate::ids::{HubId, PeerId, SourceId};
-use crate::media::command::{CloseReason, Command, Event, Route};
+use crate::media::command::{ALL_TEMPORAL, CloseReason, Command, Event, Grant, LayerIndex, Route};
 use crate::media::core::receive::begin_anew;
 use crate::media::core::{Core, Hub};
 use crate::media::negotiate::{IceRestart, PeerSetup};
@@ -123,6 +123,7 @@ impl Core {
             source.kind.media() == slot.kind && slot.takes(source.codec) && source.owner != key
         });
         slot.max_layer = route.max_layer;
+        slot.rank = route.rank;
         let same = slot.feed == wanted && slot.turn == route.turn;
         slot.turn = route.turn;
         let subscriber = Subscriber { peer: key, slot: route.slot.0 };
@@ -131,6 +132,10 @@ impl Core {
                 before.subscribers.retain(|s| *s != subscriber);
             }
             slot.attach(wanted);
+            slot.queued = None;
+            slot.granted = Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL);
+            self.peers[key].pacer.forget(route.slot.0);
+            self.share_out(key, now, None);
             if let Some(source) = wanted {
                 self.sources[source].subscribers.push(subscriber);
                 self.replay(source, subscriber, now);

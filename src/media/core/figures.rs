@@ -6,7 +6,7 @@ use crate::ids::HubId;
 use crate::media::command::{Event, LayerIndex};
 use crate::media::core::Core;
 use crate::media::peer::Peer;
-use crate::media::stats::{HubStats, PeerStats, SlotStats, SourceStats};
+use crate::media::stats::{Condition, HubStats, PeerStats, SlotStats, SourceStats};
 
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -87,6 +87,7 @@ fn peer_figures(
             slot: slot.index,
             source,
             layer: slot.layer().map(LayerIndex),
+            granted: slot.granted,
             kbps: kbps(bytes),
             packets: slot.packets,
             retransmitted: slot.retransmitted,
@@ -97,6 +98,7 @@ fn peer_figures(
     let arrived = sums.arrived - before_sums.arrived;
     // A packet that was lost in the last second may have come in this one.
     let lost = sums.lost.saturating_sub(before_sums.lost);
+    let line = &peer.deliveries.line;
     PeerStats {
         peer: peer.id,
         connected: peer.connected(),
@@ -110,6 +112,9 @@ fn peer_figures(
         },
         loss_up,
         bad_packets: peer.traffic.bad,
+        line_kbps: (line.condition() != Condition::Unknown).then_some((line.target() / 1000.0) as u32),
+        standing_ms: (line.standing() / 1000) as u32,
+        condition: line.condition(),
         slots,
     }
 }

@@ -20,6 +20,7 @@ impl Core {
         let at = self.micros(now);
         let mut announced: Vec<(Subscriber, usize, u32)> = Vec::new();
         let mut panicked: Vec<usize> = Vec::new();
+        let mut waiting: Vec<usize> = Vec::new();
         for batch in fresh.chunk_by(|a, b| a.source == b.source) {
             let key = batch[0].source;
             let Some(source) = self.sources.get(key) else {
@@ -31,12 +32,12 @@ impl Core {
                     continue;
                 };
                 let clock = &owner.clock;
-                let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out) else {
+                let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out, at) else {
                     continue;
                 };
                 let drive = catch_unwind(AssertUnwindSafe(|| {
                     for f in batch {
-                        let first = slot.forward(source, f.layer, f.ext, clock, at, &mut to);
+                        let first = slot.offer(source, (key, f.layer, f.ext), None, clock, &mut to);
                         if let Some(timestamp) = first {
                             announced.push((*subscriber, key, timestamp));
                         }
@@ -44,6 +45,8 @@ impl Core {
                 }));
                 if drive.is_err() {
                     panicked.push(subscriber.peer);
+                } else if !to.pacer.is_empty() {
+                    waiting.push(subscriber.peer);
                 }
             }
             let begins = batch.iter().any(|f| source.begins_wanted_key_frame(f.layer, f.ext));
@@ -56,6 +59,9 @@ impl Core {
         for (subscriber, source, timestamp) in announced {
             self.announce(subscriber, source, timestamp, now);
         }
+        for peer in waiting {
+            self.look_at_pacer(peer, now);
+        }
         for peer in panicked {
             self.end_panicked(peer, now);
         }
@@ -66,16 +72,23 @@ impl Core {
     /// Sends the present group of pictures to a slot that was just fed.
     pub(super) fn replay(&mut self, key: usize, subscriber: Subscriber, now: Instant) {
         let at = self.micros(now);
+        // A second of the line: what takes longer is not sooner there than a key frame.
+        let line = self.peers.get(subscriber.peer).and_then(|p| p.line_target(at));
+        let most = line.map_or(usize::MAX, |bits| (bits / 8.0) as usize);
         let Some(source) = self.sources.get(key).filter(|s| s.open && s.kind.is_video()) else {
             return;
         };
         let Some((owner, peer)) = self.peers.get2_mut(source.owner, subscriber.peer) else {
             return;
         };
-        let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out) else {
+        let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out, at) else {
             return;
         };
-        let replayed = slot.replay(source, &owner.clock, now, at, &mut to);
+        let replayed = slot.replay(source, (key, &owner.clock), most, now, &mut to);
+        let waits = !to.pacer.is_empty();
+        if waits {
+            self.look_at_pacer(subscriber.peer, now);
+        }
         if let Some(Some(timestamp)) = replayed {
             self.announce(subscriber, key, timestamp, now);
         }
@@ -119,7 +132,7 @@ impl Core {
             return;
         };
         let (sources, keys) = (&self.sources, &self.source_keys);
-        let Some((slot, mut to)) = peer.sending(place, &mut self.out) else {
+        let Some((slot, mut to)) = peer.sending(place, &mut self.out, at) else {
             return;
         };
         self.stats.nacks_in += numbers.len() as u64;

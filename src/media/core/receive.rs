@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
 use crate::media::command::{CloseReason, Event};
 use crate::media::core::{Core, Fresh};
@@ -16,6 +17,7 @@ use crate::media::transport::dtls::Progress;
 use crate::media::transport::ice::BindingRequest;
 use crate::media::transport::rtcp::{self, Said};
 use crate::media::transport::srtp::{self, extend};
+use crate::media::transport::twcc::TransportFeedback;
 
 impl Core {
     /// Takes one datagram, which may be changed in place. What comes of it is in `out` after
@@ -241,12 +243,22 @@ impl Core {
                 }
                 Said::KeyFrameWanted { ssrc } => self.key_frame_wanted(key, ssrc, now),
                 Said::Deliveries(told) => {
-                    if let Some(peer) = self.peers.get_mut(key) {
-                        peer.deliveries.feedback(&told);
-                    }
+                    self.deliveries(key, &told, now);
                 }
             }
         }
+    }
+
+    fn deliveries(&mut self, key: usize, told: &TransportFeedback, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let rtt = peer.rtt.unwrap_or(Duration::from_millis(100)).as_micros() as Micros;
+        let silent = peer.deliveries.line.condition() == Condition::Silent;
+        peer.deliveries.feedback(told, at, rtt, peer.share.useful);
+        let woken = silent && peer.deliveries.line.condition() != Condition::Silent;
+        self.line_moved(key, woken, now);
     }
 
     fn sender_report(&mut self, key: usize, ssrc: u32, ntp: u64, rtp: u32, now: Instant) {

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::clock::micros_to_ntp;
+use crate::media::clock::{Micros, micros_to_ntp};
 use crate::media::command::Event;
 use crate::media::core::Core;
+use crate::media::negotiate::MediaKind;
 use crate::media::output::Class;
 use crate::media::source::Subscriber;
 use crate::media::transport::rtcp::Compound;
@@ -33,6 +34,7 @@ impl Core {
         }
         let mut compound = Compound::default();
         self.look_at_layers(key, now);
+        self.drain(key, now);
         self.repair(key, now, &mut compound);
         self.feedback(key, now, &mut compound);
         self.reports(key, now, &mut compound);
@@ -42,12 +44,23 @@ impl Core {
 
     /// A layer that its sender switched off leaves its takers waiting for another one's key frame.
     fn look_at_layers(&mut self, key: usize, now: Instant) {
+        let at = self.micros(now);
         let Some(peer) = self.peers.get_mut(key).filter(|p| now >= p.next_layers) else {
             return;
         };
         peer.next_layers = now + LAYERS;
         let sources = peer.sources.clone();
+        let rtt = peer.rtt.unwrap_or(Duration::from_millis(100)).as_micros() as Micros;
+        let silent = peer.deliveries.line.tick(at, rtt);
+        let has_pictures = peer.slots.iter().any(|s| s.feed.is_some() && s.kind == MediaKind::Video);
+        if silent || has_pictures && at >= peer.share.next {
+            self.share_out(key, now, None);
+        }
         for source in sources {
+            if let Some(source) = self.sources.get_mut(source) {
+                source.note_rates();
+            }
+            self.look_at_wishes(source, now);
             if self.sources.get(source).is_some_and(|s| s.kind.is_video() && s.flowing) {
                 self.ask_for_key_frame(source, now);
             }

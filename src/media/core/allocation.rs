@@ -1,0 +1,195 @@
+//! A subscriber's line, shared out among its pictures; and what nobody needs, told to the lesson.
+
+use std::time::{Duration, Instant};
+
+use crate::media::allocate::{Budget, Demand, Ladder, allocate};
+use crate::media::bandwidth::Condition;
+use crate::media::clock::Micros;
+use crate::media::command::{ALL_TEMPORAL, Event, Grant, LayerIndex, Why};
+use crate::media::core::Core;
+use crate::media::negotiate::MediaKind;
+use crate::media::source::MAX_LAYERS;
+
+const EVERY: Micros = 100_000;
+/// Deeper than this the present picture is stopped at once, not at the next key frame.
+const DEEP: Micros = 250_000;
+/// A layer that nobody has had for so long need not be sent.
+const UNUSED: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// The client told what came: the estimate has moved.
+    pub(super) fn line_moved(&mut self, key: usize, woken: bool, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let target = peer.deliveries.line.target();
+        if woken {
+            peer.share.forgive(at);
+        }
+        peer.share.note(at, target);
+        if at >= peer.share.next {
+            self.share_out(key, now, None);
+        }
+        self.probe(key, now);
+    }
+
+    /// Decides what each picture of a subscriber gets. `why` names a cause that the line does not know.
+    pub(super) fn share_out(&mut self, key: usize, now: Instant, why: Option<Why>) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.share.next = at + EVERY;
+        let Some(target) = peer.line_target(at) else {
+            peer.share.line = f64::INFINITY;
+            peer.pacer.follow(f64::INFINITY);
+            return self.grant_all(key, now);
+        };
+        peer.share.line = target;
+        peer.pacer.follow(target);
+        let mut sound = 0.0;
+        let mut demands: Vec<Demand> = Vec::new();
+        for slot in &peer.slots {
+            let Some(source) = slot.feed.and_then(|s| self.sources.get(s)).filter(|s| s.open && s.flowing) else {
+                continue;
+            };
+            if slot.kind == MediaKind::Audio {
+                sound += source.cost(0, ALL_TEMPORAL).unwrap_or(0.0);
+                continue;
+            }
+            let held = at < slot.held_until;
+            let top = if held { 0 } else { slot.max_layer.0 };
+            let ladder = Ladder::new(top, |layer, temporal| source.cost(layer, temporal));
+            let has = match slot.granted {
+                // A layer that has not begun is not there yet.
+                Grant::Layer(layer, temporal) => {
+                    slot.layer().map(|flows| (flows.min(layer.0), if flows > layer.0 { ALL_TEMPORAL } else { temporal }))
+                }
+                Grant::Paused => None,
+            };
+            demands.push(Demand { slot: slot.index.0, rank: slot.rank, ladder, has, given: None });
+        }
+        demands.sort_by_key(|d| d.rank);
+        let top = |d: &Demand| d.ladder.steps().last().map_or(0.0, |s| s.rate);
+        peer.share.useful = (sound + demands.iter().map(top).sum::<f64>()) * 1.1;
+        let proven = if peer.share.may_rise(at) { peer.share.proven() } else { 0.0 };
+        let line = &peer.deliveries.line;
+        let condition = line.condition();
+        let budget = Budget {
+            now: target - sound,
+            proven: proven - sound,
+            overused: matches!(condition, Condition::Congested | Condition::Lossy | Condition::Silent),
+        };
+        allocate(budget, &mut demands);
+        let why = why.unwrap_or(match condition {
+            Condition::Congested => Why::Congestion,
+            Condition::Lossy => Why::Loss,
+            Condition::Silent => Why::Silence,
+            Condition::Clear | Condition::Unknown => Why::Demand,
+        });
+        let hurry = line.standing() > DEEP;
+        for demand in demands {
+            let grant = match demand.step() {
+                Some(step) => Grant::Layer(LayerIndex(step.layer), step.temporal),
+                // No layer has come yet: whatever comes first.
+                None if demand.ladder.steps().is_empty() => continue,
+                None => Grant::Paused,
+            };
+            self.grant(key, usize::from(demand.slot), grant, why, hurry, now);
+        }
+    }
+
+    /// Nothing is known of the line: nothing is kept from it.
+    fn grant_all(&mut self, key: usize, now: Instant) {
+        let count = self.peers.get(key).map_or(0, |p| p.slots.len());
+        for place in 0..count {
+            let slot = &self.peers[key].slots[place];
+            let all = Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL);
+            if slot.kind == MediaKind::Video && slot.feed.is_some() && slot.granted != all {
+                self.grant(key, place, all, Why::Room, false, now);
+            }
+        }
+    }
+
+    fn grant(&mut self, key: usize, place: usize, grant: Grant, why: Why, hurry: bool, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let slot = &mut peer.slots[place];
+        let before = std::mem::replace(&mut slot.granted, grant);
+        if let Grant::Layer(_, temporal) = grant {
+            slot.max_temporal = temporal;
+        }
+        if before == grant {
+            return;
+        }
+        let (rises, stop) = match (before, grant) {
+            (Grant::Paused, _) => (true, false),
+            (_, Grant::Paused) => (false, true),
+            (Grant::Layer(a, s), Grant::Layer(b, t)) => {
+                let above = slot.layer().is_some_and(|flows| flows > b.0);
+                ((b, t) > (a, s), above && hurry)
+            }
+        };
+        if stop {
+            slot.queued = None;
+            slot.begin_anew();
+            peer.pacer.forget(place as u8);
+        }
+        let source = slot.feed;
+        let why = if rises && why != Why::Backlog { Why::Room } else { why };
+        match why {
+            Why::Room => peer.share.rose(at),
+            Why::Congestion | Why::Loss | Why::Backlog => peer.share.fell(at),
+            Why::Silence | Why::Demand => {}
+        }
+        let event = Event::SlotGranted { peer: peer.id, slot: peer.slots[place].index, granted: grant, why };
+        let hub = peer.hub;
+        self.emit(hub, event);
+        if let Some(source) = source {
+            self.ask_for_key_frame(source, now);
+        }
+    }
+
+    /// What nobody has and nobody could have soon need not be sent (told after ten seconds); what
+    /// somebody could have is asked for at once.
+    pub(super) fn look_at_wishes(&mut self, key: usize, now: Instant) {
+        let Some(source) = self.sources.get(key).filter(|s| s.kind.is_video() && s.flowing) else {
+            return;
+        };
+        // The base is always there for who comes next.
+        let mut wanted = 1u8;
+        for subscriber in &source.subscribers {
+            let slot = self.peers.get(subscriber.peer).and_then(|p| p.slots.get(usize::from(subscriber.slot)));
+            let Some(slot) = slot else {
+                continue;
+            };
+            let Grant::Layer(granted, _) = slot.granted else {
+                continue;
+            };
+            let granted = granted.min(slot.max_layer).0;
+            // One above, so that there is something to rise to.
+            let next = (granted + 1).min(slot.max_layer.0);
+            wanted |= 1 << granted | 1 << next;
+        }
+        wanted &= (1 << MAX_LAYERS) - 1;
+        let Some(source) = self.sources.get_mut(key) else {
+            return;
+        };
+        if wanted & !source.wanted == 0 && wanted != source.wanted {
+            let since = *source.fewer_since.get_or_insert(now);
+            if now - since < UNUSED {
+                return;
+            }
+        }
+        source.fewer_since = None;
+        // What is missing is added at once; what is too much goes when nobody has wanted it for long.
+        if wanted != source.wanted {
+            source.wanted = wanted;
+            let (hub, id) = (source.hub, source.id);
+            self.emit(hub, Event::LayersWanted { source: id, layers: wanted });
+        }
+    }
+}

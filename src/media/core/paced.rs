@@ -1,0 +1,125 @@
+//! What waited for its turn: pictures in a subscriber's pacer, and trains that probe its line.
+
+use std::time::{Duration, Instant};
+
+use crate::media::clock::Micros;
+use crate::media::command::{Rank, SlotIndex, Why};
+use crate::media::core::Core;
+use crate::media::source::Subscriber;
+
+/// More than this need not wait: it would be late.
+const LATE: Micros = 500_000;
+/// A page of a slide is worth waiting for.
+const LATE_CONTENT: Micros = 4_000_000;
+/// So long a picture that was given up keeps to its base.
+const HOLD: Micros = 5_000_000;
+
+impl Core {
+    /// Sends what may leave now, and comes back for the rest.
+    pub(super) fn drain(&mut self, key: usize, now: Instant) {
+        let at = self.micros(now);
+        let mut announced: Vec<(Subscriber, usize, u32)> = Vec::new();
+        while let Some(waiting) = self.peers.get_mut(key).and_then(|p| p.pacer.pop(at)) {
+            let from = waiting.source as usize;
+            let Some(source) = self.sources.get(from) else {
+                continue;
+            };
+            let Some((owner, peer)) = self.peers.get2_mut(source.owner, key) else {
+                continue;
+            };
+            let Some((slot, mut to)) = peer.sending(usize::from(waiting.slot), &mut self.out, at) else {
+                continue;
+            };
+            if slot.feed != Some(from) {
+                continue;
+            }
+            let stamp = Some(waiting.timestamp);
+            let first = slot.forward(source, waiting.layer, waiting.ext, stamp, &owner.clock, at, &mut to);
+            if let Some(timestamp) = first {
+                announced.push((Subscriber { peer: key, slot: waiting.slot }, from, timestamp));
+            }
+        }
+        for (subscriber, source, timestamp) in announced {
+            self.announce(subscriber, source, timestamp, now);
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            if peer.pacer.is_empty() {
+                peer.slots.iter_mut().for_each(|s| s.queued = None);
+            }
+            self.wake_for_pacer(key, now);
+        }
+    }
+
+    /// A batch left something waiting: the timer, and what would be too late.
+    pub(super) fn look_at_pacer(&mut self, key: usize, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        if peer.pacer.delay() > LATE {
+            let mut late = None;
+            for slot in &peer.slots {
+                let limit = if slot.rank == Rank::Content { LATE_CONTENT } else { LATE };
+                let waits = peer.pacer.delay_of(slot.index.0);
+                if waits > limit && late.is_none_or(|(rank, _)| slot.rank > rank) {
+                    late = Some((slot.rank, slot.index));
+                }
+            }
+            if let Some((_, slot)) = late {
+                self.give_up(key, slot, at, now);
+            }
+        }
+        self.wake_for_pacer(key, now);
+    }
+
+    /// What waits on a slot is dropped; it goes on with a key frame of its base.
+    fn give_up(&mut self, key: usize, index: SlotIndex, at: Micros, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.pacer.forget(index.0);
+        let slot = &mut peer.slots[usize::from(index.0)];
+        slot.queued = None;
+        slot.begin_anew();
+        slot.held_until = at + HOLD;
+        self.stats.backlogs += 1;
+        self.share_out(key, now, Some(Why::Backlog));
+    }
+
+    fn wake_for_pacer(&mut self, key: usize, now: Instant) {
+        if let Some(next) = self.peers.get(key).and_then(|p| p.pacer.next()) {
+            let wait = (next - self.micros(now)).max(0) as u64;
+            self.timers.arm(key, now + Duration::from_micros(wait));
+        }
+    }
+
+    /// Sends the next train of padding, when one is due.
+    pub(super) fn probe(&mut self, key: usize, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key).filter(|p| p.connected() && p.path.is_some()) else {
+            return;
+        };
+        // Padding travels as repair of a picture that flows.
+        let carries = |s: &crate::media::slot::Slot| {
+            let source = self.sources.get(s.feed?)?;
+            (s.layer().is_some() && s.repairs(source.codec)).then_some(usize::from(s.index.0))
+        };
+        let Some(place) = peer.slots.iter().find_map(carries) else {
+            return;
+        };
+        let Some(train) = peer.deliveries.line.train(at) else {
+            return;
+        };
+        let Some(codec) = peer.slots[place].feed.and_then(|s| self.sources.get(s)).map(|s| s.codec) else {
+            return;
+        };
+        if let Some((slot, mut to)) = peer.sending(place, &mut self.out, at) {
+            to.train = train.number;
+            let mut left = train.bytes;
+            while left > 0 {
+                left = left.saturating_sub(slot.pad(codec, &mut to));
+            }
+        }
+        self.stats.probes += 1;
+    }
+}
