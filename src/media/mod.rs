@@ -22,6 +22,7 @@ pub(crate) mod feedback;
 mod fragment;
 mod history;
 pub(crate) mod nack;
+mod omitted;
 pub mod output;
 mod peer;
 mod rate;
@@ -32,6 +33,7 @@ mod shard;
 mod slot;
 pub mod socket;
 mod source;
+mod thinning;
 mod timers;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
