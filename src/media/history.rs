@@ -2,8 +2,8 @@
 //!
 //! Only numbers are kept (the payload is in the ring): 256 packets of video cover about a second
 //! at the top layer. A packet takes 16 bytes; what it shares with its neighbours (source, layer,
-//! VP8 and VP9 offsets) stands once, as a *stretch*. Made when a slot first sends, so an idle slot costs
-//! nothing.
+//! offset of TL0PICIDX) stands once, as a *stretch*. The offset of its PictureID is its own, for it
+//! changes with each picture that is left out. Made when a slot first sends, so an idle slot costs nothing.
 
 use crate::ids::SourceId;
 use crate::media::clock::Micros;
@@ -25,21 +25,22 @@ pub struct Stretch {
     pub layer: u8,
     /// Of the layer when it was sent: one with another SSRC has other packets.
     pub ssrc: u32,
-    pub picture_id: u16,
     pub tl0: u8,
 }
 
 /// One packet as it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Low 32 bits of the extended output sequence number.
-    pub sequence: u32,
     /// Low 32 bits of the extended input sequence number.
     pub ext: u32,
     pub timestamp: u32,
+    /// Output sequence number.
+    pub sequence: u16,
+    /// What was added to its PictureID.
+    pub picture_id: u16,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Cell {
     sent: Sent,
     /// Number of its stretch, modulo 256.
@@ -49,8 +50,15 @@ struct Cell {
     again: u16,
 }
 
+/// A place that holds none yet has been asked for often enough.
+const EMPTY: Cell = Cell {
+    sent: Sent { ext: 0, timestamp: 0, sequence: 0, picture_id: 0 },
+    stretch: 0,
+    times: TIMES,
+    again: 0,
+};
+
 pub struct History {
-    /// A place that holds none yet has sequence number 0, which no packet has.
     cells: Vec<Cell>,
     stretches: [Option<(u8, Stretch)>; STRETCHES],
     newest: u8,
@@ -58,7 +66,7 @@ pub struct History {
 
 impl Default for History {
     fn default() -> Self {
-        Self { cells: vec![Cell::default(); KEPT], stretches: [None; STRETCHES], newest: 0 }
+        Self { cells: vec![EMPTY; KEPT], stretches: [None; STRETCHES], newest: 0 }
     }
 }
 
@@ -70,7 +78,7 @@ impl History {
             self.stretches[at(self.newest)] = Some((self.newest, stretch));
         }
         let cell = Cell { sent, stretch: self.newest, times: 0, again: 0 };
-        self.cells[sent.sequence as usize % KEPT] = cell;
+        self.cells[usize::from(sent.sequence) % KEPT] = cell;
     }
 
     /// The packet with this 16-bit number, unless it was sent again a moment ago.
@@ -78,8 +86,7 @@ impl History {
         let now = (at / 1000) as u16;
         let cell = &mut self.cells[usize::from(sequence) % KEPT];
         let crossed = cell.times > 0 && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
-        let holds = cell.sent.sequence != 0 && cell.sent.sequence as u16 == sequence;
-        if !holds || crossed || cell.times >= TIMES {
+        if cell.sent.sequence != sequence || crossed || cell.times >= TIMES {
             return None;
         }
         let (number, stretch) = self.stretches[usize::from(cell.stretch) % STRETCHES]?;
@@ -96,14 +103,18 @@ mod tests {
     use super::*;
 
     fn stretch(layer: u8) -> Stretch {
-        Stretch { source: SourceId(1), layer, ssrc: 9, picture_id: 0, tl0: 0 }
+        Stretch { source: SourceId(1), layer, ssrc: 9, tl0: 0 }
+    }
+
+    fn sent(sequence: u32, ext: u32) -> Sent {
+        Sent { sequence: sequence as u16, ext, timestamp: ext, picture_id: (ext / 3) as u16 }
     }
 
     #[test]
     fn recent_packets_are_found_and_crossed_requests_are_not_answered_twice() {
         let mut h = History::default();
         for sequence in 65_500u32..65_600 {
-            h.note(Sent { sequence, ext: sequence + 7, timestamp: 0 }, stretch(0));
+            h.note(sent(sequence, sequence + 7), stretch(0));
         }
         assert_eq!(h.again(3, 1_000_000).unwrap().0.ext, 65_539 + 7);
         assert!(h.again(3, 1_000_000).is_none());
@@ -119,15 +130,15 @@ mod tests {
     fn a_packet_keeps_the_stretch_it_was_sent_in() {
         let mut h = History::default();
         for n in 0u32..600 {
-            h.note(Sent { sequence: 1000 + n, ext: n, timestamp: n }, stretch((n / 40 % 3) as u8));
+            h.note(sent(1000 + n, n), stretch((n / 40 % 3) as u8));
         }
         for n in 400u32..600 {
-            let (sent, stretch) = h.again((1000 + n) as u16, i64::from(n) * 100_000).unwrap();
-            assert_eq!((sent.ext, u32::from(stretch.layer)), (n, n / 40 % 3));
+            let (found, stretch) = h.again((1000 + n) as u16, i64::from(n) * 100_000).unwrap();
+            assert_eq!((found, u32::from(stretch.layer)), (sent(1000 + n, n), n / 40 % 3));
         }
         // Nine stretches back: what it belonged to is forgotten, so it is not sent as another's.
         for n in 600u32..610 {
-            h.note(Sent { sequence: 1000 + n, ext: n, timestamp: n }, stretch((n % 2) as u8));
+            h.note(sent(1000 + n, n), stretch((n % 2) as u8));
         }
         assert!(h.again(1560, 0).is_none());
     }
@@ -135,7 +146,7 @@ mod tests {
     #[test]
     fn one_packet_is_sent_again_ten_times_and_no_more() {
         let mut h = History::default();
-        h.note(Sent { sequence: 1000, ext: 1, timestamp: 0 }, stretch(0));
+        h.note(sent(1000, 1), stretch(0));
         let more = (1..100).filter(|n| h.again(1000, n * 20_000).is_some()).count();
         assert_eq!(more, usize::from(TIMES));
     }

@@ -24,6 +24,7 @@ pub(crate) mod feedback;
 mod fragment;
 mod history;
 pub(crate) mod nack;
+mod omitted;
 pub mod output;
 mod pacer;
 mod peer;
@@ -36,6 +37,7 @@ mod share;
 mod slot;
 pub mod socket;
 mod source;
+mod thinning;
 mod timers;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

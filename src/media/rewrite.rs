@@ -1,55 +1,62 @@
 //! Keeping a slot's numbers continuous while its source or layer changes.
 //!
 //! Input numbers are extended (never wrap). A *segment* is one stretch of one layer: it maps
-//! input to output numbers by an offset that shrinks by one for each packet dropped on purpose,
-//! so padding leaves no hole while real losses stay visible and get NACKed. The segment before the
-//! present one is kept, so that a packet of it that was lost and came late still finds its place.
+//! input to output numbers by an offset that shrinks by one for each packet left out on purpose,
+//! so padding and unwanted pictures leave no hole while real losses stay visible and get NACKed.
+//! PictureIDs shrink with each picture left out: receivers wait for one that is missing. The segment
+//! before the present one is kept, so that a packet of it that was lost and came late still finds
+//! its place, and every late packet has the offsets of its place.
 
 use crate::media::codec::Numbers;
+use crate::media::omitted::{Omitted, WINDOW};
 
 /// First output sequence number: far from zero, because some receivers lose count when a packet
 /// from before the first arrives.
 const FIRST_SEQUENCE: u64 = 1000;
 /// Numbers may skip so many, which are lost packets, and no more.
 const MAX_JUMP: u64 = 0x4000;
-const KEPT_DROPS: usize = 16;
-/// How far back a packet may still find its place. Also the guard of the project's first rule: a
-/// number is given once, whatever a sender does.
-const WINDOW: usize = 512;
 
 /// How packets of one layer become packets of the slot.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment {
-    pub layer: u8,
+#[derive(Debug)]
+struct Segment {
+    layer: u8,
     in_first: u64,
-    in_last: u64,
+    /// The first input number of which nothing has come, nor of any behind it.
+    in_next: u64,
     out_first: u64,
-    /// Input numbers dropped on purpose, newest last; older ones are in `dropped_before`.
-    drops: [u64; KEPT_DROPS],
-    drop_count: usize,
-    dropped_before: u64,
+    omitted: Omitted,
     /// Added to time stamps.
-    pub timestamp: u32,
-    pub picture_id: u16,
-    pub tl0: u8,
+    timestamp: u32,
+    /// Added to the PictureID as long as no picture is left out.
+    picture_id: u16,
+    tl0: u8,
 }
 
 impl Segment {
-    fn map(&self, ext: u64) -> Option<u64> {
-        if ext < self.in_first {
-            return None;
-        }
-        let kept = &self.drops[..self.drop_count];
-        if kept.contains(&ext) {
-            return None;
-        }
-        let dropped = self.dropped_before + kept.iter().filter(|d| **d < ext).count() as u64;
-        // A packet from before the oldest remembered drop cannot be placed any more.
-        if self.dropped_before > 0 && kept.first().is_some_and(|d| ext < *d) {
-            return None;
-        }
-        Some(self.out_first + (ext - self.in_first) - dropped)
+    /// Output number and what is added to the PictureID.
+    fn map(&self, ext: u64) -> Option<(u64, u16)> {
+        let since = ext.checked_sub(self.in_first)?;
+        let omitted = self.omitted.before(ext, self.in_next)?;
+        Some((self.out_first + since - omitted.packets, self.picture_id.wrapping_sub(omitted.pictures)))
     }
+
+    fn advance(&mut self, ext: u64) {
+        if ext >= self.in_next {
+            self.omitted.go_on(self.in_next, ext + 1 - self.in_next);
+            self.in_next = ext + 1;
+        }
+    }
+}
+
+/// How a packet stands to those that came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It is of the layer that flows, behind all that came.
+    Newest,
+    /// It may be one that is missing.
+    Late,
+    /// It has no place in the slot's stream.
+    Foreign,
 }
 
 /// One slot's numbers.
@@ -80,19 +87,46 @@ impl Rewriter {
     /// The layer that flows.
     #[must_use]
     pub fn layer(&self) -> Option<u8> {
-        self.current.map(|s| s.layer)
+        self.current.as_ref().map(|s| s.layer)
     }
 
     /// What is added to the current layer's time stamps.
     #[must_use]
     pub fn timestamp_offset(&self) -> Option<u32> {
-        self.current.map(|s| s.timestamp)
+        self.current.as_ref().map(|s| s.timestamp)
     }
 
     /// Nothing flows until the next `switch`; numbers go on from where they are.
     pub fn stop(&mut self) {
         self.current = None;
         self.previous = None;
+    }
+
+    /// How a packet stands to the others of the layer that flows, or that flowed before it.
+    #[must_use]
+    pub fn order(&self, layer: u8, ext: u64) -> Order {
+        let newest = self.current.as_ref().is_some_and(|s| s.layer == layer && ext >= s.in_next);
+        if newest {
+            return Order::Newest;
+        }
+        if self.late_segment(layer, ext).is_some() { Order::Late } else { Order::Foreign }
+    }
+
+    fn late_segment(&self, layer: u8, ext: u64) -> Option<&Segment> {
+        let of = |s: &&Segment| s.layer == layer && ext >= s.in_first && ext < s.in_next;
+        [&self.current, &self.previous].into_iter().flatten().find(of)
+    }
+
+    /// Whether the packet was left out on purpose; `false` also when it is too old to tell.
+    #[must_use]
+    pub fn was_left_out(&self, layer: u8, ext: u64) -> bool {
+        self.late_segment(layer, ext).is_some_and(|s| s.omitted.contains(ext, s.in_next))
+    }
+
+    /// Whether anything was left out of what flows or flowed before it.
+    #[must_use]
+    pub fn leaves_out(&self) -> bool {
+        [&self.current, &self.previous].into_iter().flatten().any(|s| !s.omitted.none())
     }
 
     /// The packet `ext` of `layer` begins a new segment. `timestamp` is the wanted output time
@@ -120,15 +154,13 @@ impl Rewriter {
             let next_tl0 = self.last_tl0.wrapping_add(1);
             (next_id.wrapping_sub(id) & 0x7fff, next_tl0.wrapping_sub(tl0))
         });
-        self.previous = self.current.filter(|_| same_source);
+        self.previous = self.current.take().filter(|_| same_source);
         self.current = Some(Segment {
             layer,
             in_first: ext,
-            in_last: ext,
+            in_next: ext,
             out_first: self.last_sequence.map_or(FIRST_SEQUENCE, |s| s + 1),
-            drops: [0; KEPT_DROPS],
-            drop_count: 0,
-            dropped_before: 0,
+            omitted: Omitted::default(),
             timestamp: timestamp.wrapping_sub(input),
             picture_id,
             tl0,
@@ -138,15 +170,18 @@ impl Rewriter {
     /// Places a packet of `layer`; `None`: it is not of this slot's stream any more.
     pub fn place(&mut self, layer: u8, ext: u64, input: u32) -> Option<Placed> {
         let current = self.current.as_mut()?;
-        let (segment, sequence) = if current.layer == layer && ext >= current.in_first {
-            current.in_last = current.in_last.max(ext);
-            (*current, current.map(ext)?)
+        let (sequence, picture_id, segment) = if current.layer == layer && ext >= current.in_first {
+            let (sequence, picture_id) = current.map(ext)?;
+            current.advance(ext);
+            (sequence, picture_id, &*current)
         } else {
             // In an old segment only what lies below its end: later packets were never due.
             let first = current.out_first;
-            let old = self.previous.filter(|s| s.layer == layer && ext < s.in_last)?;
-            (old, old.map(ext).filter(|sequence| *sequence < first)?)
+            let old = self.previous.as_ref().filter(|s| s.layer == layer && ext < s.in_next)?;
+            let (sequence, picture_id) = old.map(ext).filter(|(sequence, _)| *sequence < first)?;
+            (sequence, picture_id, old)
         };
+        let (offset, tl0) = (segment.timestamp, segment.tl0);
         // Receivers know 16 bits of a number. After a larger jump, which no network makes, they would
         // count turns wrongly, and with AES-CM so would our library: the slot begins anew instead.
         if self.last_sequence.is_some_and(|last| sequence > last + MAX_JUMP) {
@@ -154,11 +189,11 @@ impl Rewriter {
             return None;
         }
         self.give(sequence)?;
-        let timestamp = input.wrapping_add(segment.timestamp);
+        let timestamp = input.wrapping_add(offset);
         if self.last_timestamp.is_none_or(|last| timestamp.wrapping_sub(last) as i32 > 0) {
             self.last_timestamp = Some(timestamp);
         }
-        Some(Placed { sequence, timestamp, picture_id: segment.picture_id, tl0: segment.tl0 })
+        Some(Placed { sequence, timestamp, picture_id, tl0 })
     }
 
     /// Marks a number as given. `None`: it was given before, or is too old to tell.
@@ -193,18 +228,27 @@ impl Rewriter {
     }
 
     /// The packet `ext` of `layer` is left out and leaves no hole, unless later ones went already.
-    pub fn drop_packet(&mut self, layer: u8, ext: u64) {
-        let Some(s) = self.current.as_mut().filter(|s| s.layer == layer && ext > s.in_last) else {
-            return;
-        };
-        if s.drop_count == KEPT_DROPS {
-            s.drops.rotate_left(1);
-            s.drop_count -= 1;
-            s.dropped_before += 1;
+    /// `picture`: with it a picture is left out.
+    pub fn leave_out(&mut self, layer: u8, ext: u64, picture: bool) {
+        if self.order(layer, ext) == Order::Newest
+            && let Some(s) = &mut self.current
+        {
+            if ext > s.in_next {
+                s.advance(ext - 1);
+            }
+            s.omitted.leave_out(ext, 1, picture);
+            s.in_next = ext + 1;
         }
-        s.drops[s.drop_count] = ext;
-        s.drop_count += 1;
-        s.in_last = ext;
+    }
+
+    /// The packets that are missing between those that came and `ext` are not waited for.
+    pub fn leave_out_gap(&mut self, layer: u8, ext: u64) {
+        if self.order(layer, ext) == Order::Newest
+            && let Some(s) = &mut self.current
+        {
+            s.omitted.leave_out(s.in_next, ext - s.in_next, false);
+            s.in_next = ext;
+        }
     }
 }
 
@@ -244,18 +288,18 @@ mod tests {
         let mut r = Rewriter::default();
         r.switch(0, 10, 0, 0, None, true);
         r.place(0, 10, 0);
-        r.drop_packet(0, 11);
-        r.drop_packet(0, 12);
+        r.leave_out(0, 11, false);
+        r.leave_out(0, 12, false);
         assert_eq!(r.place(0, 14, 0).unwrap().sequence, 1002);
         assert_eq!(r.place(0, 13, 0).unwrap().sequence, 1001, "late, with the offset of its place");
         assert_eq!(r.place(0, 11, 0), None);
-        r.drop_packet(0, 13);
+        r.leave_out(0, 13, false);
         assert_eq!(r.place(0, 15, 0).unwrap().sequence, 1003, "too late to close the gap");
-        for ext in 16..60 {
-            r.drop_packet(0, ext);
+        for ext in 16..600 {
+            r.leave_out(0, ext, false);
         }
-        assert_eq!(r.place(0, 60, 0).unwrap().sequence, 1004);
-        assert_eq!(r.place(0, 16, 0), None, "before the remembered drops");
+        assert_eq!(r.place(0, 600, 0).unwrap().sequence, 1004);
+        assert_eq!(r.place(0, 16, 0), None, "before those that are remembered");
     }
 
     #[test]
@@ -265,7 +309,7 @@ mod tests {
         for ext in 500..504 {
             r.place(0, ext, 0);
         }
-        r.drop_packet(0, 505);
+        r.leave_out(0, 505, false);
         r.switch(1, 9, 0, 0, None, true);
         assert_eq!(r.place(1, 9, 0).unwrap().sequence, 1004);
         assert_eq!(r.place(0, 504, 0), None, "its number went to the new layer");
@@ -280,8 +324,8 @@ mod tests {
         assert_eq!(r.place(0, 500 + MAX_JUMP, 0).unwrap().sequence, 1000 + MAX_JUMP);
         // Two dropped packets carry the input on by half a turn each.
         let far = 500 + MAX_JUMP + 2 * 0x7fff;
-        r.drop_packet(0, 500 + MAX_JUMP + 0x7fff);
-        r.drop_packet(0, far);
+        r.leave_out(0, 500 + MAX_JUMP + 0x7fff, false);
+        r.leave_out(0, far, false);
         assert_eq!(r.place(0, far + 1, 0), None);
         assert_eq!(r.layer(), None, "it begins anew");
         r.switch(0, far + 2, 0, 0, None, true);
@@ -317,7 +361,7 @@ mod tests {
             let at = &mut next[usize::from(layer)];
             *at += 1;
             match rand(20) {
-                0 => r.drop_packet(layer, *at),
+                0 => r.leave_out(layer, *at, false),
                 1 => {} // lost for now
                 2 => {
                     before = layer;
@@ -402,7 +446,7 @@ mod tests {
         r.switch(0, 30, 0, 0, None, true);
         r.place(0, 30, 0);
         assert_eq!(r.place(1, 9, 0), None, "given once");
-        r.drop_packet(0, 29);
+        r.leave_out(0, 29, false);
         assert_eq!(r.place(0, 31, 0).unwrap().sequence, r.place(0, 32, 0).unwrap().sequence - 1);
     }
 

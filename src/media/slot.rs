@@ -7,18 +7,19 @@
 use std::time::Instant;
 
 use crate::media::clock::{Micros, SenderClock, ticks};
-use crate::media::codec::Codec;
+use crate::media::codec::{Codec, Temporal};
 use crate::media::command::{ALL_TEMPORAL, Grant, LayerIndex, Rank, SlotIndex};
 use crate::media::delivery::Deliveries;
 use crate::media::history::{History, Sent, Stretch};
 use crate::media::negotiate::{MediaKind, SlotSetup};
 use crate::media::output::{Class, Output, Path};
 use crate::media::pacer::{Pacer, Waiting};
-use crate::media::rewrite::{Placed, Rewriter};
+use crate::media::rewrite::{Order, Placed, Rewriter};
 use crate::media::ring::Entry;
 use crate::media::rtp::Outgoing;
 use crate::media::share::Share;
 use crate::media::source::Source;
+use crate::media::thinning::Thinning;
 use crate::media::transport::srtp::Sealer;
 
 /// A group of pictures that a joiner gets at once: at most this old, …
@@ -50,9 +51,12 @@ pub struct Slot {
     pub held_until: Micros,
     /// The layer of its last packet that waits in the pacer.
     pub queued: Option<u8>,
+    /// The highest temporal layer that it gets: fewer pictures, each as good.
+    pub max_temporal: u8,
     /// Of the route that feeds it.
     pub turn: u32,
     rewriter: Rewriter,
+    thinning: Thinning,
     /// First time stamp of the slot's time line.
     base: u32,
     history: Option<Box<History>>,
@@ -114,8 +118,10 @@ impl Slot {
             granted: Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL),
             held_until: 0,
             queued: None,
+            max_temporal: Temporal::HIGHEST,
             turn: 0,
             rewriter: Rewriter::default(),
+            thinning: Thinning::default(),
             base,
             history: None,
             rtx_sequence: 1000,
@@ -263,7 +269,7 @@ impl Slot {
             }
         }
         if entry.is_padding() {
-            self.rewriter.drop_packet(layer, ext);
+            self.rewriter.leave_out(layer, ext, false);
             return None;
         }
         self.send(source, layer, entry, payload, to)
@@ -288,6 +294,7 @@ impl Slot {
         let numbers = entry.payload.numbers.map(|n| (n, payload));
         let same = !self.announce;
         self.rewriter.switch(layer, entry.ext, entry.timestamp, timestamp, numbers, same);
+        self.thinning = Thinning::default();
         self.report_now = true;
     }
 
@@ -300,6 +307,9 @@ impl Slot {
         to: &mut Sending<'_>,
     ) -> Option<u32> {
         let codec = self.codecs[source.codec.index()]?;
+        if source.codec == Codec::Vp8 && !self.is_wanted(source, layer, entry, payload) {
+            return None;
+        }
         let placed = self.rewriter.place(layer, entry.ext, entry.timestamp)?;
         let extension = match self.kind {
             MediaKind::Audio => to.audio_level,
@@ -330,13 +340,49 @@ impl Slot {
         self.bytes += payload.len() as u64;
         self.count_sent(size, to);
         if codec.rtx_payload_type.is_some() {
-            let (sequence, ext) = (placed.sequence as u32, entry.ext as u32);
-            let Placed { picture_id, tl0, timestamp, .. } = placed;
+            let Placed { sequence, timestamp, picture_id, tl0 } = placed;
+            let sent = Sent { ext: entry.ext as u32, timestamp, sequence: sequence as u16, picture_id };
             let ssrc = source.layers[usize::from(layer)].as_ref().map_or(0, |l| l.ssrc);
-            let stretch = Stretch { source: source.id, layer, ssrc, picture_id, tl0 };
-            self.history.get_or_insert_default().note(Sent { sequence, ext, timestamp }, stretch);
+            let stretch = Stretch { source: source.id, layer, ssrc, tl0 };
+            self.history.get_or_insert_default().note(sent, stretch);
         }
         std::mem::take(&mut self.announce).then_some(placed.timestamp)
+    }
+
+    /// Whether the packet's picture is to be sent; if not, its number and that of its picture are
+    /// taken out.
+    fn is_wanted(&mut self, source: &Source, layer: u8, entry: &Entry, payload: &[u8]) -> bool {
+        match self.rewriter.order(layer, entry.ext) {
+            Order::Newest => {}
+            // Where it left a hole it goes, above the limit or not, unless its picture did not.
+            Order::Late => {
+                return !self.rewriter.leaves_out() || !self.picture_was_left_out(source, layer, entry);
+            }
+            Order::Foreign => return false,
+        }
+        let (timestamp, marker) = (entry.timestamp, entry.marker);
+        let verdict = self.thinning.judge(entry.payload, payload, timestamp, marker, self.max_temporal);
+        if verdict.gap {
+            self.rewriter.leave_out_gap(layer, entry.ext);
+        }
+        if !verdict.send {
+            self.rewriter.leave_out(layer, entry.ext, verdict.picture);
+        }
+        verdict.send
+    }
+
+    /// Whether another packet of the same picture was left out.
+    fn picture_was_left_out(&self, source: &Source, layer: u8, entry: &Entry) -> bool {
+        let Some(l) = &source.layers[usize::from(layer)] else {
+            return false;
+        };
+        let fellow = |ext: &u64| l.ring.get(*ext).is_some_and(|(e, _)| e.timestamp == entry.timestamp);
+        let left_out = |ext: u64| {
+            let media = l.ring.get(ext).is_some_and(|(e, _)| !e.is_padding());
+            media && self.rewriter.was_left_out(layer, ext)
+        };
+        (entry.ext + 1..).take_while(fellow).any(left_out)
+            || (0..entry.ext).rev().take_while(fellow).any(left_out)
     }
 
     /// The transport-wide number of the packet that is being written, with its extension's id.
@@ -395,7 +441,7 @@ impl Slot {
         let body = arena.len();
         arena.extend_from_slice(payload);
         if let Some(numbers) = entry.payload.numbers {
-            numbers.patch(&mut arena[body..], stretch.picture_id, stretch.tl0);
+            numbers.patch(&mut arena[body..], sent.picture_id, stretch.tl0);
         }
         to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
         let size = to.out.commit(start, to.path, Class::Video);

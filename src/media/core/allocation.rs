@@ -119,11 +119,11 @@ impl Core {
         };
         let slot = &mut peer.slots[place];
         let before = std::mem::replace(&mut slot.granted, grant);
-        if let Grant::Layer(_, temporal) = grant {
-            slot.max_temporal = temporal;
-        }
         if before == grant {
             return;
+        }
+        if let Grant::Layer(_, temporal) = grant {
+            slot.max_temporal = temporal;
         }
         let (rises, stop) = match (before, grant) {
             (Grant::Paused, _) => (true, false),

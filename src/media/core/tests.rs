@@ -8,6 +8,7 @@ mod picture;
 mod receiving;
 mod redundancy;
 mod sending;
+mod temporal;
 mod world;
 
 use std::collections::HashMap;

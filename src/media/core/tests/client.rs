@@ -94,6 +94,12 @@ pub struct Client {
     pub layers_from: usize,
     /// Payload of a picture's packet.
     pub picture_bytes: usize,
+    /// Its pictures have 1 to so many packets; 0: as many as their layer is high.
+    pub most_packets: u8,
+    /// TID and Y of its pictures (VP8), from each key frame on; empty: all are of one layer.
+    pub pattern: &'static [(u8, bool)],
+    /// TID and Y of each picture that it made, and whether it was a key frame.
+    pub made: Vec<(u8, bool, bool)>,
     offer: Offer,
     provider: Arc<dyn CryptoProvider>,
     certificate: Certificate,
@@ -137,6 +143,9 @@ impl Client {
             layers_on: 3,
             layers_from: 0,
             picture_bytes: 200,
+            most_packets: 0,
+            pattern: &[],
+            made: Vec::new(),
             offer: offer.clone(),
             provider,
             certificate,

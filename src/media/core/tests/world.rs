@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::ids::{HubId, PeerId, SourceId};
-use crate::media::command::{Command, Event, LayerIndex, Route, SlotIndex};
+use crate::media::command::{Command, Event, LayerIndex, Rank, Route, SlotIndex};
 use crate::media::core::Core;
 use crate::media::core::tests::client::{Client, Packet};
 use crate::media::negotiate::{Accepted, Codec, Negotiator, PeerRequest, SourceKind};
@@ -176,7 +176,7 @@ impl World {
         max_layer: u8,
         turn: u32,
     ) {
-        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn };
+        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn, rank: Rank::Lead };
         let peer = self.peer(client);
         self.core.handle_command(Command::Route { peer, routes: vec![route] }, self.now);
         self.exchange();

@@ -131,10 +131,17 @@ impl Client {
         let layers = self.offer.sources.iter().find(|s| s.0 == SourceKind::Camera).unwrap().1;
         self.frame += 1;
         let key = std::mem::take(&mut self.key_next);
+        let since_key = self.made.iter().rev().take_while(|m| !m.2).count() + 1;
+        let place = if key { 0 } else { since_key % self.pattern.len().max(1) };
+        let (tid, sync) = self.pattern.get(place).copied().unwrap_or_default();
+        self.made.push((tid, sync, key));
         for (layer, name) in
             RIDS.into_iter().enumerate().take(layers.min(self.layers_on)).skip(self.layers_from)
         {
-            let of = layer as u8 + 1;
+            let of = match self.most_packets {
+                0 => layer as u8 + 1,
+                most => 1 + (self.frame % u32::from(most)) as u8,
+            };
             let timestamp = self.timestamp(1 + layer, 90_000, at);
             let frame = self.frame;
             for packet in 0..of {
@@ -158,7 +165,12 @@ impl Client {
 
     fn picture(&self, frame: u32, layer: u8, packet: u8, of: u8, key: bool) -> Vec<u8> {
         let tag = Tag { client: self.tag, layer, frame, packet, of, key, numbers: None };
-        tag.write(self.offer.codec, self.picture_bytes)
+        let mut p = tag.write(self.offer.codec, self.picture_bytes);
+        if let (false, Some((tid, sync, _))) = (self.pattern.is_empty(), self.made.last()) {
+            p[4] = self.made.iter().filter(|m| m.0 == 0).count() as u8;
+            p[5] = tid << 6 | u8::from(*sync) << 5;
+        }
+        p
     }
 
     /// The next sequence number of a stream.
