@@ -1,14 +1,16 @@
 //! From the plan to the slots: only differences become routes and `slots` messages.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use crate::ids::{ParticipantId, PeerId};
 use crate::lesson::LessonError;
 use crate::lesson::lesson::Lesson;
-use crate::lesson::plan::{Assignment, SeatNumber, SeatView, plan};
-use crate::lesson::roster::{Fed, Peer};
+use crate::lesson::plan::{Assignment, Common, SeatNumber, Senders, plan};
+use crate::lesson::roster::{Fed, Peer, Seat};
 use crate::media::command::{Command, LayerIndex, Route, SlotIndex};
-use crate::session::message::{LessonState, Participant, ServerMessage};
+use crate::session::message::{LessonState, Role, ServerMessage};
 
 /// What one peer's new plan changes.
 #[derive(Default)]
@@ -18,22 +20,35 @@ struct Difference {
     told: Vec<SlotIndex>,
 }
 
+/// What is shown in a lesson, as its plans and its people know it. Changes with `settle` alone.
+#[derive(Default)]
+pub struct Show {
+    /// Seats that send something open.
+    pub senders: Senders,
+    common: Common,
+    /// Of whom classrooms hear.
+    pub public: BTreeSet<SeatNumber>,
+}
+
 impl Lesson {
     /// Sends what changed since the last time: roster entries, who leads, routes and slots. In this
-    /// order, so that a page knows whom it is told of.
+    /// order, so that a page knows whom it is told of, as long as it is shown anything of them.
     pub fn settle(&mut self, now: Instant) {
         self.do_what_is_due(now);
         self.end_late_handovers(now);
-        for id in std::mem::take(&mut self.changed) {
-            let entry: Option<Participant> = self.roster.get(&id).map(|s| s.participant());
-            if let Some(participant) = entry {
-                self.broadcast(&ServerMessage::Participant { participant });
-            }
+        let stale = std::mem::take(&mut self.stale);
+        for number in &stale {
+            match self.roster.by_number(*number).and_then(Seat::sender_view) {
+                Some(view) => self.show.senders.insert(*number, view),
+                None => self.show.senders.remove(number),
+            };
         }
-        if std::mem::take(&mut self.replan) {
+        let vanished = self.tell_people(&stale);
+        if std::mem::take(&mut self.replan) || !stale.is_empty() {
             self.tell_lead(now);
-            self.apply_plan();
+            self.apply_plan(&stale);
         }
+        self.tell_vanished(&vanished);
     }
 
     /// Tells everybody when somebody else leads than before.
@@ -69,28 +84,40 @@ impl Lesson {
         max_layer: u8,
     ) -> Result<(), LessonError> {
         let seat = self.roster.get_mut(id).ok_or(LessonError::UnknownParticipant)?;
+        let number = seat.number;
         let peer = seat.peers_mut().last().ok_or(LessonError::UnknownSlot)?;
         let slot = peer.slot_by_mid(mid).ok_or(LessonError::UnknownSlot)?.slot;
         let layer = LayerIndex(max_layer.min(LayerIndex::TOP.0));
         if let Some(source) = peer.feeds.get(&slot).map(|fed| fed.assignment.source) {
             peer.wishes.insert(slot, (source, layer));
-            self.replan = true;
+            self.stale.insert(number);
         }
         Ok(())
     }
 
-    fn apply_plan(&mut self) {
+    /// Plans anew for whom anything may be different: everybody when what all see is, else the stale
+    /// seats, and those whose wall has everybody on it.
+    fn apply_plan(&mut self, stale: &BTreeSet<SeatNumber>) {
         // Before 上课 nobody is shown to anybody.
         let live = self.state == LessonState::Live;
-        let lead = self.lead;
-        let views: Vec<SeatView> = self.roster.iter().map(|s| s.view()).collect();
-        // Receivers look at every seat that sends; most of a large lecture sends nothing open.
-        let senders: Vec<SeatView> = views.iter().filter(|v| !v.sources.is_empty()).cloned().collect();
-        for own in &views {
-            for peer in &own.peers {
-                let new = if live { plan(lead, &senders, own, peer) } else { Vec::new() };
-                self.apply_to_peer(own.seat, peer.peer, &new);
+        let nobody = Senders::new();
+        let senders = if live { &self.show.senders } else { &nobody };
+        let common = Common::new(self.lead, senders);
+        let all = common != self.show.common;
+        let mut plans = Vec::new();
+        for seat in self.roster.iter() {
+            let role = seat.member.role;
+            if !(all || role == Role::Lead || stale.contains(&seat.number)) {
+                continue;
             }
+            for peer in seat.peers() {
+                let new = plan(&common, senders, (seat.number, role), &peer.view());
+                plans.push((seat.number, peer.id, new));
+            }
+        }
+        self.show.common = common;
+        for (seat, peer, new) in plans {
+            self.apply_to_peer(seat, peer, &new);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
+use crate::lesson::feeds::Show;
 use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;
@@ -45,6 +46,8 @@ pub struct Lesson {
     pub(super) roster: Roster,
     /// Who led when the others were last told.
     pub(super) lead: Option<SeatNumber>,
+    /// What was shown at the last `settle`.
+    pub(super) show: Show,
     empty_since: Option<Instant>,
     pub(super) running: Codec,
     pub(super) hub: HubId,
@@ -56,6 +59,9 @@ pub struct Lesson {
 
     // Stale for the others until `settle`.
     pub(super) changed: BTreeSet<ParticipantId>,
+    /// Seats that may send or take something else than at the last `settle`.
+    pub(super) stale: BTreeSet<SeatNumber>,
+    /// Everybody's plan may be another.
     pub(super) replan: bool,
     /// What an event made due and needs the time for.
     pub(super) due: Vec<Due>,
@@ -102,7 +108,9 @@ impl Lesson {
             kicked: HashSet::new(),
             handovers: Vec::new(),
             changed: BTreeSet::new(),
+            stale: BTreeSet::new(),
             replan: false,
+            show: Show::default(),
             due: Vec::new(),
             media: parts.media,
             negotiator: parts.negotiator,
@@ -157,11 +165,11 @@ impl Lesson {
             seat.said = None;
         }
         let kept = seat.current.as_ref().map(|p| p.id);
+        self.stale.insert(seat.number);
         for peer in dropped.into_iter().flatten() {
             self.remove_peer(peer.id);
         }
         self.changed.insert(actor.member.id.clone());
-        self.replan = true;
         Ok(kept)
     }
 
@@ -342,8 +350,8 @@ impl Lesson {
         self.changed.remove(id);
         // First who leads instead, so that no page is without a teacher for a moment.
         self.tell_lead(now);
-        self.broadcast(&ServerMessage::ParticipantLeft { id: id.clone() });
-        self.replan = true;
+        self.tell_left(&seat);
+        self.stale.insert(seat.number);
         if self.roster.is_empty() {
             self.empty_since = Some(now);
         }
@@ -370,7 +378,8 @@ impl Lesson {
         } else {
             SlotPlan { audio: 0, video: 0 }
         };
-        let roster: Vec<Participant> = self.roster.iter().map(|s| s.participant()).collect();
+        let known = self.roster.iter().filter(|s| self.knows_of(&actor.member, s));
+        let roster: Vec<Participant> = known.map(|s| s.participant()).collect();
         ServerMessage::Welcome {
             version: PROTOCOL_VERSION,
             participant: actor.member.id.clone(),
@@ -398,10 +407,6 @@ impl Lesson {
             let hub = self.hub;
             self.media.surely(move || Command::CloseHub { hub });
         }
-        for seat in self.roster.iter_mut() {
-            seat.older = None;
-            seat.current = None;
-            seat.pending = None;
-        }
+        self.roster.drop_peers();
     }
 }

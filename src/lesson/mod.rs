@@ -7,8 +7,8 @@
 //!
 //! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
-//! their handover), `people` (mute, kick), `feeds` (from the plan to the slots), `attached` (seats
-//! without a page), `task` (the loop).
+//! their handover), `people` (mute, kick), `known` (who is told of whom), `feeds` (from the plan to the
+//! slots), `attached` (seats without a page), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -20,6 +20,7 @@ mod attached;
 pub mod config;
 pub mod directory;
 mod feeds;
+mod known;
 #[allow(clippy::module_inception)]
 mod lesson;
 #[cfg(test)]

@@ -8,8 +8,8 @@
 //! `MAX_MESSAGES` of the others, or beyond `MAX_BYTES` in all, marks the box as overflowed, and the
 //! session that drains it closes. A broadcast is encoded once and shared.
 //!
-//! News of other people may wait a moment (`may_wait`), until something else comes: when 300 boards
-//! join at the bell, each would otherwise be woken for every step of every other.
+//! News of other people may wait a moment (`may_wait`), until something else comes: an observer knows
+//! everybody, and would be woken for every step of 300 boards that join at the bell.
 //!
 //! A seat without a page (WHIP, WHEP) has a box that keeps nothing but the goodbye.
 

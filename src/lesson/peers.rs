@@ -56,7 +56,8 @@ impl Lesson {
         };
         let fallback = fallback(self.running, &peer.decodes);
         let old_codec = preferred != self.running && peer.sent_video().any(|codec| codec != self.running);
-        let older = seat.pending.replace(peer);
+        self.stale.insert(seat.number);
+        let older = self.roster.add_peer(&actor.member.id, peer);
         actor.outbox.push(&answer);
         if let Some(older) = older {
             self.remove_peer(older.id);
@@ -66,7 +67,6 @@ impl Lesson {
         } else if old_codec {
             actor.outbox.push(&renew("codec_changed"));
         }
-        self.replan = true;
         Ok(())
     }
 
@@ -116,19 +116,20 @@ impl Lesson {
             self.handovers.push(Handover { older: older.id, until: None });
         }
         self.changed.insert(seat.member.id.clone());
+        self.stale.insert(seat.number);
         self.due.extend(seat.due_when_connected(id));
         for peer in gone {
             self.remove_peer(peer);
         }
-        self.replan = true;
     }
 
     pub(super) fn peer_closed(&mut self, id: PeerId, reason: CloseReason) {
         let Some(seat) = self.roster.by_peer_mut(id) else { return };
-        self.replan = true;
+        self.stale.insert(seat.number);
         if seat.older.as_ref().is_some_and(|p| p.id == id) {
             // Its page needs it no more, or it was broken: the newer one is there.
             seat.older = None;
+            self.roster.forget_peer(id);
             return;
         }
         if seat.pending.as_ref().is_some_and(|p| p.id == id) {
@@ -144,6 +145,7 @@ impl Lesson {
         }
         self.due.extend(seat.due_when_closed(id));
         self.changed.insert(seat.member.id.clone());
+        self.roster.forget_peer(id);
     }
 
     pub(super) fn source_flows(&mut self, id: SourceId, flowing: bool) {
@@ -155,7 +157,7 @@ impl Lesson {
         }
         self.changed.insert(seat.member.id.clone());
         let Some(older) = seat.older.as_ref().map(|p| p.id) else { return };
-        self.replan = true;
+        self.stale.insert(seat.number);
         if !seat.hands_over() {
             self.end_handover(older);
         }
@@ -184,10 +186,10 @@ impl Lesson {
 
     /// The older peer goes, if it is still there.
     fn end_handover(&mut self, older: PeerId) {
-        let seat = self.roster.by_peer_mut(older);
-        if seat.and_then(|seat| seat.older.take_if(|p| p.id == older)).is_some() {
+        let Some(seat) = self.roster.by_peer_mut(older) else { return };
+        if seat.older.take_if(|p| p.id == older).is_some() {
+            self.stale.insert(seat.number);
             self.remove_peer(older);
-            self.replan = true;
         }
     }
 
@@ -203,6 +205,7 @@ impl Lesson {
     }
 
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
+        self.roster.forget_peer(peer);
         self.media.surely(move || Command::RemovePeer { peer });
     }
 }

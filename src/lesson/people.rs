@@ -16,8 +16,8 @@ impl Lesson {
         let Some(seat) = self.roster.get_mut(id) else { return };
         if seat.said.as_ref() != Some(&state) {
             seat.said = Some(state);
+            self.stale.insert(seat.number);
             self.changed.insert(id.clone());
-            self.replan = true;
         }
     }
 
@@ -40,13 +40,13 @@ impl Lesson {
         } else {
             seat.closed.retain(|k| *k != kind);
         }
+        self.stale.insert(seat.number);
         let sources = seat.peers().flat_map(|p| &p.sources);
         let gated: Vec<_> = sources.filter(|s| s.info.kind == kind).map(|s| s.info.source).collect();
         for source in gated {
             self.media.surely(move || Command::Gate { source, open: !muted });
         }
         self.changed.insert(id.clone());
-        self.replan = true;
         Ok(())
     }
 

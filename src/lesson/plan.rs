@@ -12,6 +12,8 @@
 //! free is used again. Stability goes by (seat, kind), not by source: a classroom that reconnects
 //! takes its own place back.
 
+use std::collections::BTreeMap;
+
 use crate::ids::{PeerId, SourceId};
 use crate::media::command::{LayerIndex, SlotIndex};
 use crate::media::negotiate::{Codec, SourceKind};
@@ -26,17 +28,16 @@ const FIXED: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeatNumber(pub u64);
 
-/// One seat as the plan sees it. Seats come in the order of their numbers.
-#[derive(Clone, Debug)]
-pub struct SeatView {
+/// One seat that sends something, as the plan sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SenderView {
     pub seat: SeatNumber,
     pub role: Role,
     pub sources: Vec<SourceView>,
-    pub peers: Vec<PeerView>,
 }
 
 /// A source that may be shown or heard: sent by its owner and not closed by the lead.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SourceView {
     pub source: SourceId,
     pub kind: SourceKind,
@@ -66,38 +67,67 @@ pub struct Assignment {
     pub max_layer: LayerIndex,
 }
 
-/// The feeds of one peer; slots that are not named are silent.
-///
-/// `lead` is the seat that leads now; without one, receivers get only open microphones.
+/// All seats that send something, in the order of their numbers.
+pub type Senders = BTreeMap<SeatNumber, SenderView>;
+
+/// What the plan of every receiver and observer rests on: while it stays the same, theirs do, and
+/// one seat's news costs one seat's plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Common {
+    /// The seat that leads, when it sends.
+    lead: Option<SenderView>,
+    /// Open microphones of all others.
+    mics: Vec<(Wanted, SourceId)>,
+}
+
+impl Common {
+    /// `lead`: the seat that leads now; without one, receivers get only open microphones.
+    #[must_use]
+    pub fn new(lead: Option<SeatNumber>, senders: &Senders) -> Self {
+        let others = senders.values().filter(|s| Some(s.seat) != lead);
+        let mic = |s: &SenderView| {
+            let source = s.source(SourceKind::Mic)?;
+            Some(((s.seat, source.kind), source.source))
+        };
+        Self { lead: lead.and_then(|l| senders.get(&l)).cloned(), mics: others.filter_map(mic).collect() }
+    }
+}
+
+impl SenderView {
+    #[must_use]
+    pub fn source(&self, kind: SourceKind) -> Option<&SourceView> {
+        self.sources.iter().find(|s| s.kind == kind)
+    }
+}
+
+/// The feeds of one peer of this seat; slots that are not named are silent. `common` is made of
+/// these `senders`.
 #[must_use]
 pub fn plan(
-    lead: Option<SeatNumber>,
-    seats: &[SeatView],
-    own: &SeatView,
+    common: &Common,
+    senders: &Senders,
+    (own, role): (SeatNumber, Role),
     peer: &PeerView,
 ) -> Vec<Assignment> {
     let taker = Taker { own, peer };
-    match own.role {
-        Role::Lead => taker.lead(seats),
-        Role::Receiver | Role::Observer => {
-            let lead = lead.and_then(|number| seats.iter().find(|s| s.seat == number));
-            taker.receiver(lead, seats)
-        }
+    match role {
+        Role::Lead => taker.lead(senders),
+        Role::Receiver | Role::Observer => taker.receiver(common),
         Role::Admin => Vec::new(),
     }
 }
 
 struct Taker<'a> {
-    own: &'a SeatView,
+    own: SeatNumber,
     peer: &'a PeerView,
 }
 
 impl Taker<'_> {
-    fn lead(&self, seats: &[SeatView]) -> Vec<Assignment> {
+    fn lead(&self, senders: &Senders) -> Vec<Assignment> {
         let others = || {
-            let seated = |role| move |s: &&SeatView| s.role == role && s.seat != self.own.seat;
-            let receivers = seats.iter().filter(seated(Role::Receiver));
-            receivers.chain(seats.iter().filter(seated(Role::Lead)))
+            let seated = |role| move |s: &&SenderView| s.role == role && s.seat != self.own;
+            let receivers = senders.values().filter(seated(Role::Receiver));
+            receivers.chain(senders.values().filter(seated(Role::Lead)))
         };
         let cameras: Vec<_> = others().filter_map(|s| self.takes(s, SourceKind::Camera)).collect();
         let mics: Vec<_> = others().filter_map(|s| self.takes(s, SourceKind::Mic)).collect();
@@ -107,8 +137,8 @@ impl Taker<'_> {
         out
     }
 
-    fn receiver(&self, lead: Option<&SeatView>, seats: &[SeatView]) -> Vec<Assignment> {
-        let from_lead = |kind| lead.and_then(|seat| self.takes(seat, kind));
+    fn receiver(&self, common: &Common) -> Vec<Assignment> {
+        let from_lead = |kind| common.lead.as_ref().and_then(|seat| self.takes(seat, kind));
         let content = from_lead(SourceKind::Content);
         let camera_layer =
             if content.is_some() { LayerIndex(LayerIndex::TOP.0 - 1) } else { LayerIndex::TOP };
@@ -126,19 +156,15 @@ impl Taker<'_> {
         ];
         let mut out: Vec<Assignment> =
             fixed.into_iter().filter_map(|(slot, feed, layer)| Some(assign(*slot?, feed?, layer))).collect();
-        let mics: Vec<_> = seats
-            .iter()
-            .filter(|s| s.seat != self.own.seat && lead.is_none_or(|l| l.seat != s.seat))
-            .filter_map(|s| self.takes(s, SourceKind::Mic))
-            .collect();
+        let mics: Vec<_> = common.mics.iter().filter(|((seat, _), _)| *seat != self.own).copied().collect();
         let rest = self.peer.audio.get(FIXED..).unwrap_or_default();
         out.extend(self.keep_places(rest, &mics, LayerIndex::TOP));
         out
     }
 
     /// The seat's source of this kind, when this peer can decode it.
-    fn takes(&self, seat: &SeatView, kind: SourceKind) -> Option<(Wanted, SourceId)> {
-        let source = seat.sources.iter().find(|s| s.kind == kind)?;
+    fn takes(&self, seat: &SenderView, kind: SourceKind) -> Option<(Wanted, SourceId)> {
+        let source = seat.source(kind)?;
         let decodes = kind.is_audio() || self.peer.decodes.contains(&source.codec);
         decodes.then_some(((seat.seat, kind), source.source))
     }
@@ -172,8 +198,13 @@ mod tests {
     use super::*;
     use crate::media::negotiate::SourceKind::{Camera, Content, ContentAudio, Mic};
 
+    struct Seat {
+        sends: SenderView,
+        peer: PeerView,
+    }
+
     /// A seat `n` whose sources have the ids `n * 10 + kind`.
-    fn seat(n: u64, role: Role, kinds: &[SourceKind]) -> SeatView {
+    fn seat(n: u64, role: Role, kinds: &[SourceKind]) -> Seat {
         let source = |kind: &SourceKind| SourceView {
             source: id(n, *kind),
             kind: *kind,
@@ -186,7 +217,8 @@ mod tests {
             decodes: vec![Codec::Vp8, Codec::H264],
             before: Vec::new(),
         };
-        SeatView { seat: SeatNumber(n), role, sources: kinds.iter().map(source).collect(), peers: vec![peer] }
+        let sends = SenderView { seat: SeatNumber(n), role, sources: kinds.iter().map(source).collect() };
+        Seat { sends, peer }
     }
 
     fn id(n: u64, kind: SourceKind) -> SourceId {
@@ -199,28 +231,31 @@ mod tests {
         SourceId(n * 10 + place)
     }
 
+    fn plan_of(seats: &[Seat], n: u64) -> Vec<Assignment> {
+        let lead = seats.iter().find(|s| s.sends.role == Role::Lead).map(|s| s.sends.seat);
+        let own = seats.iter().find(|s| s.sends.seat.0 == n).unwrap();
+        let sending = seats.iter().filter(|s| !s.sends.sources.is_empty());
+        let senders: Senders = sending.map(|s| (s.sends.seat, s.sends.clone())).collect();
+        plan(&Common::new(lead, &senders), &senders, (own.sends.seat, own.sends.role), &own.peer)
+    }
+
     /// The plan of seat `n` as (slot, source, layer), by slot.
-    fn planned(seats: &[SeatView], n: u64) -> Vec<(u8, u64, u8)> {
-        let lead = seats.iter().find(|s| s.role == Role::Lead).map(|s| s.seat);
-        let own = seats.iter().find(|s| s.seat.0 == n).unwrap();
-        let mut out: Vec<_> = plan(lead, seats, own, &own.peers[0])
-            .iter()
-            .map(|a| (a.slot.0, a.source.0, a.max_layer.0))
-            .collect();
+    fn planned(seats: &[Seat], n: u64) -> Vec<(u8, u64, u8)> {
+        let mut out: Vec<_> =
+            plan_of(seats, n).iter().map(|a| (a.slot.0, a.source.0, a.max_layer.0)).collect();
         out.sort_unstable();
         out
     }
 
     /// Writes the plan of seat `n` into its `before`, as the lesson does.
-    fn settle(seats: &mut [SeatView], n: u64) {
-        let lead = seats.iter().find(|s| s.role == Role::Lead).map(|s| s.seat);
-        let own = seats.iter().position(|s| s.seat.0 == n).unwrap();
-        let plan = plan(lead, seats, &seats[own], &seats[own].peers[0]);
-        seats[own].peers[0].before = plan.iter().map(|a| (a.slot, a.wanted)).collect();
+    fn settle(seats: &mut [Seat], n: u64) {
+        let plan = plan_of(seats, n);
+        let own = seats.iter_mut().find(|s| s.sends.seat.0 == n).unwrap();
+        own.peer.before = plan.iter().map(|a| (a.slot, a.wanted)).collect();
     }
 
     /// Name, seats, whose plan, expected (slot, source, layer).
-    type Case = (&'static str, Vec<SeatView>, u64, &'static [(u8, u64, u8)]);
+    type Case = (&'static str, Vec<Seat>, u64, &'static [(u8, u64, u8)]);
 
     #[test]
     fn what_each_role_gets() {
@@ -301,27 +336,27 @@ mod tests {
         seats.push(seat(5, Role::Receiver, &[Camera]));
         assert_eq!(planned(&seats, 1), [(4, 51, 2), (5, 31, 2), (6, 41, 2)], "the free place");
         settle(&mut seats, 1);
-        seats[1].sources[0].source = SourceId(999);
+        seats[1].sends.sources[0].source = SourceId(999);
         assert_eq!(planned(&seats, 1)[1], (5, 999, 2), "a reconnected classroom is back in place");
     }
 
     #[test]
     fn a_slot_never_gets_a_codec_that_is_not_decoded() {
         let mut seats = vec![seat(1, Role::Lead, &[Mic, Camera]), seat(2, Role::Receiver, &[])];
-        seats[0].sources[1].codec = Codec::H264;
-        seats[1].peers[0].decodes = vec![Codec::Vp8];
+        seats[0].sends.sources[1].codec = Codec::H264;
+        seats[1].peer.decodes = vec![Codec::Vp8];
         assert_eq!(planned(&seats, 2), [(0, 10, 2)]);
     }
 
     #[test]
     fn few_slots_are_enough() {
         let mut seats = vec![seat(1, Role::Lead, &[Mic, Camera, Content]), seat(2, Role::Receiver, &[])];
-        seats[1].peers[0].audio = vec![SlotIndex(0)];
-        seats[1].peers[0].video = vec![SlotIndex(1)];
+        seats[1].peer.audio = vec![SlotIndex(0)];
+        seats[1].peer.video = vec![SlotIndex(1)];
         assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 12, 2)], "content while there is some");
-        seats[0].sources.retain(|s| s.kind != Content);
+        seats[0].sends.sources.retain(|s| s.kind != Content);
         assert_eq!(planned(&seats, 2), [(0, 10, 2), (1, 11, 2)], "and else the lead");
-        seats[1].peers[0].video.clear();
+        seats[1].peer.video.clear();
         assert_eq!(planned(&seats, 2), [(0, 10, 2)]);
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::ids::{ConnectionId, ParticipantId, PeerId, SourceId};
 use crate::lesson::attached::Attached;
 use crate::lesson::outbox::{Encoded, Outbox};
-use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SeatView, SourceView};
+use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SenderView, SourceView};
 use crate::media::command::{LayerIndex, SlotIndex};
 use crate::media::negotiate::{Accepted, AnswerTemplate, Codec, MediaKind, SlotInfo, SourceInfo, SourceKind};
 use crate::media::stats::PeerStats;
@@ -122,7 +122,9 @@ impl Peer {
         self.slots.iter().find(|s| s.slot == slot).map(|s| s.mid.as_str())
     }
 
-    fn view(&self) -> PeerView {
+    /// As the plan sees it.
+    #[must_use]
+    pub fn view(&self) -> PeerView {
         PeerView {
             peer: self.id,
             audio: self.slots_of(MediaKind::Audio),
@@ -218,20 +220,17 @@ impl Seat {
         older.find(|s| s.info.kind == source.info.kind && s.flowing && !source.flowing)
     }
 
-    /// The seat as the plan sees it. Sources come from connected peers alone.
+    /// What the seat sends, as the plan sees it; `None`: nothing that may be shown. Sources come from
+    /// connected peers alone.
     #[must_use]
-    pub fn view(&self) -> SeatView {
+    pub fn sender_view(&self) -> Option<SenderView> {
         let shown = self.shown().map(|s| self.predecessor(s).unwrap_or(s)).map(|s| SourceView {
             source: s.info.source,
             kind: s.info.kind,
             codec: s.info.codec,
         });
-        SeatView {
-            seat: self.number,
-            role: self.member.role,
-            sources: shown.collect(),
-            peers: self.peers().map(Peer::view).collect(),
-        }
+        let sources: Vec<_> = shown.collect();
+        (!sources.is_empty()).then_some(SenderView { seat: self.number, role: self.member.role, sources })
     }
 
     /// The roster entry.
@@ -272,6 +271,8 @@ impl Seat {
 pub struct Roster {
     seats: BTreeMap<SeatNumber, Seat>,
     by_id: HashMap<ParticipantId, SeatNumber>,
+    /// Whose a peer is. Figures come for all of them every second.
+    by_peer: HashMap<PeerId, SeatNumber>,
     next: u64,
 }
 
@@ -303,8 +304,31 @@ impl Roster {
         self.seats.values_mut().find(|s| s.is_connection(id))
     }
 
+    /// The seat that has this peer, of which `add_peer` told.
     pub fn by_peer_mut(&mut self, id: PeerId) -> Option<&mut Seat> {
-        self.seats.values_mut().find(|s| s.peers().any(|p| p.id == id))
+        let seat = self.seats.get_mut(self.by_peer.get(&id)?)?;
+        let has = seat.peers().any(|p| p.id == id);
+        has.then_some(seat)
+    }
+
+    /// Gives the participant's seat a new peer; returns an older one that never connected.
+    pub fn add_peer(&mut self, id: &ParticipantId, peer: Peer) -> Option<Peer> {
+        let seat = self.seats.get_mut(self.by_id.get(id)?)?;
+        self.by_peer.insert(peer.id, seat.number);
+        seat.pending.replace(peer)
+    }
+
+    /// No seat has this peer any more.
+    pub fn forget_peer(&mut self, id: PeerId) {
+        self.by_peer.remove(&id);
+    }
+
+    /// No seat has a peer any more.
+    pub fn drop_peers(&mut self) {
+        self.by_peer.clear();
+        for seat in self.seats.values_mut() {
+            (seat.older, seat.current, seat.pending) = (None, None, None);
+        }
     }
 
     pub fn by_source_mut(&mut self, id: SourceId) -> Option<&mut Seat> {
@@ -318,10 +342,6 @@ impl Roster {
 
     pub fn iter(&self) -> impl Iterator<Item = &Seat> {
         self.seats.values()
-    }
-
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
-        self.seats.values_mut()
     }
 
     #[must_use]
@@ -347,7 +367,7 @@ impl Roster {
     #[must_use]
     pub fn lead(&self, sitting: Option<SeatNumber>) -> Option<SeatNumber> {
         let leads = || self.seats.values().rev().filter(|s| s.member.role == Role::Lead);
-        let sends = || leads().find(|s| !s.view().sources.is_empty());
+        let sends = || leads().find(|s| s.shown().next().is_some());
         let stays = || leads().find(|s| Some(s.number) == sitting);
         sends().or_else(stays).or_else(|| leads().next()).map(|s| s.number)
     }

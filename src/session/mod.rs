@@ -144,7 +144,7 @@ where
     let connection = ConnectionId::next();
     match join::join(&parts, first, connection, &link.outbox).await {
         Ok(mut session) => {
-            if matches!(session.actor.member.role, Role::Receiver | Role::Observer) {
+            if session.actor.member.role == Role::Observer {
                 link.outbox.may_wait(session.actor.member.id.clone());
             }
             parts.counters.joined.fetch_add(1, Ordering::Relaxed);

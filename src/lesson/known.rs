@@ -1,0 +1,101 @@
+//! Who is told of whom.
+//!
+//! Leads and observers know everybody. A classroom knows itself and those that it may see or hear:
+//! the leads, and whoever's microphone is open. So a lesson's size is not felt by its classrooms: a
+//! welcome stays small, and what happens in one classroom wakes no other. Administrators have no
+//! seat; they watch.
+//!
+//! Whoever becomes one of those is told of before anything of theirs is shown, and *left* after it is
+//! not shown any more.
+
+use std::collections::BTreeSet;
+
+use crate::ids::ParticipantId;
+use crate::lesson::Member;
+use crate::lesson::lesson::Lesson;
+use crate::lesson::outbox::Encoded;
+use crate::lesson::plan::SeatNumber;
+use crate::lesson::roster::Seat;
+use crate::media::negotiate::SourceKind;
+use crate::session::message::{LessonState, Role, ServerMessage};
+
+/// Which roles know everybody.
+fn knows_all(role: Role) -> bool {
+    role != Role::Receiver
+}
+
+impl Lesson {
+    /// Whether a page of this member knows of this seat.
+    pub(super) fn knows_of(&self, member: &Member, seat: &Seat) -> bool {
+        knows_all(member.role) || seat.member.id == member.id || self.is_public(seat)
+    }
+
+    /// Tells of everybody who changed, and classrooms of those who have come to be known to them.
+    /// Returns who is not known to them any more.
+    pub(super) fn tell_people(&mut self, stale: &BTreeSet<SeatNumber>) -> Vec<ParticipantId> {
+        let mut vanished = Vec::new();
+        for number in stale {
+            // Whoever gave up the seat was told of then.
+            let Some(seat) = self.roster.by_number(*number) else { continue };
+            let is = self.is_public(seat);
+            let id = &seat.member.id;
+            if is && self.show.public.insert(*number) && !self.changed.contains(id) {
+                let encoded = Encoded::new(&ServerMessage::Participant { participant: seat.participant() });
+                self.to_classrooms(&encoded, id);
+            } else if !is && self.show.public.remove(number) {
+                vanished.push(id.clone());
+            }
+        }
+        let changed = std::mem::take(&mut self.changed);
+        for seat in changed.iter().filter_map(|id| self.roster.get(id)) {
+            let news = Encoded::new(&ServerMessage::Participant { participant: seat.participant() });
+            self.to_knowing(&news, seat);
+        }
+        vanished
+    }
+
+    /// Classrooms forget those of whom they see and hear nothing any more.
+    pub(super) fn tell_vanished(&self, vanished: &[ParticipantId]) {
+        for id in vanished {
+            self.to_classrooms(&Encoded::new(&ServerMessage::ParticipantLeft { id: id.clone() }), id);
+        }
+    }
+
+    /// A seat that has been given up, to all who knew of it.
+    pub(super) fn tell_left(&mut self, seat: &Seat) {
+        let news = Encoded::new(&ServerMessage::ParticipantLeft { id: seat.member.id.clone() });
+        self.to_knowing(&news, seat);
+        self.show.public.remove(&seat.number);
+    }
+
+    /// Of whom classrooms hear. Leads before they send, so that one can be waited for by her name.
+    fn is_public(&self, seat: &Seat) -> bool {
+        let is_heard = || {
+            let sends = self.show.senders.get(&seat.number);
+            self.state == LessonState::Live && sends.is_some_and(|s| s.source(SourceKind::Mic).is_some())
+        };
+        seat.member.role == Role::Lead || is_heard()
+    }
+
+    /// To everybody who knows of `about`, and to `about` itself.
+    fn to_knowing(&self, news: &Encoded, about: &Seat) {
+        let public = self.show.public.contains(&about.number);
+        for seat in self.roster.iter() {
+            if public || knows_all(seat.member.role) || seat.number == about.number {
+                seat.push_encoded(news);
+            }
+        }
+    }
+
+    /// To all classrooms but `but`.
+    fn to_classrooms(&self, news: &Encoded, but: &ParticipantId) {
+        let classrooms = self.roster.iter().filter(|s| !knows_all(s.member.role) && s.member.id != *but);
+        for seat in classrooms {
+            seat.push_encoded(news);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "known_test.rs"]
+mod tests;
