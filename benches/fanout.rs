@@ -16,7 +16,7 @@ use zhuandi::bot::load::light::{Light, Lines, Shared, offer};
 use zhuandi::bot::load::swarm::{Member, Rate, Swarm};
 use zhuandi::bot::load::{rate, shared};
 use zhuandi::ids::HubId;
-use zhuandi::media::command::{Command, LayerIndex, Route};
+use zhuandi::media::command::{Command, LayerIndex, Rank, Route};
 use zhuandi::media::negotiate::{Codec, IceCredentials, MediaKind, PeerRequest, SourceKind};
 use zhuandi::media::output::{Class, Output, Path};
 use zhuandi::media::rtp::Outgoing;
@@ -72,8 +72,14 @@ fn figure(name: &str, measured: f64, goal: &str, pass: bool) {
 /// CPU µs per packet of the shard with N subscribers, and the share lost.
 fn server(shared: &Shared, n: usize) -> (f64, f64) {
     let addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let media = Media::start(&MediaConfig { port: 0, addresses, shards: 1, buffers: Buffers::default() })
-        .expect("a free port");
+    let media = Media::start(&MediaConfig {
+        port: 0,
+        addresses,
+        shards: 1,
+        buffers: Buffers::default(),
+        adapt: true,
+    })
+    .expect("a free port");
     let hub = HubId::next();
     let (_, shard) = media.handle.shard_of(hub);
     shard.send(Command::OpenHub { hub, events: Box::new(|_| {}) }).expect("room in the queue");
@@ -103,6 +109,7 @@ fn server(shared: &Shared, n: usize) -> (f64, f64) {
                 slot: first(kind),
                 source,
                 max_layer: LayerIndex::TOP,
+                rank: Rank::Lead,
                 turn: 1,
             });
             shard.send(Command::Route { peer, routes: routes.to_vec() }).expect("room in the queue");

@@ -47,6 +47,7 @@ pub struct MediaSection {
     pub video_packets: usize,
     pub audio_packets: usize,
     pub socket_buffer_kib: usize,
+    pub adapt: bool,
     #[serde(deserialize_with = "ice_servers")]
     pub ice_servers: Vec<IceServerConfig>,
 }
@@ -70,6 +71,7 @@ impl Default for MediaSection {
             video_packets,
             audio_packets,
             socket_buffer_kib: socket_bytes / 1024,
+            adapt: true,
             ice_servers: Vec::new(),
         }
     }
@@ -91,6 +93,7 @@ impl MediaSection {
                 audio_packets: self.audio_packets,
                 socket_bytes: self.socket_buffer_kib * 1024,
             },
+            adapt: self.adapt,
         })
     }
 

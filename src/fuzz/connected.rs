@@ -13,7 +13,7 @@ use crate::fuzz::insider::{Insider, SOURCES};
 use crate::fuzz::packets::SHARED;
 use crate::fuzz::texts::negotiator;
 use crate::ids::{HubId, PeerId};
-use crate::media::command::{Command, Event, LayerIndex, Route};
+use crate::media::command::{Command, Event, LayerIndex, Rank, Route};
 use crate::media::core::Core;
 use crate::media::negotiate::{Accepted, Codec, MediaKind, PeerRequest, SourceKind};
 use crate::media::output::Path;
@@ -139,7 +139,13 @@ impl World {
             let pairs = [(MediaKind::Audio, SourceKind::Mic), (MediaKind::Video, SourceKind::Camera)];
             let route = |(slot_kind, source_kind)| {
                 let source = source(source_kind);
-                Some(Route { slot: slot(slot_kind)?, source, max_layer: LayerIndex::TOP, turn: 1 })
+                Some(Route {
+                    slot: slot(slot_kind)?,
+                    source,
+                    max_layer: LayerIndex::TOP,
+                    rank: Rank::Lead,
+                    turn: 1,
+                })
             };
             let routes = pairs.into_iter().filter_map(route).collect();
             self.core.handle_command(Command::Route { peer: to.peer, routes }, self.now);

@@ -9,7 +9,7 @@ use crate::lesson::LessonError;
 use crate::lesson::lesson::Lesson;
 use crate::lesson::plan::{Assignment, Common, SeatNumber, Senders, plan};
 use crate::lesson::roster::{Fed, Peer, Seat};
-use crate::media::command::{Command, LayerIndex, Route, SlotIndex};
+use crate::media::command::{Command, LayerIndex, Rank, Route, SlotIndex};
 use crate::session::message::{LessonState, Role, ServerMessage};
 
 /// What one peer's new plan changes.
@@ -161,6 +161,7 @@ impl Peer {
                 slot,
                 source: wanted.map(|a| a.source),
                 max_layer: wanted.map_or(LayerIndex::TOP, |a| a.max_layer),
+                rank: wanted.map_or(Rank::Lead, |a| a.rank),
             });
             if had.map(|a| a.source) != wanted.map(|a| a.source) {
                 out.told.push(slot);

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
+use crate::lesson::feeds::Show;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
-use crate::lesson::feeds::Show;
 use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;
@@ -272,6 +272,8 @@ impl Lesson {
             Event::SlotFlowing { peer, slot, source, rtp_timestamp, turn } => {
                 self.slot_flows(peer, slot, (source, turn), rtp_timestamp);
             }
+            Event::SlotGranted { peer, slot, granted, why } => self.slot_granted(peer, slot, granted, why),
+            Event::LayersWanted { source, layers } => self.layers_wanted(source, layers),
             Event::Stats(stats) => self.handle_stats(*stats),
         }
     }

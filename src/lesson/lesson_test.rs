@@ -41,6 +41,7 @@ impl Scene {
             addresses: vec![[127, 0, 0, 1].into()],
             shards: 1,
             buffers: Buffers::default(),
+            adapt: true,
         };
         let media = Media::start(&config).unwrap();
         let commands: Arc<Mutex<Vec<Command>>> = Arc::default();

@@ -25,6 +25,7 @@ mod known;
 mod lesson;
 #[cfg(test)]
 mod lesson_test;
+mod link;
 mod media;
 pub mod outbox;
 mod peers;

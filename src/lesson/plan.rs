@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{PeerId, SourceId};
-use crate::media::command::{LayerIndex, SlotIndex};
+use crate::media::command::{LayerIndex, Rank, SlotIndex};
 use crate::media::negotiate::{Codec, SourceKind};
 use crate::session::message::Role;
 
@@ -65,6 +65,8 @@ pub struct Assignment {
     pub source: SourceId,
     pub wanted: Wanted,
     pub max_layer: LayerIndex,
+    /// Who goes first where the taker's line is too small for all.
+    pub rank: Rank,
 }
 
 /// All seats that send something, in the order of their numbers.
@@ -109,7 +111,7 @@ pub fn plan(
     (own, role): (SeatNumber, Role),
     peer: &PeerView,
 ) -> Vec<Assignment> {
-    let taker = Taker { own, peer };
+    let taker = Taker { own, role, peer };
     match role {
         Role::Lead => taker.lead(senders),
         Role::Receiver | Role::Observer => taker.receiver(common),
@@ -119,6 +121,7 @@ pub fn plan(
 
 struct Taker<'a> {
     own: SeatNumber,
+    role: Role,
     peer: &'a PeerView,
 }
 
@@ -154,8 +157,10 @@ impl Taker<'_> {
             (self.peer.audio.first(), from_lead(SourceKind::Mic), LayerIndex::TOP),
             (self.peer.audio.get(1), from_lead(SourceKind::ContentAudio), LayerIndex::TOP),
         ];
-        let mut out: Vec<Assignment> =
-            fixed.into_iter().filter_map(|(slot, feed, layer)| Some(assign(*slot?, feed?, layer))).collect();
+        let mut out: Vec<Assignment> = fixed
+            .into_iter()
+            .filter_map(|(slot, feed, layer)| Some(self.assign(*slot?, feed?, layer)))
+            .collect();
         let mics: Vec<_> = common.mics.iter().filter(|((seat, _), _)| *seat != self.own).copied().collect();
         let rest = self.peer.audio.get(FIXED..).unwrap_or_default();
         out.extend(self.keep_places(rest, &mics, LayerIndex::TOP));
@@ -167,6 +172,15 @@ impl Taker<'_> {
         let source = seat.source(kind)?;
         let decodes = kind.is_audio() || self.peer.decodes.contains(&source.codec);
         decodes.then_some(((seat.seat, kind), source.source))
+    }
+
+    fn assign(&self, slot: SlotIndex, (wanted, source): (Wanted, SourceId), layer: LayerIndex) -> Assignment {
+        let rank = match (self.role, wanted.1) {
+            (Role::Lead, _) => Rank::Small,
+            (_, SourceKind::Content) => Rank::Content,
+            _ => Rank::Lead,
+        };
+        Assignment { slot, source, wanted, max_layer: layer, rank }
     }
 
     /// Gives each feed the slot that it had, and the free slots to the others in their order.
@@ -184,13 +198,9 @@ impl Taker<'_> {
         let mut free = slots.iter().copied().filter(|s| !kept.contains(s));
         feeds
             .iter()
-            .filter_map(|feed| Some(assign(had(feed.0).or_else(|| free.next())?, *feed, layer)))
+            .filter_map(|feed| Some(self.assign(had(feed.0).or_else(|| free.next())?, *feed, layer)))
             .collect()
     }
-}
-
-fn assign(slot: SlotIndex, (wanted, source): (Wanted, SourceId), layer: LayerIndex) -> Assignment {
-    Assignment { slot, source, wanted, max_layer: layer }
 }
 
 #[cfg(test)]

@@ -12,14 +12,15 @@ use tokio::time::Instant;
 
 use crate::ids::{ConnectionId, ParticipantId, PeerId, SourceId};
 use crate::lesson::attached::Attached;
+use crate::lesson::link::LinkHistory;
 use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SenderView, SourceView};
 use crate::media::command::{LayerIndex, SlotIndex};
 use crate::media::negotiate::{Accepted, AnswerTemplate, Codec, MediaKind, SlotInfo, SourceInfo, SourceKind};
 use crate::media::stats::PeerStats;
 use crate::session::message::{
-    Feed, LinkStats, OwnState, Participant, ParticipantOverview, Presence, ReceivedStream, Role,
-    ServerMessage, SlotFeed, SlotMid, SourceState,
+    Feed, OwnState, Participant, ParticipantOverview, Presence, ReceivedStream, Role, ServerMessage,
+    SlotFeed, SlotMid, SourceState,
 };
 
 /// Who joins.
@@ -47,6 +48,8 @@ pub struct Seat {
     pub older: Option<Peer>,
     pub current: Option<Peer>,
     pub pending: Option<Peer>,
+    /// What its line did to its pictures.
+    pub link_history: LinkHistory,
 }
 
 /// One media connection of a seat.
@@ -150,6 +153,7 @@ impl Seat {
             older: None,
             current: None,
             pending: None,
+            link_history: LinkHistory::default(),
         };
         seat.close_by_default();
         seat
@@ -250,19 +254,6 @@ impl Seat {
                 .map(|s| SourceState { id: s.info.source, kind: s.info.kind, flowing: s.flowing })
                 .collect(),
         }
-    }
-
-    /// Figures of the link, when a peer is connected and has some.
-    #[must_use]
-    pub fn link(&self) -> Option<LinkStats> {
-        let stats = self.current.as_ref()?.stats.as_ref()?;
-        Some(LinkStats {
-            down_kbps: stats.down_kbps,
-            up_kbps: stats.up_kbps,
-            rtt_ms: stats.rtt_ms,
-            loss_down: stats.loss_down,
-            loss_up: stats.loss_up,
-        })
     }
 }
 
@@ -408,6 +399,7 @@ impl Roster {
             seconds: u32::try_from((now - seat.joined).as_secs()).unwrap_or(u32::MAX),
             decodes: seat.current.as_ref().map(|p| p.decodes.clone()).unwrap_or_default(),
             receives: seat.current.as_ref().map(received).unwrap_or_default(),
+            link_changes: seat.link_history.shown(now),
         }
     }
 }

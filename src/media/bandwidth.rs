@@ -232,7 +232,10 @@ impl Estimator {
         if line <= 0.0 {
             return;
         }
-        self.line = Some(self.line.map_or(line, |l| if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }));
+        self.line =
+            Some(self.line.map_or(line, |l| {
+                if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }
+            }));
         let share = match standing {
             ..=STANDING => 0.85,
             ..=250_000 => 0.75,

@@ -68,6 +68,8 @@ pub struct Core {
     /// When the datagram that is being handled arrived.
     arrived: Micros,
     pub buffers: Buffers,
+    /// Follow what each subscriber's line carries.
+    pub adapt: bool,
     pub out: Output,
     pub stats: ShardStats,
 }
@@ -90,6 +92,7 @@ impl Core {
             next_figures: now + figures::INTERVAL,
             arrived: 0,
             buffers: Buffers::default(),
+            adapt: true,
             out: Output::default(),
             stats: ShardStats::default(),
         }

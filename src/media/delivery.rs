@@ -78,8 +78,12 @@ impl Deliveries {
             self.grow();
         }
         let at_place = self.place(self.next);
-        self.sent[at_place] =
-            Packet { sent: at as u32, size: size.min(usize::from(u16::MAX)) as u16, train, fate: Fate::Unknown };
+        self.sent[at_place] = Packet {
+            sent: at as u32,
+            size: size.min(usize::from(u16::MAX)) as u16,
+            train,
+            fate: Fate::Unknown,
+        };
         self.next += 1;
         self.line.note_sent(at);
     }

@@ -60,6 +60,8 @@ pub struct MediaConfig {
     /// At least 1.
     pub shards: usize,
     pub buffers: Buffers,
+    /// Follow what each subscriber's line carries; off: everybody gets everything at once.
+    pub adapt: bool,
 }
 
 /// How much is kept.
@@ -115,6 +117,7 @@ impl Media {
         for (n, socket) in sockets.into_iter().enumerate() {
             let mut core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
             core.buffers = config.buffers;
+            core.adapt = config.adapt;
             let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("shard-{n}"));
             threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);

@@ -26,6 +26,7 @@ fn answer(offer: &str) -> Result<Accepted, NegotiateError> {
         addresses: vec![[127, 0, 0, 1].into()],
         shards: 1,
         buffers: Buffers::default(),
+        adapt: true,
     };
     let media = Media::start(&config).unwrap();
     let sources = tracks_of_publisher(offer)?;

@@ -35,6 +35,8 @@ pub struct PeerStats {
     /// Delay that stands in the line's queues, ms.
     pub standing_ms: u32,
     pub condition: Condition,
+    /// Share of packets that the line loses at any rate, 0–1.
+    pub own_loss: f32,
     pub slots: Vec<SlotStats>,
 }
 
@@ -45,6 +47,8 @@ pub struct SlotStats {
     pub source: SourceId,
     /// The layer it gets now; `None` while it waits for a key frame.
     pub layer: Option<LayerIndex>,
+    /// The highest layer that its source sends.
+    pub best: Option<LayerIndex>,
     /// What the line carries of it.
     pub granted: Grant,
     pub kbps: u32,

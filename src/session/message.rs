@@ -163,6 +163,13 @@ pub enum ServerMessage {
     Link {
         link: LinkStats,
     },
+    /// Which layers of one of this page's own sources somebody has or could have, smallest 0: the
+    /// others need not be sent. Before the first such message all are wanted.
+    Layers {
+        source: SourceId,
+        kind: SourceKind,
+        layers: Vec<u8>,
+    },
     /// For `watch`.
     Overview {
         lessons: Vec<LessonOverview>,
@@ -290,6 +297,53 @@ pub struct LinkStats {
     pub loss_down: f32,
     /// 0–1
     pub loss_up: f32,
+    /// What the line to this participant is estimated to carry; `null` before its browser told.
+    pub line_kbps: Option<u32>,
+    /// Delay that stands in the line's queues.
+    pub waits_ms: u32,
+    pub state: LinkState,
+    /// Why the state is not `good`.
+    pub cause: Option<LinkCause>,
+}
+
+/// What a participant's line does to what it receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    #[default]
+    Good,
+    /// Everything is sent, and some of it gets lost.
+    Lossy,
+    /// Pictures are smaller, fewer a second, or some are missing.
+    Reduced,
+    /// No picture at all.
+    SoundOnly,
+    /// Nothing comes back from it.
+    Silent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkCause {
+    /// There is room again (only in changes).
+    Room,
+    /// The line carries less than all.
+    Slow,
+    /// Losses grow with the rate.
+    Loss,
+    /// No answer.
+    Silent,
+}
+
+/// One change of what a participant receives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkChange {
+    pub seconds_ago: u32,
+    pub kind: SourceKind,
+    /// The layer since then; `null`: paused.
+    pub layer: Option<u8>,
+    pub cause: LinkCause,
 }
 
 /// One running lesson for the administrator.
@@ -312,6 +366,8 @@ pub struct ParticipantOverview {
     pub decodes: Vec<Codec>,
     /// What it receives: one entry per fed video slot.
     pub receives: Vec<ReceivedStream>,
+    /// What its line changed lately, newest first.
+    pub link_changes: Vec<LinkChange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]

@@ -20,9 +20,14 @@ const NOW: u64 = 1_800_000_000;
 
 #[tokio::test]
 async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
-    let media =
-        Media::start(&MediaConfig { port: 0, addresses: Vec::new(), shards: 1, buffers: Buffers::default() })
-            .unwrap();
+    let media = Media::start(&MediaConfig {
+        port: 0,
+        addresses: Vec::new(),
+        shards: 1,
+        buffers: Buffers::default(),
+        adapt: true,
+    })
+    .unwrap();
     let (_stop, stopping) = watch::channel(false);
     let parts = Arc::new(SessionParts {
         config: SessionConfig::default(),

@@ -84,7 +84,8 @@ impl LossModel {
             return None;
         }
         self.judged = self.count;
-        let (lost, packets) = self.weighted().fold((0.0, 0.0), |(l, p), (q, w)| (l + w * q.lost, p + w * q.packets));
+        let (lost, packets) =
+            self.weighted().fold((0.0, 0.0), |(l, p), (q, w)| (l + w * q.lost, p + w * q.packets));
         let share = lost / packets;
         if share < FREE {
             self.inherent = self.inherent * 0.8 + share * 0.2;

@@ -23,13 +23,7 @@ pub struct QueueDelay {
 impl Default for QueueDelay {
     fn default() -> Self {
         let none = Micros::MAX;
-        Self {
-            base: [none; 2],
-            base_until: 0,
-            recent: [none; RECENT_WINDOWS],
-            recent_until: 0,
-            last: None,
-        }
+        Self { base: [none; 2], base_until: 0, recent: [none; RECENT_WINDOWS], recent_until: 0, last: None }
     }
 }
 

@@ -38,7 +38,8 @@ impl Meter {
             return 0.0;
         };
         let steps = (window / STEP).clamp(1, STEPS as i64).min(self.newest - oldest + 1);
-        let sum: f32 = (0..steps).map(|n| self.bits[(self.newest - n).rem_euclid(STEPS as i64) as usize]).sum();
+        let sum: f32 =
+            (0..steps).map(|n| self.bits[(self.newest - n).rem_euclid(STEPS as i64) as usize]).sum();
         f64::from(sum) * 1e6 / (steps * STEP) as f64
     }
 }

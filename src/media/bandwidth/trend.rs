@@ -142,9 +142,9 @@ impl Trend {
 fn slope(points: &[(f64, f64)]) -> f64 {
     let n = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    let (over, under) = points.iter().fold((0.0, 0.0), |(over, under), p| {
-        (over + (p.0 - x) * (p.1 - y), under + (p.0 - x) * (p.0 - x))
-    });
+    let (over, under) = points
+        .iter()
+        .fold((0.0, 0.0), |(over, under), p| (over + (p.0 - x) * (p.1 - y), under + (p.0 - x) * (p.0 - x)));
     if under == 0.0 { 0.0 } else { over / under }
 }
 

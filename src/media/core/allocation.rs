@@ -41,7 +41,7 @@ impl Core {
             return;
         };
         peer.share.next = at + EVERY;
-        let Some(target) = peer.line_target(at) else {
+        let Some(target) = peer.line_target(at).filter(|_| self.adapt) else {
             peer.share.line = f64::INFINITY;
             peer.pacer.follow(f64::INFINITY);
             return self.grant_all(key, now);
@@ -51,7 +51,8 @@ impl Core {
         let mut sound = 0.0;
         let mut demands: Vec<Demand> = Vec::new();
         for slot in &peer.slots {
-            let Some(source) = slot.feed.and_then(|s| self.sources.get(s)).filter(|s| s.open && s.flowing) else {
+            let Some(source) = slot.feed.and_then(|s| self.sources.get(s)).filter(|s| s.open && s.flowing)
+            else {
                 continue;
             };
             if slot.kind == MediaKind::Audio {
@@ -63,9 +64,9 @@ impl Core {
             let ladder = Ladder::new(top, |layer, temporal| source.cost(layer, temporal));
             let has = match slot.granted {
                 // A layer that has not begun is not there yet.
-                Grant::Layer(layer, temporal) => {
-                    slot.layer().map(|flows| (flows.min(layer.0), if flows > layer.0 { ALL_TEMPORAL } else { temporal }))
-                }
+                Grant::Layer(layer, temporal) => slot
+                    .layer()
+                    .map(|flows| (flows.min(layer.0), if flows > layer.0 { ALL_TEMPORAL } else { temporal })),
                 Grant::Paused => None,
             };
             demands.push(Demand { slot: slot.index.0, rank: slot.rank, ladder, has, given: None });
@@ -162,7 +163,8 @@ impl Core {
         // The base is always there for who comes next.
         let mut wanted = 1u8;
         for subscriber in &source.subscribers {
-            let slot = self.peers.get(subscriber.peer).and_then(|p| p.slots.get(usize::from(subscriber.slot)));
+            let slot =
+                self.peers.get(subscriber.peer).and_then(|p| p.slots.get(usize::from(subscriber.slot)));
             let Some(slot) = slot else {
                 continue;
             };

@@ -56,7 +56,9 @@ impl Core {
             }
             let share = |(lost, got): (u64, u64)| lost as f32 / (lost + got).max(1) as f32;
             let loss_up = share(loss_up);
-            stats.peers.push(peer_figures(peer, loss_up, |key| self.sources.get(key).map(|s| s.id)));
+            stats.peers.push(peer_figures(peer, loss_up, |key| {
+                self.sources.get(key).map(|s| (s.id, s.top_layer().map(LayerIndex)))
+            }));
         }
         stats
     }
@@ -69,7 +71,7 @@ fn kbps(bytes: u64) -> u32 {
 fn peer_figures(
     peer: &mut Peer,
     loss_up: f32,
-    id_of: impl Fn(usize) -> Option<crate::ids::SourceId>,
+    id_of: impl Fn(usize) -> Option<(crate::ids::SourceId, Option<LayerIndex>)>,
 ) -> PeerStats {
     let before = std::mem::replace(&mut peer.traffic_before, peer.traffic);
     let mut slots = Vec::new();
@@ -78,7 +80,7 @@ fn peer_figures(
         let sent = slot.packets - slot.figures.packets;
         let bytes = slot.bytes - slot.figures.bytes;
         slot.figures = crate::media::slot::SlotFigures { packets: slot.packets, bytes: slot.bytes };
-        let Some(source) = slot.feed.and_then(&id_of) else {
+        let Some((source, best)) = slot.feed.and_then(&id_of) else {
             continue;
         };
         loss.0 += f32::from(slot.fraction_lost) / 256.0 * sent as f32;
@@ -87,6 +89,7 @@ fn peer_figures(
             slot: slot.index,
             source,
             layer: slot.layer().map(LayerIndex),
+            best,
             granted: slot.granted,
             kbps: kbps(bytes),
             packets: slot.packets,
@@ -115,6 +118,7 @@ fn peer_figures(
         line_kbps: (line.condition() != Condition::Unknown).then_some((line.target() / 1000.0) as u32),
         standing_ms: (line.standing() / 1000) as u32,
         condition: line.condition(),
+        own_loss: line.inherent_loss() as f32,
         slots,
     }
 }

@@ -32,7 +32,8 @@ impl Core {
                     continue;
                 };
                 let clock = &owner.clock;
-                let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out, at) else {
+                let Some((slot, mut to)) = peer.sending(usize::from(subscriber.slot), &mut self.out, at)
+                else {
                     continue;
                 };
                 let drive = catch_unwind(AssertUnwindSafe(|| {

@@ -176,7 +176,8 @@ impl World {
         max_layer: u8,
         turn: u32,
     ) {
-        let route = Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn, rank: Rank::Lead };
+        let route =
+            Route { slot: SlotIndex(slot), source, max_layer: LayerIndex(max_layer), turn, rank: Rank::Lead };
         let peer = self.peer(client);
         self.core.handle_command(Command::Route { peer, routes: vec![route] }, self.now);
         self.exchange();

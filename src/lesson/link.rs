@@ -1,0 +1,176 @@
+//! A participant's link in the lesson's words: what its line does to its pictures, and why.
+//!
+//! The media plane decides what a line carries and says every change with its reason. Here they become
+//! the state that pages put into words, and the history that an administrator reads when a classroom
+//! complains. What no subscriber can use is told to the page that sends it, which switches it off.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use crate::ids::{PeerId, SourceId};
+use crate::lesson::lesson::Lesson;
+use crate::lesson::roster::{Peer, Seat};
+use crate::media::command::{ALL_TEMPORAL, Grant, LayerIndex, SlotIndex, Why};
+use crate::media::negotiate::{MediaKind, SourceKind};
+use crate::media::stats::{Condition, PeerStats, SlotStats};
+use crate::session::message::{LinkCause, LinkChange, LinkState, LinkStats, ServerMessage};
+
+/// A lesson of a bad line has a change or two a minute.
+const KEPT: usize = 100;
+/// Of these the administrator's page shows so many.
+const SHOWN: usize = 8;
+/// Losses that are heard and seen.
+const LOSSY: f32 = 0.05;
+
+/// What happened to one slot, and when.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    at: Instant,
+    kind: SourceKind,
+    granted: Grant,
+    why: Why,
+}
+
+/// The changes of one seat, oldest first.
+#[derive(Default)]
+pub struct LinkHistory {
+    changes: VecDeque<Changed>,
+    /// Why something was taken away last.
+    cause: Option<LinkCause>,
+}
+
+impl LinkHistory {
+    fn note(&mut self, changed: Changed) {
+        match changed.why {
+            Why::Room => {}
+            Why::Demand => {
+                self.cause.get_or_insert(LinkCause::Slow);
+            }
+            Why::Congestion | Why::Backlog => self.cause = Some(LinkCause::Slow),
+            Why::Loss => self.cause = Some(LinkCause::Loss),
+            Why::Silence => self.cause = Some(LinkCause::Silent),
+        }
+        if self.changes.len() == KEPT {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(changed);
+    }
+
+    /// The newest ones, newest first.
+    #[must_use]
+    pub fn shown(&self, now: Instant) -> Vec<LinkChange> {
+        let one = |c: &Changed| LinkChange {
+            seconds_ago: (now - c.at).as_secs() as u32,
+            kind: c.kind,
+            layer: match c.granted {
+                Grant::Layer(layer, _) => Some(layer.0),
+                Grant::Paused => None,
+            },
+            cause: match c.why {
+                Why::Room => LinkCause::Room,
+                Why::Congestion | Why::Demand | Why::Backlog => LinkCause::Slow,
+                Why::Loss => LinkCause::Loss,
+                Why::Silence => LinkCause::Silent,
+            },
+        };
+        self.changes.iter().rev().take(SHOWN).map(one).collect()
+    }
+}
+
+impl Lesson {
+    /// What a subscriber's line carries of one slot has changed.
+    pub(super) fn slot_granted(&mut self, peer: PeerId, slot: SlotIndex, granted: Grant, why: Why) {
+        let Some(seat) = self.roster.by_peer_mut(peer) else { return };
+        let Some(kind) = seat.peer_mut(peer).and_then(|p| Some(p.feeds.get(&slot)?.assignment.wanted.1))
+        else {
+            return;
+        };
+        seat.link_history.note(Changed { at: Instant::now(), kind, granted, why });
+    }
+
+    /// Tells a page which layers of its own source are of use.
+    pub(super) fn layers_wanted(&mut self, source: SourceId, layers: u8) {
+        let Some(seat) = self.roster.by_source_mut(source) else { return };
+        let kind =
+            seat.peers().flat_map(|p| &p.sources).find(|s| s.info.source == source).map(|s| s.info.kind);
+        if let Some(kind) = kind {
+            let layers = (0..8).filter(|n| layers & 1 << n != 0).collect();
+            seat.push(&ServerMessage::Layers { source, kind, layers });
+        }
+    }
+}
+
+impl Seat {
+    /// Figures and state of the link, when a peer is connected and has some.
+    #[must_use]
+    pub fn link(&self) -> Option<LinkStats> {
+        let peer = self.current.as_ref()?;
+        let stats = peer.stats.as_ref()?;
+        let cause = self.link_history.cause;
+        let (state, cause) = judge(&pictures(peer, stats), stats.condition, stats.loss_down, cause);
+        Some(LinkStats {
+            down_kbps: stats.down_kbps,
+            up_kbps: stats.up_kbps,
+            rtt_ms: stats.rtt_ms,
+            loss_down: stats.loss_down,
+            loss_up: stats.loss_up,
+            line_kbps: stats.line_kbps,
+            waits_ms: stats.standing_ms,
+            state,
+            cause,
+        })
+    }
+}
+
+/// One picture of a subscriber.
+struct Picture {
+    granted: Grant,
+    /// The highest layer that its source sends, and that the plan would give.
+    best: Option<LayerIndex>,
+    max: LayerIndex,
+}
+
+impl Picture {
+    fn is_less(&self) -> bool {
+        let wanted = self.best.map_or(LayerIndex(0), |best| best.min(self.max));
+        match self.granted {
+            Grant::Paused => true,
+            Grant::Layer(layer, temporal) => layer < wanted || temporal < ALL_TEMPORAL,
+        }
+    }
+}
+
+fn pictures(peer: &Peer, stats: &PeerStats) -> Vec<Picture> {
+    let one = |s: &SlotStats| {
+        let is_video = peer.slots.iter().any(|i| i.slot == s.slot && i.kind == MediaKind::Video);
+        let max = peer.feeds.get(&s.slot).filter(|_| is_video)?.assignment.max_layer;
+        Some(Picture { granted: s.granted, best: s.best, max })
+    };
+    stats.slots.iter().filter_map(one).collect()
+}
+
+/// The worst that holds, and what brought it about.
+fn judge(
+    pictures: &[Picture],
+    condition: Condition,
+    loss: f32,
+    cause: Option<LinkCause>,
+) -> (LinkState, Option<LinkCause>) {
+    let cause = Some(cause.unwrap_or(LinkCause::Slow));
+    if condition == Condition::Silent {
+        (LinkState::Silent, Some(LinkCause::Silent))
+    } else if !pictures.is_empty() && pictures.iter().all(|p| p.granted == Grant::Paused) {
+        (LinkState::SoundOnly, cause)
+    } else if pictures.iter().any(Picture::is_less) {
+        (LinkState::Reduced, cause)
+    } else if loss >= LOSSY {
+        (LinkState::Lossy, Some(LinkCause::Loss))
+    } else {
+        (LinkState::Good, None)
+    }
+}
+
+#[cfg(test)]
+#[path = "link_test.rs"]
+mod tests;
