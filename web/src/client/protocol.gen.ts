@@ -112,6 +112,7 @@ peer?: PeerId, }
   | { "type": "muted", kind: SourceKind, muted: boolean, by: string, }
   | { "type": "renew", reason: string, }
   | { "type": "link", link: LinkStats, }
+  | { "type": "layers", source: SourceId, kind: SourceKind, layers: Array<number>, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
@@ -175,7 +176,19 @@ lossDown: number,
 /**
  * 0–1
  */
-lossUp: number, };
+lossUp: number, 
+/**
+ * What the line to this participant is estimated to carry; `null` before its browser told.
+ */
+lineKbps: number | null, 
+/**
+ * Delay that stands in the line's queues.
+ */
+waitsMs: number, state: LinkState, 
+/**
+ * Why the state is not `good`.
+ */
+cause: LinkCause | null, };
 
 /**
  * One running lesson for the administrator.
@@ -198,7 +211,11 @@ decodes: Array<Codec>,
 /**
  * What it receives: one entry per fed video slot.
  */
-receives: Array<ReceivedStream>, };
+receives: Array<ReceivedStream>, 
+/**
+ * What its line changed lately, newest first.
+ */
+linkChanges: Array<LinkChange>, };
 
 export type ReceivedStream = { from: ParticipantId, kind: SourceKind, kbps: number, 
 /**
