@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod codec;
 pub mod command;
+pub mod core;
 pub mod handle;
 pub mod negotiate;
 pub mod rtp;
@@ -15,7 +16,6 @@ pub mod stats;
 pub mod transport;
 
 mod clock;
-pub(crate) mod core;
 mod delivery;
 pub(crate) mod demux;
 pub(crate) mod feedback;

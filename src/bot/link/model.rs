@@ -188,6 +188,12 @@ impl<T> Link<T> {
         Duration::from_nanos((work / u128::from(rate.bits.max(1))) as u64)
     }
 
+    /// Nothing comes out at present.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.out
+    }
+
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
