@@ -8,7 +8,7 @@
 //!
 //! Each packet carries a `Tag` behind its descriptor, so that a player knows what it shows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zhuandi::bot::load::light::{Light, Part, Track, timestamp};
 use zhuandi::media::negotiate::{MediaKind, SourceKind};
@@ -134,7 +134,7 @@ impl Lead {
     }
 
     /// Sends what is due.
-    pub fn handle_timeout(&mut self, now: Duration, light: &mut Light) {
+    pub fn handle_timeout(&mut self, now: Duration, start: Instant, light: &mut Light) {
         for ssrc in std::mem::take(&mut light.wanted) {
             // SSRCs are 0x1111 × (track + 1) + layer.
             let track = (ssrc / 0x1111) as usize - 1;
@@ -162,7 +162,7 @@ impl Lead {
         }
         if self.next_report <= now {
             self.next_report += Duration::from_secs(1);
-            light.report_sent(at);
+            light.report_sent(at, start + now);
         }
     }
 }

@@ -21,7 +21,7 @@ use zhuandi::media::output::Path;
 use zhuandi::media::transport::crypto_provider;
 use zhuandi::media::transport::dtls::DtlsContext;
 
-use crate::classroom::{AUDIO_SLOTS, CAMERA_SLOT, CONTENT_SLOT, Classroom, VIDEO_SLOTS};
+use crate::classroom::{AUDIO_SLOTS, CAMERA_SLOT, CONTENT_SLOT, Classroom, OWN_MIC, VIDEO_SLOTS};
 use crate::lead::{Lead, TRACKS};
 use crate::station::{Joined, Station};
 
@@ -120,7 +120,7 @@ impl World {
     fn joined(&mut self) -> Joined {
         let at = self.start + self.now;
         let Self { core, hub, negotiator, shared, next_port, .. } = self;
-        Joining { core, hub: *hub, negotiator, shared }.join(&[], next_port, at).0
+        Joining { core, hub: *hub, negotiator, shared }.join(OWN_MIC, next_port, at).0
     }
 
     /// Camera and content are fed at their best; what of it goes out is the core's to decide.
@@ -166,7 +166,7 @@ impl World {
             }
         }
         if self.lead.poll_timeout() <= now {
-            self.lead.handle_timeout(now, &mut self.lead_station.light);
+            self.lead.handle_timeout(now, self.start, &mut self.lead_station.light);
         }
         self.lead_station.run(now, self.start);
         self.lead_station.send(now);
@@ -219,10 +219,10 @@ struct Joining<'a> {
 }
 
 impl Joining<'_> {
-    /// A client that sends `tracks`, or receives if there are none, and its sources.
+    /// The lead, who sends everything, or a classroom; and its sources.
     fn join(&mut self, tracks: &[Track], next_port: &mut u16, now: Instant) -> (Joined, Vec<SourceId>) {
         let ice = IceCredentials::generate();
-        let (audio, video) = if tracks.is_empty() { (AUDIO_SLOTS, VIDEO_SLOTS) } else { (0, 0) };
+        let (audio, video) = if tracks == OWN_MIC { (AUDIO_SLOTS, VIDEO_SLOTS) } else { (0, 0) };
         let sources = tracks.iter().enumerate().map(|(mid, t)| (mid.to_string(), t.kind)).collect();
         let request = PeerRequest { sources, prefer_video: Codec::Vp8 };
         let offer = offer_tracks(self.shared, &ice, tracks, audio, video);

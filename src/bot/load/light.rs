@@ -40,7 +40,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Chromium's choice within its 50–250 ms at these rates.
 const FEEDBACK_EVERY: Duration = Duration::from_millis(100);
 const NACK_EVERY: Duration = Duration::from_millis(20);
-/// What Chromium takes for a round trip where it sends nothing itself, and so is told none.
+/// What Chromium takes for a round trip until it is told one; where it sends nothing, that is always.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
 
 /// What all light clients of a process share.
@@ -83,6 +83,10 @@ pub struct Light {
     arrivals: Arrivals,
     /// How often arrivals are told.
     pub feedback_every: Duration,
+    /// As far as it is known.
+    pub round_trip: Duration,
+    /// When the last sender report left, and the time that it named.
+    said: Option<(Instant, u32)>,
     tracks: Vec<Track>,
     sent: Vec<[Sent; 3]>,
     pub connected: Option<Duration>,
@@ -126,6 +130,8 @@ impl Light {
             next_feedback: now + FEEDBACK_EVERY,
             arrivals: Arrivals::default(),
             feedback_every: FEEDBACK_EVERY,
+            round_trip: ROUND_TRIP,
+            said: None,
             tracks: MIC_AND_CAMERA.to_vec(),
             sent: vec![Sent::BEGIN; MIC_AND_CAMERA.len()],
             connected: None,
@@ -168,7 +174,7 @@ impl Light {
         let mut compound = Compound::default();
         if now >= self.next_nack {
             self.next_nack = now + NACK_EVERY;
-            self.ask_for_missing(now, Some(ROUND_TRIP), &mut compound);
+            self.ask_for_missing(now, Some(self.round_trip), &mut compound);
         }
         if now >= self.next_feedback {
             self.next_feedback = now + self.feedback_every;
@@ -286,7 +292,8 @@ impl Light {
                     self.wanted.push(ssrc);
                 }
             }
-            Said::Reception { .. } | Said::Nack { .. } | Said::Deliveries(_) => {}
+            Said::Reception { last_report, delay, .. } => self.learn_round_trip(last_report, delay, now),
+            Said::Nack { .. } | Said::Deliveries(_) => {}
         });
     }
 

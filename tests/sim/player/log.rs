@@ -79,12 +79,10 @@ pub fn picture(log: &[Shown], span: &Span, without: &[Span]) -> PictureFigures {
             frozen += to.min(span.end) - from.max(span.start);
         }
     }
-    // A picture that has not come back by the end is frozen until then.
-    if let Some(last) = in_span.last().map(|s| s.at)
-        && span.end - last > Duration::from_secs(1)
-        && log.last().is_some_and(|l| l.at == last)
-        && !excused(last, span.end)
-    {
+    // A picture that has not come, or not come back, by the end is frozen until then.
+    let last = log.iter().rev().find(|s| s.at < span.end).map_or(span.start, |s| s.at.max(span.start));
+    let ends = log.last().is_none_or(|l| l.at < span.end);
+    if ends && span.end - last > Duration::from_secs(1) && !excused(last, span.end) {
         figures.freezes += 1;
         frozen += span.end - last;
     }

@@ -211,6 +211,19 @@ impl VideoPlayer {
         Wish { key_frame: false, passed }
     }
 
+    pub fn debug(&self) -> String {
+        format!(
+            "req {} key_needed {} decoded {:?} packets {} frames {} {:?} way {} delay {}",
+            self.key_requests,
+            self.key_needed,
+            self.decoded,
+            self.packets.len(),
+            self.frames.len(),
+            self.frames.values().take(3).map(|f| (f.first, f.last, f.head)).collect::<Vec<_>>(),
+            self.timing.way,
+            self.timing.delay
+        )
+    }
     fn began_showing(&self) -> bool {
         self.decoded.is_some()
     }

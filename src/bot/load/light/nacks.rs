@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 const TRIES: u8 = 10;
 const MOST: usize = 1_000;
-/// Late packets that are remembered, and how late (in packets) they may have been.
+/// Late packets that are remembered, and how late (in packets) they count at most.
 const LATE: usize = 128;
+const LATEST: u64 = 9;
 
 struct Missing {
     ext: u64,
@@ -34,7 +35,7 @@ impl Nacks {
         let newest = *self.newest.get_or_insert(ext);
         if ext <= newest {
             if ext < newest && !repair {
-                self.late.push_back((newest - ext).min(LATE as u64) as u8);
+                self.late.push_back((newest - ext).min(LATEST) as u8);
                 if self.late.len() > LATE {
                     self.late.pop_front();
                 }

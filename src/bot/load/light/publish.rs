@@ -105,8 +105,9 @@ impl Light {
         self.out.push(packet);
     }
 
-    /// Sends a sender report of each stream: what was captured at `at` is being sent now.
-    pub fn report_sent(&mut self, at: Duration) {
+    /// Sends a sender report of each stream: what was captured at `at` is being sent now. What the
+    /// server answers tells the round trip.
+    pub fn report_sent(&mut self, at: Duration, now: Instant) {
         let mut compound = Compound::default();
         let seconds = WALL + at.as_secs();
         let ntp = seconds << 32 | (u64::from(at.subsec_nanos()) << 32) / 1_000_000_000;
@@ -116,7 +117,21 @@ impl Light {
                 compound.sender_report(ssrc_of(n) + layer as u32, ntp, rtp, sent.packets, sent.octets);
             }
         }
+        self.said = Some((now, (ntp >> 16) as u32));
         self.send_rtcp(compound);
+    }
+
+    /// What a reception report says of the round trip (RFC 3550 §6.4.1).
+    pub(super) fn learn_round_trip(&mut self, last_report: u32, delay: u32, now: Instant) {
+        let Some((at, ntp)) = self.said.filter(|_| last_report != 0) else {
+            return;
+        };
+        let since = ((now - at).as_micros() * 65_536 / 1_000_000) as u32;
+        let trip = ntp.wrapping_add(since).wrapping_sub(last_report).wrapping_sub(delay);
+        // A negative one is an error of rounding.
+        if trip < 0x8000_0000 {
+            self.round_trip = Duration::from_micros(u64::from(trip) * 1_000_000 / 65_536);
+        }
     }
 }
 
