@@ -23,10 +23,11 @@ fn every_link() {
         if only.as_ref().is_some_and(|only| only != profile.name) {
             continue;
         }
-        let mut lab = on(profile.name);
+        let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+        let mut lab = Lab::new(seed);
+        lab.classroom(profile.name, &profile);
         lab.run(60.0);
         println!("{}", lab.view(0, Duration::from_secs(4)..Duration::from_secs(60)).line());
-        println!("DEBUG {:?} {:?}", lab.world.lead.key_frames, lab.world.classrooms[0].camera.debug());
     }
 }
 

@@ -222,7 +222,7 @@ impl Joining<'_> {
     /// The lead, who sends everything, or a classroom; and its sources.
     fn join(&mut self, tracks: &[Track], next_port: &mut u16, now: Instant) -> (Joined, Vec<SourceId>) {
         let ice = IceCredentials::generate();
-        let (audio, video) = if tracks == OWN_MIC { (AUDIO_SLOTS, VIDEO_SLOTS) } else { (0, 0) };
+        let (audio, video) = if tracks.len() < 2 { (AUDIO_SLOTS, VIDEO_SLOTS) } else { (0, 0) };
         let sources = tracks.iter().enumerate().map(|(mid, t)| (mid.to_string(), t.kind)).collect();
         let request = PeerRequest { sources, prefer_video: Codec::Vp8 };
         let offer = offer_tracks(self.shared, &ice, tracks, audio, video);

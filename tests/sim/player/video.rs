@@ -24,6 +24,7 @@ use zhuandi::bot::load::light::Taken;
 
 const DECODE: f64 = 0.005;
 const DRAW: f64 = 0.010;
+const LONGEST_DELAY: f64 = 10.0;
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 const KEY_WAIT: Duration = Duration::from_millis(200);
 /// Packets that are kept at most, and frames.
@@ -171,7 +172,7 @@ impl VideoPlayer {
             size: parts.iter().map(|p| p.size).sum(),
             head: parts[0].head,
         };
-        if !frame.repaired {
+        if !frame.repaired || self.timing.frames == 0.0 {
             self.timing.learn(frame.timestamp as f64 / 90_000.0, now.as_secs_f64());
         }
         self.frames.insert(first, frame);
@@ -211,19 +212,6 @@ impl VideoPlayer {
         Wish { key_frame: false, passed }
     }
 
-    pub fn debug(&self) -> String {
-        format!(
-            "req {} key_needed {} decoded {:?} packets {} frames {} {:?} way {} delay {}",
-            self.key_requests,
-            self.key_needed,
-            self.decoded,
-            self.packets.len(),
-            self.frames.len(),
-            self.frames.values().take(3).map(|f| (f.first, f.last, f.head)).collect::<Vec<_>>(),
-            self.timing.way,
-            self.timing.delay
-        )
-    }
     fn began_showing(&self) -> bool {
         self.decoded.is_some()
     }
@@ -311,6 +299,11 @@ impl Timing {
     /// When a frame is shown that is decoded now.
     fn show(&mut self, frame: &Frame, now: Duration) -> Duration {
         let at = now.as_secs_f64();
+        // Time stamps that jump make nonsense of what was learnt.
+        if (self.begins(frame) - at).abs() > LONGEST_DELAY {
+            *self = Self { newest: self.newest, ..Self::default() };
+            self.learn(frame.timestamp as f64 / 90_000.0, at);
+        }
         let due = self.begins(frame) + DECODE + DRAW;
         let mut step = 0.0;
         if let Some((before, came)) = self.last {
@@ -355,5 +348,84 @@ impl Timing {
         }
         self.frames += 1.0;
         self.way += off / self.frames;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lead::Tag;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    /// One frame of one packet each 40 ms with temporal layers 0 2 1 2; `came` says when the n-th
+    /// comes, `None`: never. Returns which were shown.
+    fn play(frames: u64, came: impl Fn(u64) -> Option<u64>) -> (Vec<u32>, VideoPlayer) {
+        let mut player = VideoPlayer::new();
+        let mut packets: Vec<(u64, u64)> = (0..frames).filter_map(|n| Some((came(n)?, n))).collect();
+        packets.sort_unstable();
+        let mut packets = packets.into_iter().peekable();
+        let mut shown = Vec::new();
+        for ms in 0..40 * frames + 5_000 {
+            while let Some((_, n)) = packets.next_if(|(at, _)| *at <= ms) {
+                player.take(&packet(n, came(n) > Some(40 * n + 30)), MS(ms));
+            }
+            if ms % 5 == 0 {
+                player.handle_timeout(MS(ms));
+            }
+            shown.resize(player.log.len(), player.decoded.unwrap_or(0) as u32);
+        }
+        (shown, player)
+    }
+
+    fn packet(n: u64, repair: bool) -> Taken {
+        let tid = [0u8, 2, 1, 2][(n % 4) as usize];
+        let mut payload = vec![0x90, 0xe0, 0x80 | (n >> 8) as u8, n as u8, (n / 4) as u8];
+        // The first of each layer needs the base alone.
+        payload.push(tid << 6 | if n % 4 < 3 { 0x20 } else { 0 });
+        payload.push(u8::from(n > 0));
+        payload.extend([2]);
+        payload.extend((n as u32).to_be_bytes());
+        payload.extend((40_000 * n).to_be_bytes());
+        assert!(Tag::read(&payload[7..]).is_some());
+        let timestamp = (3_600 * n) as u32;
+        Taken { slot: 0, ext: n, timestamp, marker: true, payload_type: 96, payload, repair, size: 300 }
+    }
+
+    #[test]
+    fn everything_that_comes_is_shown_at_its_pace() {
+        let (shown, player) = play(250, |n| Some(40 * n + 20));
+        assert_eq!(shown.len(), 250);
+        let gaps = player.log.windows(2).skip(20).map(|w| w[1].at - w[0].at);
+        assert!(gaps.clone().all(|g| g > MS(30) && g < MS(50)), "{:?}", gaps.max());
+        // It asks once when the pictures end.
+        assert_eq!(player.key_requests, 1);
+    }
+
+    #[test]
+    fn a_lost_frame_of_the_top_layer_costs_itself_and_one_of_the_base_everything() {
+        // 101 is of temporal layer 2: its neighbours do without. 103 goes with it only if it could not
+        // know; here it refers to 102.
+        let (shown, _) = play(250, |n| (n != 101).then_some(40 * n + 20));
+        assert_eq!(shown.len(), 249);
+        // 100 is a base frame: all after it waits for a key frame that nobody sends here.
+        let (shown, player) = play(250, |n| (n != 100).then_some(40 * n + 20));
+        assert_eq!(shown.len(), 100);
+        assert!(player.key_requests >= 1);
+    }
+
+    #[test]
+    fn a_repaired_frame_is_shown_late_and_nothing_is_lost() {
+        let (shown, player) = play(250, |n| Some(40 * n + if n == 100 { 200 } else { 20 }));
+        assert!(shown.len() >= 247, "{}", shown.len());
+        let longest = player.log.windows(2).map(|w| w[1].at - w[0].at).max().unwrap();
+        assert!(longest > MS(120) && longest < MS(250), "{longest:?}");
+    }
+
+    #[test]
+    fn a_first_frame_that_was_repaired_does_not_spoil_the_clock() {
+        let (shown, player) = play(100, |n| Some(40 * n + if n == 0 { 100 } else { 20 }));
+        assert!(shown.len() >= 95);
+        assert!(player.log.last().unwrap().at < MS(4_200));
     }
 }
