@@ -9,6 +9,7 @@
 //! * [`connection`] one WebRTC connection; [`signal`] the WebSocket client;
 //! * [`participant`] joins, offers, plays, reconnects, renews; [`teacher`] and [`classroom`] say
 //!   what each of them sends; [`demo`] puts a lesson of them together;
+//! * [`link`] the links of schools as a model, for the simulation and the relay;
 //! * [`load`] many light classrooms on the server's own crates, for `zhuandi load` and benchmarks;
 //! * [`probe`] a receiver that checks what it gets: order, key frames, and, because it knows the
 //!   clips, whose picture and which layer every frame is.
@@ -18,6 +19,7 @@ pub mod clip;
 pub mod connection;
 pub mod demo;
 pub mod depacketise;
+pub mod link;
 pub mod load;
 pub mod packets;
 pub mod participant;

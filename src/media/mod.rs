@@ -9,6 +9,7 @@ pub(crate) mod allocate;
 pub mod answer;
 pub mod codec;
 pub mod command;
+pub mod core;
 pub mod handle;
 pub mod negotiate;
 pub mod rtp;
@@ -17,7 +18,6 @@ pub mod transport;
 
 mod bandwidth;
 mod clock;
-pub(crate) mod core;
 mod delivery;
 pub(crate) mod demux;
 pub(crate) mod feedback;

@@ -223,6 +223,12 @@ pub struct Negotiator {
 }
 
 impl Negotiator {
+    /// One for a media plane that stands at these addresses, with a port for each shard.
+    #[must_use]
+    pub fn new(dtls: DtlsContext, addresses: Arc<[IpAddr]>, ports: Arc<[u16]>) -> Self {
+        Self { dtls, addresses, ports }
+    }
+
     /// Answers an offer for a peer that will live on `shard`.
     pub fn accept(
         &self,

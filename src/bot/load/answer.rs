@@ -24,6 +24,8 @@ pub struct Answer {
     pub slots: Vec<SlotLine>,
     /// Id of the transport-wide number in header extensions, where it was negotiated.
     pub transport_cc: Option<u8>,
+    /// Payload type of sound that repeats itself (RFC 2198), where it was negotiated.
+    pub red: Option<u8>,
     codecs: Vec<(u8, Codec)>,
 }
 
@@ -38,6 +40,7 @@ impl Answer {
             candidates: Vec::new(),
             slots: Vec::new(),
             transport_cc: None,
+            red: None,
             codecs: Vec::new(),
         };
         for section in sections {
@@ -62,6 +65,10 @@ impl Answer {
                     "H264" => Codec::H264,
                     "VP9" => Codec::Vp9,
                     "AV1" => Codec::Av1,
+                    "red" => {
+                        out.red = pt.parse().ok();
+                        continue;
+                    }
                     _ => continue,
                 };
                 out.codecs.push((pt.parse().ok()?, codec));
