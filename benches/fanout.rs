@@ -72,8 +72,7 @@ fn figure(name: &str, measured: f64, goal: &str, pass: bool) {
 /// CPU µs per packet of the shard with N subscribers, and the share lost.
 fn server(shared: &Shared, n: usize) -> (f64, f64) {
     let addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let media = Media::start(&MediaConfig { port: 0, addresses, shards: 1, buffers: Buffers::default() })
-        .expect("a free port");
+    let media = Media::start(&MediaConfig { addresses, ..MediaConfig::default() }).expect("a free port");
     let hub = HubId::next();
     let (_, shard) = media.handle.shard_of(hub);
     shard.send(Command::OpenHub { hub, events: Box::new(|_| {}) }).expect("room in the queue");
@@ -81,7 +80,7 @@ fn server(shared: &Shared, n: usize) -> (f64, f64) {
     let mut camera = None;
     let mut mic = None;
     for at in 0..=n {
-        let lines = Lines { publish: at == 0, audio: 2, video: 2 };
+        let lines = Lines { publish: at == 0, audio: 2, video: 2, red: false };
         let ice = IceCredentials::generate();
         let named = [("0".to_owned(), SourceKind::Mic), ("1".to_owned(), SourceKind::Camera)];
         let sources = named.into_iter().filter(|_| lines.publish).collect();

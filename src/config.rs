@@ -18,6 +18,7 @@ use crate::http::HttpConfig;
 use crate::http::ops::OpsConfig;
 use crate::lesson::LessonConfig;
 use crate::media::Buffers;
+use crate::media::redundancy::RedundancyMode;
 use crate::session::SessionConfig;
 use crate::session::message::IceServer;
 use crate::telemetry::LogConfig;
@@ -47,6 +48,7 @@ pub struct MediaSection {
     pub video_packets: usize,
     pub audio_packets: usize,
     pub socket_buffer_kib: usize,
+    pub redundancy: RedundancyMode,
     #[serde(deserialize_with = "ice_servers")]
     pub ice_servers: Vec<IceServerConfig>,
 }
@@ -70,6 +72,7 @@ impl Default for MediaSection {
             video_packets,
             audio_packets,
             socket_buffer_kib: socket_bytes / 1024,
+            redundancy: RedundancyMode::default(),
             ice_servers: Vec::new(),
         }
     }
@@ -91,6 +94,7 @@ impl MediaSection {
                 audio_packets: self.audio_packets,
                 socket_bytes: self.socket_buffer_kib * 1024,
             },
+            redundancy: self.redundancy,
         })
     }
 
@@ -354,6 +358,7 @@ mod tests {
             ("[media]\nvideo_packets = 1", &[], &[]),
             ("[media]\naudio_packets = 100000", &[], &[]),
             ("[media]\nsocket_buffer_kib = 0", &[], &[]),
+            ("[media]\nredundancy = \"always\"", &[], &[]),
             ("[media]\naddresses = [\"example.org\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = [\"http://box\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = []", &[], &[]),

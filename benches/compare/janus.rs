@@ -52,7 +52,7 @@ impl Room {
         let began = Instant::now();
         let handle = self.attach().await?;
         let ice = IceCredentials::generate();
-        let lines = Lines { publish: true, audio: 0, video: 0 };
+        let lines = Lines { publish: true, audio: 0, video: 0, red: false };
         let body = json!({ "request": "joinandconfigure", "room": ROOM, "ptype": "publisher" });
         let jsep = json!({ "type": "offer", "sdp": offer(shared, &ice, lines) });
         let joined = self.message(handle, body, Some(jsep)).await?;

@@ -27,6 +27,8 @@ pub mod output;
 mod peer;
 mod rate;
 pub(crate) mod red;
+pub mod redundancy;
+mod repeat;
 mod rewrite;
 mod ring;
 mod shard;
@@ -44,6 +46,7 @@ use std::time::Instant;
 use crate::media::command::Command;
 use crate::media::handle::{MediaHandle, ShardHandle};
 use crate::media::negotiate::Negotiator;
+use crate::media::redundancy::RedundancyMode;
 use crate::media::transport::dtls::DtlsContext;
 
 /// What the media plane needs to know at start.
@@ -56,6 +59,16 @@ pub struct MediaConfig {
     /// At least 1.
     pub shards: usize,
     pub buffers: Buffers,
+    /// Whether sound is repeated where a line loses packets.
+    pub redundancy: RedundancyMode,
+}
+
+impl Default for MediaConfig {
+    /// One shard on any free port, told to browsers by this host's own addresses.
+    fn default() -> Self {
+        let (buffers, redundancy) = (Buffers::default(), RedundancyMode::default());
+        Self { port: 0, addresses: Vec::new(), shards: 1, buffers, redundancy }
+    }
 }
 
 /// How much is kept.
@@ -111,6 +124,7 @@ impl Media {
         for (n, socket) in sockets.into_iter().enumerate() {
             let mut core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
             core.buffers = config.buffers;
+            core.redundancy = config.redundancy;
             let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("shard-{n}"));
             threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);

@@ -15,6 +15,7 @@ use crate::media::delivery::{Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
 use crate::media::output::{Class, Output, Path};
+use crate::media::redundancy::{Control, Losses};
 use crate::media::rtp::RtpHeader;
 use crate::media::slot::{Sending, Slot};
 use crate::media::transport::Crypto;
@@ -63,6 +64,9 @@ pub struct Peer {
     arrivals_number: Option<u16>,
     /// What became of what it was sent.
     pub deliveries: Deliveries,
+    pub losses: Losses,
+    /// How much the sound that it gets repeats itself.
+    pub redundancy: Control,
     pub traffic: Traffic,
     /// At the last statistics.
     pub traffic_before: Traffic,
@@ -156,6 +160,8 @@ impl Peer {
             arrivals: Arrivals::default(),
             arrivals_number: None,
             deliveries: Deliveries::default(),
+            losses: Losses::default(),
+            redundancy: Control::default(),
             traffic: Traffic::default(),
             traffic_before: Traffic::default(),
             deliveries_before: Sums::default(),

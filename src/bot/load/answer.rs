@@ -95,7 +95,7 @@ impl Answer {
 /// feedback and header extensions those that a light client offers itself.
 #[must_use]
 pub fn accept(shared: &Shared, ice: &IceCredentials, offer: &str) -> String {
-    let own = light::offer(shared, ice, Lines { publish: false, audio: 1, video: 1 });
+    let own = light::offer(shared, ice, Lines { publish: false, audio: 1, video: 1, red: false });
     let known = |key: &str, what: &str| {
         let mut values = own.lines().filter_map(|l| l.strip_prefix(key)?.split_once(' '));
         values.any(|(_, value)| value == what)

@@ -47,6 +47,8 @@ pub struct Lines {
     pub publish: bool,
     pub audio: u8,
     pub video: u8,
+    /// Take sound that repeats itself (RED).
+    pub red: bool,
 }
 
 /// SSRCs that a publisher declares.
@@ -72,6 +74,12 @@ pub fn offer(shared: &Shared, ice: &IceCredentials, lines: Lines) -> String {
     let mut mid = 0;
     let mut line = |kind: MediaKind, sends: Option<u32>| {
         let (name, formats, codecs) = match kind {
+            MediaKind::Audio if lines.red && sends.is_none() => (
+                "audio",
+                "111 63",
+                "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n\
+                 a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n",
+            ),
             MediaKind::Audio => {
                 ("audio", "111", "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n")
             }

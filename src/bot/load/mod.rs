@@ -200,7 +200,7 @@ pub async fn connect(
         anyhow::bail!("no welcome");
     };
     let ice = IceCredentials::generate();
-    let lines = Lines { publish: publish.is_some(), audio: slots.audio, video: slots.video };
+    let lines = Lines { publish: publish.is_some(), audio: slots.audio, video: slots.video, red: false };
     let kinds = [("0", SourceKind::Mic), ("1", SourceKind::Camera)];
     let tracks = kinds.into_iter().filter(|_| publish.is_some());
     let tracks = tracks.map(|(mid, kind)| TrackIntent { mid: mid.to_owned(), kind }).collect();

@@ -243,6 +243,7 @@ impl Core {
                 Said::Deliveries(told) => {
                     if let Some(peer) = self.peers.get_mut(key) {
                         peer.deliveries.feedback(&told);
+                        peer.losses.feedback(&told);
                     }
                 }
             }
