@@ -72,14 +72,7 @@ fn figure(name: &str, measured: f64, goal: &str, pass: bool) {
 /// CPU µs per packet of the shard with N subscribers, and the share lost.
 fn server(shared: &Shared, n: usize) -> (f64, f64) {
     let addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let media = Media::start(&MediaConfig {
-        port: 0,
-        addresses,
-        shards: 1,
-        buffers: Buffers::default(),
-        adapt: true,
-    })
-    .expect("a free port");
+    let media = Media::start(&MediaConfig { addresses, ..MediaConfig::default() }).expect("a free port");
     let hub = HubId::next();
     let (_, shard) = media.handle.shard_of(hub);
     shard.send(Command::OpenHub { hub, events: Box::new(|_| {}) }).expect("room in the queue");

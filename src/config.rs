@@ -18,6 +18,7 @@ use crate::http::HttpConfig;
 use crate::http::ops::OpsConfig;
 use crate::lesson::LessonConfig;
 use crate::media::Buffers;
+use crate::media::redundancy::RedundancyMode;
 use crate::session::SessionConfig;
 use crate::session::message::IceServer;
 use crate::telemetry::LogConfig;
@@ -48,6 +49,7 @@ pub struct MediaSection {
     pub audio_packets: usize,
     pub socket_buffer_kib: usize,
     pub adapt: bool,
+    pub redundancy: RedundancyMode,
     #[serde(deserialize_with = "ice_servers")]
     pub ice_servers: Vec<IceServerConfig>,
 }
@@ -72,6 +74,7 @@ impl Default for MediaSection {
             audio_packets,
             socket_buffer_kib: socket_bytes / 1024,
             adapt: true,
+            redundancy: RedundancyMode::default(),
             ice_servers: Vec::new(),
         }
     }
@@ -94,6 +97,7 @@ impl MediaSection {
                 socket_bytes: self.socket_buffer_kib * 1024,
             },
             adapt: self.adapt,
+            redundancy: self.redundancy,
         })
     }
 
@@ -357,6 +361,7 @@ mod tests {
             ("[media]\nvideo_packets = 1", &[], &[]),
             ("[media]\naudio_packets = 100000", &[], &[]),
             ("[media]\nsocket_buffer_kib = 0", &[], &[]),
+            ("[media]\nredundancy = \"always\"", &[], &[]),
             ("[media]\naddresses = [\"example.org\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = [\"http://box\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = []", &[], &[]),

@@ -114,6 +114,8 @@ metrics! {
         counter media_retransmitted,
         /// Lost audio packets that were found in later ones.
         counter media_audio_recovered,
+        /// Bytes sent to repeat sound for lines that lose packets.
+        counter media_audio_repeated_bytes,
         /// Media connections that ended by a fault in this program.
         counter media_panics,
         /// Times that the network card's queue was full.
@@ -161,6 +163,7 @@ impl OpsState {
             out.media_nacks_out += stats.nacks_out;
             out.media_retransmitted += stats.retransmitted;
             out.media_audio_recovered += stats.audio_recovered;
+            out.media_audio_repeated_bytes += stats.audio_repeated_bytes;
             out.media_panics += stats.panics;
             out.media_send_would_block += stats.send_would_block;
         }

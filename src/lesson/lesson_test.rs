@@ -15,7 +15,7 @@ use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, Member};
 use crate::media::command::{CloseReason, Command, Event, SlotIndex};
 use crate::media::handle::SendError;
 use crate::media::negotiate::{Codec, PeerRequest, SourceKind};
-use crate::media::{Buffers, Media, MediaConfig};
+use crate::media::{Media, MediaConfig};
 use crate::session::message::{Role, ServerMessage};
 
 /// A lesson, what it commands, and its clock.
@@ -36,13 +36,7 @@ pub(super) struct Page {
 
 impl Scene {
     pub fn new(codec: crate::lesson::config::VideoCodec) -> Self {
-        let config = MediaConfig {
-            port: 0,
-            addresses: vec![[127, 0, 0, 1].into()],
-            shards: 1,
-            buffers: Buffers::default(),
-            adapt: true,
-        };
+        let config = MediaConfig { addresses: vec![[127, 0, 0, 1].into()], ..MediaConfig::default() };
         let media = Media::start(&config).unwrap();
         let commands: Arc<Mutex<Vec<Command>>> = Arc::default();
         let full: Arc<AtomicBool> = Arc::default();

@@ -92,8 +92,11 @@ impl AnswerTemplate {
                 }
                 Line::Slot(slot) => {
                     let fed = slot.codecs.iter().flatten();
-                    let pts: Vec<u8> =
-                        fed.flat_map(|c| payload_types(c.payload_type, c.rtx_payload_type)).collect();
+                    let pts: Vec<u8> = fed
+                        .flat_map(|c| {
+                            payload_types(c.payload_type, c.rtx_payload_type).into_iter().chain(c.red)
+                        })
+                        .collect();
                     head(&mut sdp, media, &pts, negotiator, local, &mut candidates);
                     let n = &mut ordinal[usize::from(slot.kind == MediaKind::Video)];
                     slot_lines(&mut sdp, media, slot, *n);
@@ -210,6 +213,13 @@ fn codec_lines(
     }
 }
 
+/// Blocks of the codec alone (RFC 2198 §5).
+fn red_lines(sdp: &mut String, main: u8, red: Option<u8>) {
+    if let Some(red) = red {
+        let _ = write!(sdp, "a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {main}/{main}\r\n");
+    }
+}
+
 /// As `a=rtpmap` has it.
 fn encoding(codec: Codec) -> &'static str {
     match codec {
@@ -250,10 +260,7 @@ fn source_lines(sdp: &mut String, media: &OfferMedia, source: &SourceSetup) {
     let hint = (media.simulcast.len() == 3).then_some("x-google-start-bitrate=1500");
     let names = (source.payload_type, source.rtx_payload_type);
     codec_lines(sdp, media, source.codec, names, hint);
-    if let Some(red) = source.red {
-        let main = source.payload_type;
-        let _ = write!(sdp, "a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {main}/{main}\r\n");
-    }
+    red_lines(sdp, source.payload_type, source.red);
     if !media.simulcast.is_empty() {
         for rid in &media.simulcast {
             let _ = write!(sdp, "a=rid:{rid} recv\r\n");
@@ -273,6 +280,7 @@ fn slot_lines(sdp: &mut String, media: &OfferMedia, slot: &SlotSetup, ordinal: u
     for codec in Codec::ALL {
         if let Some(c) = slot.codecs[codec.index()] {
             codec_lines(sdp, media, codec, (c.payload_type, c.rtx_payload_type), None);
+            red_lines(sdp, c.payload_type, c.red);
         }
     }
     let (ssrc, rtx) = (slot.ssrc, slot.rtx_ssrc);

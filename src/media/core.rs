@@ -3,8 +3,8 @@
 //! In: `handle_datagram`, `handle_command`, `handle_timeout`. Out: `out` (datagrams, drained by
 //! the shard after each call of `flush`) and events through each hub's sink. One family of work
 //! per file: `commands` (the human side's wishes), `receive` (datagrams in), `forward` (packets to
-//! slots), `reports` (timers: RTCP, key-frame requests, liveness), `figures` (once a second), `held`
-//! (what others can make it keep).
+//! slots), `reports` (timers: RTCP, key-frame requests, liveness), `redundancy` (of sound, by what a line
+//! loses), `figures` (once a second), `held` (what others can make it keep).
 //!
 //! Peers and sources live in slabs; everything on the packet path is an index.
 
@@ -15,6 +15,7 @@ mod forward;
 mod held;
 mod paced;
 mod receive;
+mod redundancy;
 mod reports;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use crate::media::command::{CloseReason, Event, EventSink};
 use crate::media::demux::Demux;
 use crate::media::output::Output;
 use crate::media::peer::Peer;
+use crate::media::redundancy::RedundancyMode;
 use crate::media::source::Source;
 use crate::media::stats::ShardStats;
 use crate::media::timers::Timers;
@@ -70,6 +72,7 @@ pub struct Core {
     pub buffers: Buffers,
     /// Follow what each subscriber's line carries.
     pub adapt: bool,
+    pub redundancy: RedundancyMode,
     pub out: Output,
     pub stats: ShardStats,
 }
@@ -93,6 +96,7 @@ impl Core {
             arrived: 0,
             buffers: Buffers::default(),
             adapt: true,
+            redundancy: RedundancyMode::default(),
             out: Output::default(),
             stats: ShardStats::default(),
         }

@@ -30,6 +30,8 @@ mod pacer;
 mod peer;
 mod rate;
 pub(crate) mod red;
+pub mod redundancy;
+mod repeat;
 mod rewrite;
 mod ring;
 mod shard;
@@ -48,6 +50,7 @@ use std::time::Instant;
 use crate::media::command::Command;
 use crate::media::handle::{MediaHandle, ShardHandle};
 use crate::media::negotiate::Negotiator;
+use crate::media::redundancy::RedundancyMode;
 use crate::media::transport::dtls::DtlsContext;
 
 /// What the media plane needs to know at start.
@@ -62,6 +65,16 @@ pub struct MediaConfig {
     pub buffers: Buffers,
     /// Follow what each subscriber's line carries; off: everybody gets everything at once.
     pub adapt: bool,
+    /// Whether sound is repeated where a line loses packets.
+    pub redundancy: RedundancyMode,
+}
+
+impl Default for MediaConfig {
+    /// One shard on any free port, told to browsers by this host's own addresses.
+    fn default() -> Self {
+        let (buffers, redundancy) = (Buffers::default(), RedundancyMode::default());
+        Self { port: 0, addresses: Vec::new(), shards: 1, buffers, adapt: true, redundancy }
+    }
 }
 
 /// How much is kept.
@@ -118,6 +131,7 @@ impl Media {
             let mut core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
             core.buffers = config.buffers;
             core.adapt = config.adapt;
+            core.redundancy = config.redundancy;
             let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("shard-{n}"));
             threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);

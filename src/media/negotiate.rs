@@ -210,6 +210,8 @@ pub struct SlotSetup {
 pub struct SlotCodec {
     pub payload_type: u8,
     pub rtx_payload_type: Option<u8>,
+    /// Payload type of the same with redundancy (RFC 2198); sound alone.
+    pub red: Option<u8>,
 }
 
 /// Makes answers. Cheap to clone.
@@ -378,7 +380,7 @@ fn decide(at: usize, media: &OfferMedia, request: &PeerRequest) -> Result<Line, 
             codec,
             payload_type: names.payload_type,
             rtx_payload_type: names.rtx_payload_type,
-            red: find_red(media, names.payload_type).filter(|_| codec == Codec::Opus),
+            red: names.red,
             rids: smallest_first(&media.simulcast),
             ssrcs: media.ssrcs.clone(),
         }));
@@ -416,7 +418,9 @@ fn find(media: &OfferMedia, codec: Codec, sends: bool) -> Option<SlotCodec> {
     let chosen = media.codecs.iter().filter(fit).min_by_key(rank)?;
     let apt = chosen.payload_type.to_string();
     let rtx = media.codecs.iter().find(|c| c.name == "rtx" && c.parameter("apt") == Some(&apt));
-    Some(SlotCodec { payload_type: chosen.payload_type, rtx_payload_type: rtx.map(|c| c.payload_type) })
+    let payload_type = chosen.payload_type;
+    let red = find_red(media, payload_type).filter(|_| codec == Codec::Opus);
+    Some(SlotCodec { payload_type, rtx_payload_type: rtx.map(|c| c.payload_type), red })
 }
 
 /// The payload type under which `main` may come with redundant copies of itself. RED names the codecs

@@ -1,7 +1,7 @@
 //! Offers of encoders and players that are no browsers.
 
 use super::*;
-use crate::media::{Buffers, Media, MediaConfig};
+use crate::media::{Media, MediaConfig};
 
 /// An offer with one m-line: `formats`, then its attribute lines.
 fn offer(kind: &str, formats: &str, direction: &str, lines: &[&str]) -> String {
@@ -21,13 +21,7 @@ fn offer(kind: &str, formats: &str, direction: &str, lines: &[&str]) -> String {
 
 /// Answers as to a publisher (`sendonly`) or a player.
 fn answer(offer: &str) -> Result<Accepted, NegotiateError> {
-    let config = MediaConfig {
-        port: 0,
-        addresses: vec![[127, 0, 0, 1].into()],
-        shards: 1,
-        buffers: Buffers::default(),
-        adapt: true,
-    };
+    let config = MediaConfig { addresses: vec![[127, 0, 0, 1].into()], ..MediaConfig::default() };
     let media = Media::start(&config).unwrap();
     let sources = tracks_of_publisher(offer)?;
     let accepted = media.negotiator.accept(0, offer, &PeerRequest { sources, prefer_video: Codec::Vp8 });
@@ -121,12 +115,15 @@ fn vp9_and_av1_are_taken_in_the_profile_that_everybody_decodes() {
 }
 
 #[test]
-fn redundancy_is_taken_from_senders_in_their_order() {
+fn redundancy_is_taken_from_senders_in_their_order_and_given_to_takers() {
     const RED: [&str; 3] = ["rtpmap:111 opus/48000/2", "rtpmap:63 red/48000/2", "fmtp:63 111/111"];
     for (formats, direction, lines, expected) in [
         ("63 111", "sendonly", &RED[..], "63 111"),
         ("111 63", "sendonly", &RED, "111 63"),
-        ("63 111", "recvonly", &RED, "111"),
+        // A taker is sent plain Opus until its line loses packets.
+        ("63 111", "recvonly", &RED, "111 63"),
+        ("111", "recvonly", &RED[..1], "111"),
+        ("111 63", "recvonly", &[RED[0], RED[1], "fmtp:63 0/111"], "111"),
         ("63 111", "sendonly", &[RED[0], RED[1]], "111"),
         ("63 111", "sendonly", &[RED[0], RED[1], "fmtp:63 0/111"], "111"),
         ("63 111", "sendonly", &[RED[0], "rtpmap:63 red/8000", RED[2]], "111"),
@@ -134,7 +131,9 @@ fn redundancy_is_taken_from_senders_in_their_order() {
         let answered = answer(&offer("audio", formats, direction, lines)).unwrap();
         let sdp = &answered.sdp;
         assert!(sdp.contains(&format!("SAVPF {expected}\r\n")), "{expected} in {sdp}");
-        let red = answered.setup.sources.first().and_then(|s| s.red);
+        let of_sender = answered.setup.sources.first().and_then(|s| s.red);
+        let of_taker = answered.setup.slots.first().and_then(|s| s.codecs[Codec::Opus.index()]?.red);
+        let red = of_sender.or(of_taker);
         assert_eq!(red, (expected != "111").then_some(63), "{sdp}");
         assert_eq!(sdp.contains("a=fmtp:63 111/111\r\n"), red.is_some(), "{sdp}");
     }

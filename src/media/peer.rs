@@ -16,6 +16,7 @@ use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
 use crate::media::output::{Class, Output, Path};
 use crate::media::pacer::Pacer;
+use crate::media::redundancy::{Control, Losses};
 use crate::media::rtp::RtpHeader;
 use crate::media::share::Share;
 use crate::media::slot::{Sending, Slot};
@@ -69,6 +70,9 @@ pub struct Peer {
     pub share: Share,
     /// What the client itself believes that its line carries (REMB), bits per second.
     pub told_most: Option<f64>,
+    pub losses: Losses,
+    /// How much the sound that it gets repeats itself.
+    pub redundancy: Control,
     pub traffic: Traffic,
     /// At the last statistics.
     pub traffic_before: Traffic,
@@ -165,6 +169,8 @@ impl Peer {
             pacer: Pacer::default(),
             share: Share::default(),
             told_most: None,
+            losses: Losses::default(),
+            redundancy: Control::default(),
             traffic: Traffic::default(),
             traffic_before: Traffic::default(),
             deliveries_before: Sums::default(),

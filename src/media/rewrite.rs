@@ -96,6 +96,12 @@ impl Rewriter {
         self.current.as_ref().map(|s| s.timestamp)
     }
 
+    /// The packet with which the layer that flows began.
+    #[must_use]
+    pub fn first(&self, layer: u8) -> Option<u64> {
+        self.current.as_ref().filter(|s| s.layer == layer).map(|s| s.in_first)
+    }
+
     /// Nothing flows until the next `switch`; numbers go on from where they are.
     pub fn stop(&mut self) {
         self.current = None;

@@ -11,9 +11,11 @@ use crate::media::codec::{Codec, Temporal};
 use crate::media::command::{ALL_TEMPORAL, Grant, LayerIndex, Rank, SlotIndex};
 use crate::media::delivery::Deliveries;
 use crate::media::history::{History, Sent, Stretch};
-use crate::media::negotiate::{MediaKind, SlotSetup};
+use crate::media::negotiate::{MediaKind, SlotCodec, SlotSetup};
 use crate::media::output::{Class, Output, Path};
 use crate::media::pacer::{Pacer, Waiting};
+use crate::media::redundancy::Redundancy;
+use crate::media::repeat::Repeats;
 use crate::media::rewrite::{Order, Placed, Rewriter};
 use crate::media::ring::Entry;
 use crate::media::rtp::Outgoing;
@@ -40,7 +42,7 @@ pub struct Slot {
     rtx_ssrc: u32,
     /// Its packets carry the peer's transport-wide numbers.
     transport_cc: bool,
-    codecs: [Option<crate::media::negotiate::SlotCodec>; Codec::ALL.len()],
+    codecs: [Option<SlotCodec>; Codec::ALL.len()],
     /// Key of the source that feeds it.
     pub feed: Option<usize>,
     pub max_layer: LayerIndex,
@@ -53,6 +55,8 @@ pub struct Slot {
     pub queued: Option<u8>,
     /// The highest temporal layer that it gets: fewer pictures, each as good.
     pub max_temporal: u8,
+    /// Which frames its sound repeats, if the subscriber can take that.
+    pub redundancy: Redundancy,
     /// Of the route that feeds it.
     pub turn: u32,
     rewriter: Rewriter,
@@ -66,6 +70,8 @@ pub struct Slot {
     pub packets: u64,
     pub bytes: u64,
     pub retransmitted: u64,
+    /// Bytes that were sent to repeat sound.
+    pub repeated_bytes: u64,
     /// A report is due at once: the source changed.
     pub report_now: bool,
     /// From the subscriber's last reception report, 0–255.
@@ -119,6 +125,7 @@ impl Slot {
             held_until: 0,
             queued: None,
             max_temporal: Temporal::HIGHEST,
+            redundancy: Redundancy::NONE,
             turn: 0,
             rewriter: Rewriter::default(),
             thinning: Thinning::default(),
@@ -129,6 +136,7 @@ impl Slot {
             packets: 0,
             bytes: 0,
             retransmitted: 0,
+            repeated_bytes: 0,
             report_now: false,
             fraction_lost: 0,
             figures: SlotFigures::default(),
@@ -315,8 +323,9 @@ impl Slot {
             MediaKind::Audio => to.audio_level,
             MediaKind::Video => to.orientation,
         };
+        let repeats = codec.red.and_then(|red| Some((red, self.repeats(source, layer, entry, payload)?)));
         let header = Outgoing {
-            payload_type: codec.payload_type,
+            payload_type: repeats.as_ref().map_or(codec.payload_type, |(red, _)| *red),
             // The first packet of a new talker begins a talk spurt.
             marker: entry.marker || (self.announce && self.kind == MediaKind::Audio),
             sequence: placed.sequence as u16,
@@ -328,7 +337,12 @@ impl Slot {
         let (arena, start) = to.out.begin();
         let length = header.write(arena);
         let body = arena.len();
-        arena.extend_from_slice(payload);
+        if let Some((_, repeats)) = &repeats {
+            self.repeated_bytes += repeats.write(codec.payload_type, payload, arena) as u64;
+        } else {
+            arena.extend_from_slice(payload);
+        }
+        self.bytes += (arena.len() - body) as u64;
         if let Some(numbers) = entry.payload.numbers {
             numbers.patch(&mut arena[body..], placed.picture_id, placed.tl0);
             self.rewriter.sent_numbers(numbers, &arena[body..], placed.sequence);
@@ -337,7 +351,6 @@ impl Slot {
         let class = if self.kind == MediaKind::Audio { Class::Audio } else { Class::Video };
         let size = to.out.commit(start, to.path, class);
         self.packets += 1;
-        self.bytes += payload.len() as u64;
         self.count_sent(size, to);
         if codec.rtx_payload_type.is_some() {
             let Placed { sequence, timestamp, picture_id, tl0 } = placed;
@@ -347,6 +360,29 @@ impl Slot {
             self.history.get_or_insert_default().note(sent, stretch);
         }
         std::mem::take(&mut self.announce).then_some(placed.timestamp)
+    }
+
+    /// The earlier frames that a packet of sound takes along; `None`: it goes alone.
+    fn repeats<'s>(
+        &self,
+        source: &'s Source,
+        layer: u8,
+        entry: &Entry,
+        payload: &[u8],
+    ) -> Option<Repeats<'s>> {
+        if self.redundancy == Redundancy::NONE {
+            return None;
+        }
+        let ring = &source.layers[usize::from(layer)].as_ref()?.ring;
+        let first = self.rewriter.first(layer)?;
+        let found = Repeats::find(ring, entry, payload.len(), first, self.redundancy);
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Whether the subscriber can take sound that repeats itself.
+    #[must_use]
+    pub fn takes_redundancy(&self) -> bool {
+        self.codecs[Codec::Opus.index()].is_some_and(|c| c.red.is_some())
     }
 
     /// Whether the packet's picture is to be sent; if not, its number and that of its picture are

@@ -89,6 +89,8 @@ pub struct ShardStats {
     pub retransmitted: u64,
     /// Lost audio packets that later ones repeated (RED).
     pub audio_recovered: u64,
+    /// Bytes sent to repeat sound to subscribers whose lines lose packets (RED).
+    pub audio_repeated_bytes: u64,
     pub panics: u64,
     pub send_would_block: u64,
     /// Trains of padding that measured a subscriber's line.

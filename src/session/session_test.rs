@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::auth::{Secret, Tokens};
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::{Directory, LessonConfig, Surroundings};
-use crate::media::{Buffers, Media, MediaConfig};
+use crate::media::{Media, MediaConfig};
 use crate::session::message::{Presence, Role};
 use crate::session::{Closing, Incoming, SessionConfig, SessionCounters, SessionParts, run};
 
@@ -20,14 +20,7 @@ const NOW: u64 = 1_800_000_000;
 
 #[tokio::test]
 async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
-    let media = Media::start(&MediaConfig {
-        port: 0,
-        addresses: Vec::new(),
-        shards: 1,
-        buffers: Buffers::default(),
-        adapt: true,
-    })
-    .unwrap();
+    let media = Media::start(&MediaConfig::default()).unwrap();
     let (_stop, stopping) = watch::channel(false);
     let parts = Arc::new(SessionParts {
         config: SessionConfig::default(),

@@ -14,7 +14,7 @@ use zhuandi::bot::load;
 use zhuandi::bot::load::answer::Answer;
 use zhuandi::bot::load::light::{Light, Shared, Track, offer_tracks};
 use zhuandi::ids::{HubId, SourceId};
-use zhuandi::media::command::{Command, Event, LayerIndex, Route, SlotIndex};
+use zhuandi::media::command::{Command, Event, LayerIndex, Rank, Route, SlotIndex};
 use zhuandi::media::core::Core;
 use zhuandi::media::negotiate::{Codec, IceCredentials, Negotiator, PeerRequest};
 use zhuandi::media::output::Path;
@@ -207,7 +207,8 @@ impl World {
 
 /// The one place where routes are made.
 fn route(slot: u8, source: SourceId) -> Route {
-    Route { slot: SlotIndex(slot), source: Some(source), max_layer: LayerIndex::TOP, turn: 1 }
+    let rank = if slot == CONTENT_SLOT { Rank::Content } else { Rank::Lead };
+    Route { slot: SlotIndex(slot), source: Some(source), max_layer: LayerIndex::TOP, rank, turn: 1 }
 }
 
 /// What joining takes; signalling itself is not simulated, it takes no time here.

@@ -56,7 +56,8 @@ impl Core {
                 continue;
             };
             if slot.kind == MediaKind::Audio {
-                sound += source.cost(0, ALL_TEMPORAL).unwrap_or(0.0);
+                let copies = f64::from(1 + slot.redundancy.level());
+                sound += source.cost(0, ALL_TEMPORAL).unwrap_or(0.0) * copies;
                 continue;
             }
             let held = at < slot.held_until;

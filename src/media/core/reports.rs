@@ -37,6 +37,9 @@ impl Core {
         self.drain(key, now);
         self.repair(key, now, &mut compound);
         self.feedback(key, now, &mut compound);
+        if self.peers.get(key).is_some_and(|p| p.connected() && now >= p.next_report) {
+            self.choose_redundancy(key, now);
+        }
         self.reports(key, now, &mut compound);
         self.send_rtcp(key, compound);
         self.arm(key, now);

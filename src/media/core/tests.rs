@@ -7,6 +7,7 @@ mod paths;
 mod picture;
 mod receiving;
 mod redundancy;
+mod repeat;
 mod sending;
 mod temporal;
 mod world;

@@ -5,6 +5,8 @@
 // and the browsers notice nothing. What passes is looked at on the way: connectivity checks (STUN) and
 // the handshake's datagrams (DTLS) of the browsers are noted in `checks` and `hellos`.
 //
+// `loses` makes the way to the browsers a bad one: their media gets lost as it says.
+//
 // The server names its own port in answers, so a page that shall come this way runs `script` first.
 
 import { createSocket } from "node:dgram";
@@ -23,6 +25,10 @@ export async function startForwarder(server, address) {
     hellos,
     /** Pages that run this first send to the forwarder in place of the server. */
     script: "",
+    /** Asked for each packet of media on its way to a browser: is it lost? `passed` and `lost` count them. */
+    loses: null,
+    passed: 0,
+    lost: 0,
     move,
     stop,
   };
@@ -48,11 +54,23 @@ export async function startForwarder(server, address) {
     const back = createSocket("udp4");
     Object.assign(way, { back, connected: false, waiting: [] });
     back.on("error", () => {}); // the server may have ended
-    back.on("message", (datagram) => front.send(datagram, way.from.port, way.from.address));
+    back.on("message", (datagram) => {
+      if (isLost(datagram)) return;
+      front.send(datagram, way.from.port, way.from.address);
+    });
     back.connect(server.mediaPort, address, () => {
       way.connected = true;
       for (const datagram of way.waiting.splice(0)) back.send(datagram);
     });
+  }
+
+  // RTCP has 192-223 in the second byte (RFC 5761); a report goes through.
+  function isLost(datagram) {
+    const media = datagram[0] >> 6 === 2 && !(datagram[1] >= 192 && datagram[1] <= 223);
+    if (!media || !forwarder.loses) return false;
+    const lost = forwarder.loses();
+    forwarder[lost ? "lost" : "passed"] += 1;
+    return lost;
   }
 
   function note(way, datagram) {

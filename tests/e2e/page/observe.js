@@ -142,6 +142,7 @@
           height: entry.frameHeight, freezes: entry.freezeCount, frozen: entry.totalFreezesDuration,
           energy: entry.totalAudioEnergy, seconds: entry.totalSamplesDuration,
           concealed: entry.concealedSamples, samples: entry.totalSamplesReceived,
+          waited: entry.jitterBufferDelay, emitted: entry.jitterBufferEmittedCount,
           lost: entry.packetsLost, packets: entry.packetsReceived, codec: report.get(entry.codecId)?.mimeType,
         });
       } else if (entry.type === "candidate-pair" && entry.nominated) {

@@ -25,6 +25,7 @@ pub use self::sends::Rtp;
 use crate::ids::PeerId;
 use crate::media::core::tests::picture::{OPUS, RED, Tag, names};
 use crate::media::core::tests::world::Offer;
+use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{Accepted, Codec, IceCredentials, PeerSetup, SourceInfo, SourceKind};
 use crate::media::rtp::RtpHeader;
 use crate::media::transport::rtcp::{self, Compound, Said};
@@ -79,6 +80,12 @@ pub struct Client {
     pub meek: bool,
     /// DTLS datagrams that it still takes, and answers; then it is deaf to them.
     pub hears_dtls: usize,
+    /// Whether the next packet of media is lost on its way here.
+    pub loses: Option<Box<dyn FnMut() -> bool>>,
+    /// Tells what arrived, ten times a second.
+    pub tells: bool,
+    arrivals: Arrivals,
+    next_tell: Instant,
     /// Stop answering for one's consent.
     pub silent: bool,
     /// Its clocks: parts per million fast, and where its wall clock stands.
@@ -107,6 +114,7 @@ pub struct Client {
     connecting: bool,
     pub ice: IceCredentials,
     next_check: Instant,
+    began: Instant,
     keys: Option<(Context, Context)>,
     frame: u32,
     key_next: bool,
@@ -134,6 +142,10 @@ impl Client {
             nominates: true,
             meek: false,
             hears_dtls: usize::MAX,
+            loses: None,
+            tells: false,
+            arrivals: Arrivals::default(),
+            next_tell: now,
             silent: false,
             ppm: 0,
             wall: 77_000_000,
@@ -153,6 +165,7 @@ impl Client {
             connecting: false,
             ice: IceCredentials::generate(),
             next_check: now,
+            began: now,
             keys: None,
             frame: 0,
             key_next: true,
@@ -196,12 +209,19 @@ impl Client {
                 !audio && only.is_none_or(|o| o == **c)
             };
             let (mut pts, mut codecs) = (Vec::new(), String::new());
-            if audio && sends && self.offer.red {
+            // Senders name first what they will send.
+            let red = audio && if sends { self.offer.red } else { self.offer.hears_red };
+            if audio && !sends {
+                pts.push(OPUS);
+            }
+            if red {
                 pts.push(RED);
                 codecs.push_str(&format!("a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {OPUS}/{OPUS}\r\n"));
             }
             if audio {
-                pts.push(OPUS);
+                if sends {
+                    pts.push(OPUS);
+                }
                 codecs.push_str(&format!("a=rtpmap:{OPUS} opus/48000/2\r\n"));
             }
             for codec in Codec::VIDEO.iter().filter(video) {
@@ -258,6 +278,14 @@ impl Client {
             self.next_check = now + Duration::from_millis(wait);
             let check = self.check(self.nominates);
             self.out.push(check);
+        }
+        if self.tells && self.connected() && now >= self.next_tell {
+            self.next_tell = now + Duration::from_millis(100);
+            let mut compound = Compound::default();
+            self.arrivals.report(1, self.slot_ssrc(0), &mut compound);
+            if !compound.is_empty() {
+                self.send_rtcp(compound);
+            }
         }
         if self.connecting && !self.connected() && self.hears_dtls > 0 {
             let _ = self.dtls.handle_timeout(SERVER, now);
@@ -316,7 +344,7 @@ impl Client {
                 }
                 self.dismissed |= events.iter().any(|e| matches!(e, EndpointEvent::PeerClosed));
             }
-            _ => self.receive_media(datagram),
+            _ => self.receive_media(datagram, now),
         }
     }
 
@@ -367,7 +395,7 @@ impl Client {
         self.keys = Some((context(0), context(1)));
     }
 
-    fn receive_media(&mut self, datagram: &[u8]) {
+    fn receive_media(&mut self, datagram: &[u8], now: Instant) {
         let (_, theirs) = self.keys.as_mut().expect("media only after the handshake");
         if crate::media::rtp::is_rtcp(datagram) {
             let plain = theirs.decrypt_rtcp(datagram).expect("authentic");
@@ -382,8 +410,15 @@ impl Client {
             });
             return;
         }
+        if self.loses.as_mut().is_some_and(|loses| loses()) {
+            return;
+        }
         let plain = theirs.decrypt_rtp(datagram).expect("authentic");
         let h = RtpHeader::read(&plain).unwrap();
+        if let Some(number) = h.extension(&plain, TRANSPORT_CC) {
+            let at = (now - self.began).as_micros() as i64;
+            self.arrivals.arrived(u16::from_be_bytes([number[0], number[1]]), at);
+        }
         self.received.push(Packet {
             ssrc: h.ssrc,
             payload_type: h.payload_type,

@@ -24,6 +24,8 @@ pub struct Offer {
     pub codec: Codec,
     /// Sound with redundancy first.
     pub red: bool,
+    /// Take sound with redundancy.
+    pub hears_red: bool,
     /// Offer AES-CM alone.
     pub old_cipher: bool,
     /// Name another certificate's fingerprint in the offer.
@@ -40,6 +42,7 @@ impl Offer {
             video: 2,
             codec: Codec::Vp8,
             red: false,
+            hears_red: false,
             old_cipher: false,
             lie: false,
             shows: None,
