@@ -25,8 +25,9 @@ fn taught(report: &Report) -> Option<()> {
     (report.slots[&mid].seen.showing?.0 == ClipName::Teacher).then_some(())
 }
 
+/// An observer, who knows everybody in the lesson.
 fn watching(house: &House, sub: &str) -> Probe {
-    let board = house.board(sub);
+    let board = Probe::start(Probe::receiver(&house.url, house.token(Role::Observer, sub)));
     board.expect(&id(TEACHER_SUB), SourceKind::Camera, ClipName::Teacher);
     board
 }

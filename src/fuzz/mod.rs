@@ -33,7 +33,7 @@ pub struct Target {
     pub rounds: usize,
 }
 
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "demux", run: packets::demux, longest: 600, rounds: 60_000 },
     Target { name: "hello", run: packets::hello, longest: 4_096, rounds: 6_000 },
     Target { name: "rtp", run: packets::rtp, longest: 600, rounds: 200_000 },
@@ -41,6 +41,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "rtcp", run: packets::rtcp, longest: 1_500, rounds: 60_000 },
     Target { name: "sdp", run: texts::sdp, longest: 300_000, rounds: 1_500 },
     Target { name: "fragment", run: texts::fragment, longest: 70_000, rounds: 40_000 },
+    Target { name: "frames", run: texts::frames, longest: 4_096, rounds: 60_000 },
     Target { name: "message", run: texts::message, longest: 20_000, rounds: 60_000 },
     Target { name: "token", run: texts::token, longest: 5_000, rounds: 20_000 },
     Target { name: "claims", run: texts::claims, longest: 2_000, rounds: 20_000 },

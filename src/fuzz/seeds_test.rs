@@ -38,6 +38,7 @@ fn seeds() {
     reports();
     scripts();
     signalling();
+    websocket();
 }
 
 fn stun() {
@@ -263,6 +264,26 @@ fn scripts() {
         step(&mut out, script::HONEST, &[]);
     }
     write("connected", "moves-and-noise", &out);
+}
+
+fn websocket() {
+    let frame = |first: u8, payload: &[u8]| {
+        let length = match payload.len() {
+            short @ 0..=125 => vec![0x80 | short as u8],
+            long => [vec![0xfe], (long as u16).to_be_bytes().to_vec()].concat(),
+        };
+        let mask = [1, 200, 3, 77];
+        let masked: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m).collect();
+        [vec![first], length, mask.to_vec(), masked].concat()
+    };
+    let text = frame(0x81, "{\"type\":\"ping\",\"sent\":1}".as_bytes());
+    write("frames", "text", &text);
+    write("frames", "long", [frame(0x81, &[b'x'; 300]), text.clone()].concat());
+    let (head, tail) = "听课教室".as_bytes().split_at(4);
+    let parts = [frame(0x01, head), frame(0x89, b"now"), frame(0x00, &[]), frame(0x80, tail)];
+    write("frames", "fragments", parts.concat());
+    write("frames", "controls", [frame(0x8a, &[]), frame(0x82, b"b"), frame(0x88, &[3, 232])].concat());
+    write("frames", "too-long", [&[0x81, 0xff][..], &[0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]].concat());
 }
 
 fn signalling() {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::auth::Secret;
 use crate::auth::tokens::{Claims, MAX_NAME, TokenError, Tokens};
 use crate::fuzz::packets::SHARED;
+use crate::http::frames::{Decoder, FrameError, Received};
 use crate::media::negotiate::{
     Codec, Fragment, MAX_FRAGMENT, MediaKind, Negotiator, PeerRequest, SourceKind, tracks_of_publisher,
 };
@@ -30,6 +31,35 @@ pub const SECRET: &str = "a secret for tests, long enough to be one";
 pub fn negotiator() -> Negotiator {
     let addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)].into();
     Negotiator { dtls: SHARED.dtls.clone(), addresses, ports: vec![7000].into() }
+}
+
+/// WebSocket frames: what comes out does not depend on how the bytes were cut, and what is kept is no
+/// more than what came in.
+pub fn frames(input: &[u8]) {
+    const LONGEST: usize = 2_000;
+    let read = |piece: usize| -> (Vec<Received>, Option<FrameError>) {
+        let mut decoder = Decoder::new(LONGEST);
+        let (mut out, mut pushed) = (Vec::new(), 0);
+        for part in input.chunks(piece) {
+            decoder.push(part);
+            pushed += part.len();
+            loop {
+                match decoder.next() {
+                    Ok(Some(received)) => out.push(received),
+                    Ok(None) => break,
+                    Err(error) => return (out, Some(error)),
+                }
+            }
+            assert!(decoder.kept() <= 4 * pushed + 64, "{} for {pushed}", decoder.kept());
+        }
+        (out, None)
+    };
+    let whole = read(input.len().max(1));
+    assert!(whole.0.iter().all(|r| !matches!(r, Received::Text(t) if t.len() > LONGEST)));
+    assert!(whole.0.iter().all(|r| !matches!(r, Received::Ping(p) if p.len() > 125)));
+    for piece in [1, 7] {
+        assert_eq!(read(piece), whole, "in pieces of {piece}");
+    }
 }
 
 /// Offers, as pages and as publishers without signalling send them; then a restart of what was taken.

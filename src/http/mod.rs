@@ -1,7 +1,7 @@
 //! The public listener: pages, signalling, the lessons API.
 //!
 //! Reading order: `server` (the accept loop and its limits), this file (which address does what),
-//! then one file per family: `ws`, `lessons`, `assets`, `whip` and `whep` (with what both share in
+//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `assets`, `whip` and `whep` (with what both share in
 //! `endpoint` and `resource`); `tls` and `ca` for secure pages; `ops` is
 //! a listener of its own. Errors leave as `{code, message, hint}` (`error`).
 
@@ -31,10 +31,12 @@ pub mod ca;
 mod endpoint;
 pub mod error;
 pub mod extract;
+pub mod frames;
 pub mod lessons;
 pub mod ops;
 pub mod resource;
 pub mod server;
+mod socket;
 pub mod tls;
 mod whep;
 mod whip;

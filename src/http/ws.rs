@@ -1,35 +1,30 @@
 //! `/ws`: from an HTTP upgrade to a session.
 //!
-//! The origin is checked (a foreign page must not use a visitor's network), the WebSocket's own
-//! limits are set (its defaults are 64 MiB messages and an endless write buffer), and the session
-//! gets plain texts.
+//! The origin is checked (a foreign page must not use a visitor's network), the handshake is answered
+//! (RFC 6455 §4.2), and the session gets plain texts from the `socket`.
 
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{SinkExt, StreamExt};
+use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::http::HttpState;
 use crate::http::error::ApiError;
 use crate::http::extract::Reader;
 use crate::http::server::ConnectionGuard;
+use crate::http::socket::Socket;
 use crate::session::errors::Code;
 use crate::session::limits::MAX_MESSAGE;
-use crate::session::{Incoming, run};
+use crate::session::run;
 
 /// A little more than the session takes, so that the session can say what was wrong with a message
 /// just beyond its limit. What is beyond this too ends the connection at its header.
 const MAX_FRAME: usize = MAX_MESSAGE * 2;
-/// One batch of the session's own messages; beyond it writing waits.
-const MAX_WRITE_BUFFER: usize = 2 * 1024 * 1024;
-/// The library's own are 128 KiB each, for every classroom, all lesson long.
-const READ_BUFFER: usize = 4 * 1024;
-const WRITE_BUFFER: usize = 8 * 1024;
 /// How long the goodbye may take.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -37,54 +32,44 @@ pub async fn upgrade(
     State(state): State<HttpState>,
     Extension(guard): Extension<ConnectionGuard>,
     reader: Reader,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
-    if !is_own_origin(&headers, &state.allowed_origins) {
+    if !is_own_origin(request.headers(), &state.allowed_origins) {
         return ApiError::new(Code::WrongOrigin, reader.0).into_response();
     }
-    let Ok(upgrade) = upgrade else {
+    let Some(accept) = accept_key(&request) else {
         return ApiError::new(Code::BadRequest, reader.0).into_response();
     };
-    upgrade
-        .max_message_size(MAX_FRAME)
-        .max_frame_size(MAX_FRAME)
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(MAX_WRITE_BUFFER)
-        .on_upgrade(move |socket| async move {
-            // Both live as long as the socket: the count of connections, and the wait for the last.
-            let _counted = guard;
-            serve(socket, state).await;
-        })
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        // Both live as long as the socket: the count of connections, and the wait for the last.
+        let _counted = guard;
+        // An error: the client went before it had the answer.
+        let Ok(upgraded) = upgraded.await else { return };
+        let mut socket = Socket::new(TokioIo::new(upgraded), MAX_FRAME);
+        let closing = run(state.sessions.clone(), &mut socket).await;
+        let _ = timeout(CLOSE_TIME, socket.close(closing)).await;
+    });
+    let headers = [
+        (header::UPGRADE, "websocket"),
+        (header::CONNECTION, "Upgrade"),
+        (header::SEC_WEBSOCKET_ACCEPT, accept.as_str()),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-async fn serve(socket: WebSocket, state: HttpState) {
-    let (sink, stream) = socket.split();
-    let reader = stream.take_while(|m| futures_util::future::ready(m.is_ok())).filter_map(|m| {
-        futures_util::future::ready(match m {
-            Ok(Message::Text(text)) => Some(Incoming::Text(text.as_str().to_owned())),
-            Ok(Message::Binary(_)) => Some(Incoming::Unreadable(Code::BadMessage)),
-            Ok(Message::Ping(_) | Message::Pong(_)) => Some(Incoming::Alive),
-            // The stream ends right after it.
-            Ok(Message::Close(_)) | Err(_) => None,
-        })
-    });
-    let mut writer = sink.with(|text: String| {
-        futures_util::future::ready(Ok::<_, axum::Error>(Message::Text(Utf8Bytes::from(text))))
-    });
-    tokio::pin!(reader);
-    let closing = run(state.sessions.clone(), reader.as_mut(), &mut writer).await;
-    let mut sink = writer.into_inner();
-    let frame = CloseFrame { code: closing.0, reason: Utf8Bytes::from_static("") };
-    let goodbye = async {
-        // A socket that is gone already cannot be told.
-        let _ = sink.send(Message::Close(Some(frame))).await;
-        // What the page still sends is taken: closing over unread bytes makes TCP reset the
-        // connection, and the page would lose the reason with it.
-        while reader.next().await.is_some() {}
+/// The answer to a handshake that is one.
+fn accept_key(request: &Request) -> Option<String> {
+    let has = |name: HeaderName, token: &str| {
+        let values = request.headers().get_all(name).into_iter().filter_map(|v| v.to_str().ok());
+        values.flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
     };
-    let _ = timeout(CLOSE_TIME, goodbye).await;
+    let asks = request.method() == Method::GET
+        && has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket")
+        && has(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY)?;
+    asks.then(|| derive_accept_key(key.as_bytes()))
 }
 
 /// Whether a browser's page comes from this server. Clients that are no browsers send no origin;
@@ -102,9 +87,33 @@ fn is_own_origin(headers: &HeaderMap, allowed: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_handshake_is_answered_as_the_standard_has_it() {
+        // The example of RFC 6455 §1.3.
+        let whole = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let request = |method: Method, without: usize| {
+            let mut request = Request::builder().method(method);
+            for (name, value) in whole.iter().enumerate().filter(|(n, _)| *n != without).map(|(_, h)| *h) {
+                request = request.header(name, value);
+            }
+            request.body(Body::empty()).unwrap()
+        };
+        assert_eq!(accept_key(&request(Method::GET, 4)).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert_eq!(accept_key(&request(Method::POST, 4)), None);
+        for missing in 0..4 {
+            assert_eq!(accept_key(&request(Method::GET, missing)), None, "{}", whole[missing].0);
+        }
+    }
 
     #[test]
     fn whose_pages_may_connect() {

@@ -3,6 +3,9 @@
 //! Receiving m-lines (for sources) name rids and feedback; sending ones (for slots) name their
 //! SSRCs, so that no header extension is needed to tell them apart. Audio slot 0 shares its
 //! stream id with video slot 0, audio 1 with video 1: browsers keep lips in sync within a stream.
+//!
+//! The fingerprint stands once, for the session, as Firefox writes its own. ICE credentials and
+//! `a=setup` stand with every m-line: aiortc and GStreamer look for them there alone.
 
 use std::fmt::Write;
 
@@ -68,9 +71,10 @@ impl AnswerTemplate {
         let bundle: Vec<String> = offer.media.iter().zip(lines).filter_map(|p| taken(&p)).collect();
         let mut sdp = format!(
             "v=0\r\n{}s=-\r\nt=0 0\r\na=ice-lite\r\na=extmap-allow-mixed\r\n\
-         a=group:BUNDLE {}\r\na=msid-semantic: WMS *\r\n",
+         a=group:BUNDLE {}\r\na=msid-semantic: WMS *\r\na=fingerprint:sha-256 {}\r\n",
             origin(self.version),
-            bundle.join(" ")
+            bundle.join(" "),
+            negotiator.dtls.fingerprint_text(),
         );
         let mut candidates = candidate_lines(negotiator, self.shard);
         let mut ordinal = [0usize; 2];
@@ -87,7 +91,7 @@ impl AnswerTemplate {
                 }
                 Line::Source(source) => {
                     let pts = source_payload_types(media, source);
-                    head(&mut sdp, media, &pts, negotiator, local, &mut candidates);
+                    head(&mut sdp, media, &pts, local, &mut candidates);
                     source_lines(&mut sdp, media, source);
                 }
                 Line::Slot(slot) => {
@@ -97,7 +101,7 @@ impl AnswerTemplate {
                             payload_types(c.payload_type, c.rtx_payload_type).into_iter().chain(c.red)
                         })
                         .collect();
-                    head(&mut sdp, media, &pts, negotiator, local, &mut candidates);
+                    head(&mut sdp, media, &pts, local, &mut candidates);
                     let n = &mut ordinal[usize::from(slot.kind == MediaKind::Video)];
                     slot_lines(&mut sdp, media, slot, *n);
                     *n += 1;
@@ -163,21 +167,19 @@ fn head(
     sdp: &mut String,
     media: &OfferMedia,
     payload_types: &[u8],
-    negotiator: &Negotiator,
     local: &IceCredentials,
     candidates: &mut String,
 ) {
     let formats: Vec<String> = payload_types.iter().map(u8::to_string).collect();
     let _ = write!(
         sdp,
-        "m={} 9 {} {}\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\n{}a=fingerprint:sha-256 {}\r\n\
-         a=setup:passive\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
+        "m={} 9 {} {}\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\n{}a=setup:passive\r\n\
+         a=rtcp-mux\r\na=rtcp-rsize\r\n",
         media.kind,
         media.protocol,
         formats.join(" "),
         media.mid,
         credentials(local),
-        negotiator.dtls.fingerprint_text(),
     );
     // The candidates stand in the first bundled m-line alone.
     sdp.push_str(&std::mem::take(candidates));

@@ -4,9 +4,9 @@
 //! who handles it?), `handlers` (one file per message family). The session owns the socket and its
 //! deadlines; nobody calls into it. What others want to say goes through the `Outbox`.
 //!
-//! The loop knows no axum: `http::ws` hands it a stream of texts and a sink of texts, so it runs
-//! in a test as well. While a write waits, nothing is read: a reader that is stuck for
-//! `STUCK` is cut off, and one that is merely slow has its outbox bounded.
+//! The loop knows no HTTP: `http::ws` hands it a stream and a sink of texts, so it runs in a test as
+//! well. While a write waits, nothing is read: a reader that is stuck for `stuck_seconds` is cut off,
+//! and one that is merely slow has its outbox bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::auth::Tokens;
 use crate::ids::ConnectionId;
@@ -38,8 +38,6 @@ pub mod typescript;
 
 /// Bytes written before the session listens again: a slow reader's pings must not wait unheard.
 const BATCH: usize = 16 * 1024;
-/// A write that makes no progress for this long ends the session.
-const STUCK: Duration = Duration::from_secs(10);
 
 /// `[session]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,19 +45,21 @@ const STUCK: Duration = Duration::from_secs(10);
 pub struct SessionConfig {
     pub join_seconds: u32,
     pub silence_seconds: u32,
+    pub stuck_seconds: u32,
     pub messages_per_second: u32,
 }
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { join_seconds: 5, silence_seconds: 30, messages_per_second: 20 }
+        Self { join_seconds: 5, silence_seconds: 30, stuck_seconds: 10, messages_per_second: 20 }
     }
 }
 
 impl SessionConfig {
     /// What is wrong with it, one sentence each.
     pub fn check(&self, problems: &mut Vec<String>) {
-        if self.join_seconds == 0 || self.silence_seconds == 0 || self.messages_per_second == 0 {
+        let values = [self.join_seconds, self.silence_seconds, self.stuck_seconds, self.messages_per_second];
+        if values.contains(&0) {
             problems.push("the values of [session] must be above 0".into());
         }
     }
@@ -121,16 +121,16 @@ pub(crate) struct Session<'a> {
 }
 
 /// Runs one connection to its end; the caller closes the socket with the code that it returns.
-pub async fn run<R, W>(parts: Arc<SessionParts>, reader: R, writer: W) -> Closing
+pub async fn run<S>(parts: Arc<SessionParts>, socket: S) -> Closing
 where
-    R: Stream<Item = Incoming> + Unpin,
-    W: Sink<String> + Unpin,
+    S: Stream<Item = Incoming> + Sink<Arc<str>> + Unpin,
 {
     let _open = Open::new(&parts.counters.open);
-    let mut link = Link { reader, writer, outbox: Outbox::new() };
+    let stuck = Duration::from_secs(parts.config.stuck_seconds.into());
+    let mut link = Link { socket, outbox: Outbox::new(), stuck };
     let deadline = Instant::now() + Duration::from_secs(parts.config.join_seconds.into());
     let first = tokio::select! {
-        first = link.reader.next() => first,
+        first = link.socket.next() => first,
         () = sleep_until(deadline) => {
             link.say(&error_message(Code::JoinTimeout, None, Language::default())).await;
             return Closing::POLICY;
@@ -161,33 +161,36 @@ where
 }
 
 /// The socket and what waits for it.
-struct Link<R, W> {
-    reader: R,
-    writer: W,
+struct Link<S> {
+    socket: S,
     outbox: Outbox,
+    /// A batch that is not written after this time ends the session.
+    stuck: Duration,
 }
 
-impl<R, W: Sink<String> + Unpin> Link<R, W> {
+/// Why nothing more is written.
+enum Broken {
+    Gone,
+    Stuck,
+}
+
+impl<S: Sink<Arc<str>> + Unpin> Link<S> {
     /// Writes past the outbox, before there is a session or after it.
     async fn say(&mut self, message: &ServerMessage) {
         let text = serde_json::to_string(message).expect("messages hold only strings and numbers");
-        self.write(text).await;
-    }
-
-    /// `false`: the socket is gone or stuck.
-    async fn write(&mut self, text: String) -> bool {
-        matches!(timeout(STUCK, self.writer.send(text)).await, Ok(Ok(())))
+        // The session is over, whether it is heard or not.
+        let _ = timeout(self.stuck, self.socket.send(text.into())).await;
     }
 
     /// Writes everything that waits, in one go where the socket takes it: a batch of news is one
-    /// call of the system. Returns what is no text; `Err`: the socket is gone or stuck.
-    async fn write_all(&mut self, first: Outgoing) -> Result<Option<Outgoing>, ()> {
+    /// call of the system. Returns what is no text.
+    async fn write_all(&mut self, first: Outgoing) -> Result<Option<Outgoing>, Broken> {
+        let until = Instant::now() + self.stuck;
         let mut next = Some(first);
         let mut bytes = 0;
         while let Some(Outgoing::Text(text)) = next {
             bytes += text.len();
-            let fed = timeout(STUCK, self.writer.feed(text.as_ref().to_owned())).await;
-            fed.map_err(drop)?.map_err(drop)?;
+            in_time(until, self.socket.feed(text)).await?;
             if bytes >= BATCH {
                 // What waits still is due: the loop comes back for it when it has listened.
                 next = None;
@@ -198,16 +201,19 @@ impl<R, W: Sink<String> + Unpin> Link<R, W> {
         if let Some(Outgoing::Overflow) = next {
             return Ok(next);
         }
-        timeout(STUCK, self.writer.flush()).await.map_err(drop)?.map_err(drop)?;
+        in_time(until, self.socket.flush()).await?;
         Ok(next)
     }
 }
 
+async fn in_time<E>(until: Instant, write: impl Future<Output = Result<(), E>>) -> Result<(), Broken> {
+    timeout_at(until, write).await.map_err(|_| Broken::Stuck)?.map_err(|_| Broken::Gone)
+}
+
 impl Session<'_> {
-    async fn live<R, W>(&mut self, link: &mut Link<R, W>) -> (Closing, Gone)
+    async fn live<S>(&mut self, link: &mut Link<S>) -> (Closing, Gone)
     where
-        R: Stream<Item = Incoming> + Unpin,
-        W: Sink<String> + Unpin,
+        S: Stream<Item = Incoming> + Sink<Arc<str>> + Unpin,
     {
         let counters = &self.parts.counters;
         let silence = Duration::from_secs(self.parts.config.silence_seconds.into());
@@ -224,9 +230,13 @@ impl Session<'_> {
                         counters.cut_slow.fetch_add(1, Ordering::Relaxed);
                         return (Closing::TRY_LATER, Gone::Broken);
                     }
-                    Err(()) => return (Closing::NORMAL, Gone::Broken),
+                    Err(Broken::Stuck) => {
+                        counters.cut_slow.fetch_add(1, Ordering::Relaxed);
+                        return (Closing::TRY_LATER, Gone::Broken);
+                    }
+                    Err(Broken::Gone) => return (Closing::NORMAL, Gone::Broken),
                 },
-                incoming = link.reader.next() => {
+                incoming = link.socket.next() => {
                     let Some(incoming) = incoming else { return (Closing::NORMAL, Gone::Broken) };
                     heard = Instant::now();
                     if let Incoming::Alive = incoming {

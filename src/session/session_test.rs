@@ -1,11 +1,13 @@
 //! The session's loop without a network: a stream of texts, a sink of texts.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::sink::unfold;
+use futures_util::{Sink, Stream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -42,20 +44,50 @@ async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
     let token = parts.tokens.issue(&lesson, Role::Receiver, "c", &sub, ttl, NOW).unwrap();
 
     let join = format!(r#"{{"type":"join","version":1,"token":"{token}"}}"#);
-    // It joins and then only pings, so it is not silent; what is written to it is never taken.
-    let pings = futures_util::stream::pending();
-    let reader = Box::pin(futures_util::stream::iter([Incoming::Text(join)]).chain(pings));
     let (tried, mut tries) = mpsc::unbounded_channel();
-    let writer = Box::pin(unfold(tried, |tried, text: String| async move {
-        let _ = tried.send(text);
-        std::future::pending::<Result<_, std::convert::Infallible>>().await
-    }));
+    let deaf = Deaf { says: vec![Incoming::Text(join)], tried };
     let started = Instant::now();
-    let closing = timeout(Duration::from_secs(30), run(Arc::clone(&parts), reader, writer)).await;
-    assert_eq!(closing, Ok(Closing(1000)));
+    let closing = timeout(Duration::from_secs(30), run(Arc::clone(&parts), deaf)).await;
+    assert_eq!(closing, Ok(Closing(1013)));
     assert!(started.elapsed() >= Duration::from_secs(10), "slow is not stuck");
     assert!(tries.recv().await.unwrap().contains("welcome"));
+    assert_eq!(parts.counters.cut_slow.load(Ordering::Relaxed), 1);
     let overview = parts.directory.open(&lesson).unwrap().overview().await.unwrap();
     assert_eq!(overview.participants[0].participant.presence, Presence::Away);
     media.stop();
+}
+
+/// It joins and then says nothing, but it is there; what is written to it is never taken.
+struct Deaf {
+    says: Vec<Incoming>,
+    tried: mpsc::UnboundedSender<Arc<str>>,
+}
+
+impl Stream for Deaf {
+    type Item = Incoming;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        self.says.pop().map_or(Poll::Pending, |said| Poll::Ready(Some(said)))
+    }
+}
+
+impl Sink<Arc<str>> for Deaf {
+    type Error = Infallible;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, text: Arc<str>) -> Result<(), Infallible> {
+        let _ = self.tried.send(text);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Pending
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Pending
+    }
 }

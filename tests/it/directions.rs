@@ -35,7 +35,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("config", &["auth", "http", "lesson", "session", "media::MediaConfig", "media::Buffers", "telemetry"]),
     ("app", &["ids", "auth", "config", "http", "lesson", "session", "media"]),
-    ("fuzz", &["ids", "auth", "media", "session"]),
+    ("fuzz", &["ids", "auth", "http::frames", "media", "session"]),
     ("bot::load", &["ids", "bot", "fuzz::mutate", "media", "process", "session::message"]),
     ("bot", &["ids", "app", "cli", "media::negotiate", "media::command", "session::message"]),
     ("cli", &["app", "bot", "config", "session::message", "telemetry"]),

@@ -348,7 +348,7 @@ async fn a_whip_lead_teaches_pages_and_players_in_h264() {
 async fn taught_in(codec: Codec) {
     // An encoder that has only this codec decides, whatever the lesson would prefer.
     let server = Server::with("", &["lesson.video_codec=h264"]).await;
-    let mut board = server.page("math", Role::Receiver, "board").await;
+    let mut board = server.page("math", Role::Observer, "board").await;
     let lead = server.token("math", Role::Lead, "obs");
     let teacher = Client::open(&server, "whip", lead, &plan(TEACHER, 0, 0, codec), Some(codec)).await;
     let teaching = tokio::spawn(teacher.teach());
