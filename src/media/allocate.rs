@@ -80,6 +80,8 @@ pub struct Demand {
     pub ladder: Ladder,
     /// (layer, temporal) that it was given last time; `None`: nothing.
     pub has: Option<(u8, u8)>,
+    /// Nothing is given before it was paused for a while.
+    pub barred: bool,
     /// The result: a place on the ladder. `None`: paused.
     pub given: Option<usize>,
 }
@@ -103,6 +105,8 @@ pub struct Budget {
     pub now: f64,
     /// The least of the last seconds.
     pub proven: f64,
+    /// Nothing but a base is given anew: what was given before had to be taken back.
+    pub held: bool,
     /// More was sent than the line carries: nothing goes above the estimate.
     pub overused: bool,
 }
@@ -119,6 +123,9 @@ pub fn allocate(budget: Budget, demands: &mut [Demand]) {
     let mut spent = 0.0;
     let limit = |demand: &Demand, step: &Step, base: bool| {
         let content = demand.rank == Rank::Content && base;
+        if budget.held && !base && !demand.flows(step) {
+            return 0.0;
+        }
         match (budget.overused, content, demand.flows(step)) {
             (true, _, true) => budget.now,
             (true, _, false) => budget.now.min(budget.proven) * NEW,
@@ -132,7 +139,7 @@ pub fn allocate(budget: Budget, demands: &mut [Demand]) {
         let Some(base) = demand.ladder.steps().first() else {
             continue;
         };
-        if spent + base.rate <= limit(demand, base, true) {
+        if !demand.barred && spent + base.rate <= limit(demand, base, true) {
             demand.given = Some(0);
             spent += base.rate;
         }
@@ -169,7 +176,7 @@ mod tests {
     }
 
     fn demand(slot: u8, rank: Rank, ladder: Ladder, has: Option<(u8, u8)>) -> Demand {
-        Demand { slot, rank, ladder, has, given: None }
+        Demand { slot, rank, ladder, has, barred: false, given: None }
     }
 
     fn lesson(kbps: f64, overused: bool, has: [Option<(u8, u8)>; 3]) -> Vec<Option<(u8, u8)>> {
@@ -179,7 +186,7 @@ mod tests {
             demand(2, Rank::Small, camera(0), has[2]),
         ];
         let now = kbps * 1_000.0;
-        allocate(Budget { now, proven: now, overused }, &mut demands);
+        allocate(Budget { now, proven: now, held: false, overused }, &mut demands);
         demands.iter().map(|d| d.step().map(|s| (s.layer, s.temporal))).collect()
     }
 
@@ -218,9 +225,11 @@ mod tests {
     #[test]
     fn what_is_new_has_to_fit_the_least_of_late() {
         let mut d = [demand(0, Rank::Lead, camera(2), Some((1, 3)))];
-        allocate(Budget { now: 2_000_000.0, proven: 600_000.0, overused: false }, &mut d);
+        allocate(Budget { now: 2_000_000.0, proven: 600_000.0, held: false, overused: false }, &mut d);
         assert_eq!(d[0].step().map(|s| (s.layer, s.temporal)), Some((1, 3)));
-        allocate(Budget { now: 2_000_000.0, proven: 1_600_000.0, overused: false }, &mut d);
+        allocate(Budget { now: 2_000_000.0, proven: 1_600_000.0, held: true, overused: false }, &mut d);
+        assert_eq!(d[0].step().map(|s| (s.layer, s.temporal)), Some((1, 3)), "not so soon again");
+        allocate(Budget { now: 2_000_000.0, proven: 1_600_000.0, held: false, overused: false }, &mut d);
         assert_eq!(d[0].step().map(|s| (s.layer, s.temporal)), Some((2, 3)));
     }
 }

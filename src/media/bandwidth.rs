@@ -27,19 +27,26 @@ use crate::media::bandwidth::trend::{Trend, Usage};
 use crate::media::clock::Micros;
 
 /// Before anything is known: speech, a slide and a small picture.
-pub const START: f64 = 500_000.0;
+pub const START: f64 = 400_000.0;
 /// Sound alone; no line that carries a lesson has less.
 const LEAST: f64 = 64_000.0;
 const MOST: f64 = 30_000_000.0;
 
-/// The line is overfull above this much standing delay, whatever the trend says.
+/// The line is overfull above this much standing delay, whatever the trend says …
 const STANDING: Micros = 90_000;
-/// With less than this even the fullest packets find an empty queue: what grows is jitter.
-const JITTER: Micros = 12_000;
+/// … and so many times its unrest, but at most so much.
+const UNREST: Micros = 4;
+const MOST_STANDING: Micros = 350_000;
+/// With less than this (and the unrest) even the luckiest packets find a queue: what grows is jitter.
+const JITTER: Micros = 20_000;
 /// Feedback comes every 50–250 ms; without any for this long beyond a round trip the line is silent.
 const SILENCE: Micros = 900_000;
 /// A client that tells does so within a second.
 const MUTE: Micros = 3_000_000;
+/// Above this share packets do not come in order.
+const OUT_OF_ORDER: f64 = 0.02;
+/// Of one cut.
+const DEEPEST_CUT: f64 = 0.4;
 /// An estimate may lie so far above what really arrives without proof.
 const UNPROVEN: f64 = 1.5;
 
@@ -94,9 +101,11 @@ pub struct Estimator {
     line: Option<f64>,
     /// Draining: the estimate stands lower than the line until the queue is empty.
     draining: bool,
+    drained_below: Micros,
     /// Before a silence.
     before_silence: f64,
-    newest_arrival: Micros,
+    /// Share of packets that come after later ones.
+    overtaken: f64,
 }
 
 impl Default for Estimator {
@@ -118,8 +127,9 @@ impl Default for Estimator {
             standing_at_cut: 0,
             line: None,
             draining: false,
+            drained_below: 0,
             before_silence: START,
-            newest_arrival: 0,
+            overtaken: 0.0,
         }
     }
 }
@@ -167,6 +177,7 @@ impl Estimator {
     /// One packet of a feedback message, in the order of sending; `finish` follows.
     pub fn told(&mut self, packet: Told) {
         let bits = f64::from(packet.size) * 8.0;
+        self.overtaken += (f64::from(u8::from(packet.late)) - self.overtaken) / 128.0;
         if packet.late {
             self.loss.came_late(packet.sent);
         } else {
@@ -180,7 +191,6 @@ impl Estimator {
             self.prober.arrived(packet.train, arrived, bits);
         }
         self.received.add(arrived, bits);
-        self.newest_arrival = self.newest_arrival.max(arrived);
         self.queue.note(arrived, arrived - packet.sent);
         // A train is meant to make a queue; it is judged by itself.
         if packet.train == 0 {
@@ -199,14 +209,19 @@ impl Estimator {
         if self.condition == Condition::Silent {
             return self.wake(now);
         }
-        if let Some(found) = self.prober.result() {
+        let standing = self.queue.standing();
+        let unrest = self.queue.unrest();
+        let limit = (STANDING + UNREST * unrest).min(MOST_STANDING);
+        let grows = self.trend.usage() == Usage::Over && standing > JITTER + 5 * unrest / 2;
+        let over = grows || standing > limit;
+        let found = self.prober.result(unrest);
+        // In a queue everything arrives at the line's rate, or at that of somebody else's packets.
+        if let Some(found) = found.filter(|_| !over && !self.draining) {
             self.believe_train(found, now, useful);
         }
-        let standing = self.queue.standing();
-        let over = self.trend.usage() == Usage::Over && standing > JITTER || standing > STANDING;
         let loss_limit = self.loss.limit(now, self.sent.rate(500_000));
         match (over, loss_limit) {
-            (true, _) => self.overused(now, rtt, standing),
+            (true, _) => self.overused(now, rtt, standing, limit),
             (false, Some(limit)) if limit < self.target => {
                 self.condition = Condition::Lossy;
                 self.cut(now, limit.max(LEAST), standing);
@@ -215,7 +230,7 @@ impl Estimator {
         }
     }
 
-    fn overused(&mut self, now: Micros, rtt: Micros, standing: Micros) {
+    fn overused(&mut self, now: Micros, rtt: Micros, standing: Micros, limit: Micros) {
         self.condition = Condition::Congested;
         // A cut shows after a round trip and a feedback interval; a queue that drains needs no other.
         let patience = rtt.min(800_000) + 150_000;
@@ -228,23 +243,40 @@ impl Estimator {
             return;
         }
         // By a short window: the line may have changed a moment ago.
-        let line = self.received.rate(250_000);
+        let mut line = self.received.rate(250_000).max(self.received.rate(500_000) * 0.7);
+        if self.overtaken > OUT_OF_ORDER {
+            // What comes late is missing in the newest steps.
+            line = line.max(self.sent.rate(500_000) * 0.85);
+        }
         if line <= 0.0 {
             return;
+        }
+        if standing <= limit {
+            // It may still be the line's own unrest: a step back, not what arrives, which may be little
+            // because little was sent; and then it was not this that filled the line.
+            if self.sent.rate(500_000) < self.target * 0.7 {
+                self.last_raise = now;
+                return;
+            }
+            let to = (self.target * 0.9).max(line * 0.95);
+            return self.cut(now, to.max(LEAST), standing);
         }
         self.line =
             Some(self.line.map_or(line, |l| {
                 if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }
             }));
-        let share = match standing {
-            ..=STANDING => 0.85,
-            ..=250_000 => 0.75,
-            ..=500_000 => 0.55,
+        // What is above the limit has to drain.
+        let share = match standing - limit {
+            ..=60_000 => 0.85,
+            ..=160_000 => 0.75,
+            ..=400_000 => 0.55,
             _ => 0.4,
         };
         self.prober.failed(now);
-        self.cut(now, (line * share).max(LEAST), standing);
-        self.draining = standing > STANDING / 2;
+        // What arrives may be little because little was sent, or because it comes out of order.
+        self.cut(now, (line * share).max(self.target * DEEPEST_CUT).max(LEAST), standing);
+        self.draining = standing > limit / 2;
+        self.drained_below = limit / 2;
     }
 
     fn cut(&mut self, now: Micros, to: f64, standing: Micros) {
@@ -257,7 +289,7 @@ impl Estimator {
     /// Neither delay nor loss complains: more is tried, slowly where the line's end is near.
     fn calm(&mut self, now: Micros, rtt: Micros, standing: Micros, useful: f64) {
         if self.draining {
-            if standing > STANDING / 2 {
+            if standing > self.drained_below {
                 return;
             }
             self.draining = false;
@@ -268,7 +300,8 @@ impl Estimator {
         self.condition = Condition::Clear;
         let seconds = (now - self.last_raise).clamp(0, 1_000_000) as f64 / 1e6;
         self.last_raise = now;
-        let received = self.received.rate(500_000);
+        // What comes out of order is counted late; in calm, what was sent is what arrives.
+        let received = self.received.rate(500_000).max(self.sent.rate(500_000) * 0.85);
         let near = self.line.is_some_and(|l| self.target > l * 0.8 && self.target < l * 1.2);
         let more = if near {
             // A packet per response time (GCC §5.5).
@@ -287,6 +320,7 @@ impl Estimator {
     }
 
     fn believe_train(&mut self, found: f64, now: Micros, useful: f64) {
+        let before = self.target;
         if found > self.target {
             // A train says what a moment carried; a little less lasts.
             self.target = (found * 0.95).max(self.target).min(MOST);
@@ -295,15 +329,18 @@ impl Estimator {
                 self.line = None;
             }
         }
-        self.prober.judged(now, found, self.target, useful);
+        self.prober.judged(now, before, self.target, useful);
     }
 
     /// The next train, when one is due. The caller sends it at once and numbers its packets by it.
     pub fn train(&mut self, now: Micros) -> Option<Train> {
-        if self.condition == Condition::Silent || self.last_told.is_none() {
+        if self.last_told.is_none()
+            || self.draining
+            || matches!(self.condition, Condition::Silent | Condition::Congested)
+        {
             return None;
         }
-        self.prober.due(now)
+        self.prober.due(now, self.queue.unrest())
     }
 
     /// To be called some times a second. Whether silence was noticed just now.

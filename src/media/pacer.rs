@@ -14,7 +14,7 @@ const DEPTH: Micros = 40_000;
 /// The bucket holds at least two packets.
 const LEAST_DEPTH: f64 = 3_000.0;
 /// What a joiner gets at once, before anything is known of its line: a small key frame.
-const OPENING: f64 = 16_000.0;
+const OPENING: f64 = 10_000.0;
 
 /// One packet that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,17 @@ pub struct Waiting {
     pub layer: u8,
 }
 
-pub struct Pacer {
+/// What waits of one slot, in its order.
+struct Lane {
+    slot: u8,
     queue: VecDeque<Waiting>,
     bytes: usize,
+}
+
+pub struct Pacer {
+    /// Served in turn, so that a page of a slide does not hold the teacher's picture up.
+    lanes: Vec<Lane>,
+    turn: usize,
     /// Bytes that may leave now; below zero after what does not wait.
     credit: f64,
     /// Bytes per second; infinite without an estimate.
@@ -42,7 +50,7 @@ pub struct Pacer {
 
 impl Default for Pacer {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), bytes: 0, credit: OPENING, rate: f64::INFINITY, at: 0 }
+        Self { lanes: Vec::new(), turn: 0, credit: OPENING, rate: f64::INFINITY, at: 0 }
     }
 }
 
@@ -65,10 +73,10 @@ impl Pacer {
     /// Whether a picture's packet may leave at once.
     pub fn is_open(&mut self, now: Micros) -> bool {
         if self.rate.is_infinite() {
-            return self.queue.is_empty();
+            return self.lanes.is_empty();
         }
         self.fill(now);
-        self.queue.is_empty() && self.credit > 0.0
+        self.lanes.is_empty() && self.credit > 0.0
     }
 
     /// Something left, whether it waited or not. Sound and repair may overdraw by a tenth of a second.
@@ -79,34 +87,40 @@ impl Pacer {
     }
 
     pub fn push(&mut self, packet: Waiting) {
-        self.bytes += usize::from(packet.size);
-        self.queue.push_back(packet);
+        let at = self.lanes.iter().position(|l| l.slot == packet.slot).unwrap_or_else(|| {
+            self.lanes.push(Lane { slot: packet.slot, queue: VecDeque::new(), bytes: 0 });
+            self.lanes.len() - 1
+        });
+        let lane = &mut self.lanes[at];
+        lane.bytes += usize::from(packet.size);
+        lane.queue.push_back(packet);
     }
 
     /// The next that may leave now.
     pub fn pop(&mut self, now: Micros) -> Option<Waiting> {
         self.fill(now);
-        if self.credit <= 0.0 {
+        if self.credit <= 0.0 || self.lanes.is_empty() {
             return None;
         }
-        let packet = self.queue.pop_front()?;
-        self.bytes -= usize::from(packet.size);
-        if self.queue.is_empty() && self.queue.capacity() > 64 {
-            // A key frame now and then need not be held for for ever.
-            self.queue = VecDeque::new();
+        self.turn = (self.turn + 1) % self.lanes.len();
+        let lane = &mut self.lanes[self.turn];
+        let packet = lane.queue.pop_front()?;
+        lane.bytes -= usize::from(packet.size);
+        if lane.queue.is_empty() {
+            self.lanes.swap_remove(self.turn);
         }
         Some(packet)
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.lanes.is_empty()
     }
 
     /// When the first that waits may leave.
     #[must_use]
     pub fn next(&self) -> Option<Micros> {
-        self.queue.front()?;
+        self.lanes.first()?;
         if self.credit > 0.0 {
             return Some(self.at);
         }
@@ -116,26 +130,23 @@ impl Pacer {
     /// How long the last that waits has to wait, µs.
     #[must_use]
     pub fn delay(&self) -> Micros {
-        if self.bytes == 0 { 0 } else { (self.bytes as f64 * 1e6 / self.rate) as Micros }
+        let bytes: usize = self.lanes.iter().map(|l| l.bytes).sum();
+        if bytes == 0 { 0 } else { (bytes as f64 * 1e6 / self.rate) as Micros }
     }
 
-    /// The same of one slot alone, if nobody else's packets were there.
+    /// The same of one slot: the others take their turns meanwhile.
     #[must_use]
     pub fn delay_of(&self, slot: u8) -> Micros {
-        if self.queue.is_empty() {
+        let Some(own) = self.lanes.iter().find(|l| l.slot == slot) else {
             return 0;
-        }
-        let bytes: usize = self.queue.iter().filter(|w| w.slot == slot).map(|w| usize::from(w.size)).sum();
+        };
+        let bytes: usize = self.lanes.iter().map(|l| l.bytes.min(own.bytes)).sum();
         (bytes as f64 * 1e6 / self.rate) as Micros
     }
 
     /// The slot's packets shall not leave any more.
     pub fn forget(&mut self, slot: u8) {
-        if self.queue.is_empty() {
-            return;
-        }
-        self.queue.retain(|w| w.slot != slot);
-        self.bytes = self.queue.iter().map(|w| usize::from(w.size)).sum();
+        self.lanes.retain(|l| l.slot != slot);
     }
 }
 
@@ -167,7 +178,7 @@ mod tests {
             p.spent(1_000);
             at_once += 1;
         }
-        assert!((12..20).contains(&at_once), "{at_once}");
+        assert!((8..14).contains(&at_once), "{at_once}");
         for n in 0..50 {
             p.push(packet(1, n));
         }
@@ -197,10 +208,12 @@ mod tests {
         p.follow(300_000.0);
         (0..10).for_each(|n| p.push(packet((n % 2) as u8, n)));
         let both = p.delay();
-        assert_eq!(p.delay_of(0) * 2, both);
+        assert_eq!(p.delay_of(0), both, "each second packet is the other's");
+        let order: Vec<u8> = (0..4).filter_map(|_| p.pop(0)).map(|w| w.slot).collect();
+        assert!([[0, 1, 0, 1], [1, 0, 1, 0]].contains(&order[..].try_into().unwrap()), "{order:?}");
         p.forget(0);
         assert!(p.delay_of(0) == 0 && p.delay_of(1) > 0);
-        assert_eq!(p.delay(), both / 2);
+        assert!(p.delay() < both / 2);
         p.forget(1);
         assert!(p.is_empty() && p.delay() == 0);
     }

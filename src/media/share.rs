@@ -12,7 +12,7 @@ const STEPS: usize = 5;
 const FRESH: Micros = 3_000_000;
 /// A step up that is taken back within this was a mistake.
 const MISTAKE: Micros = 12_000_000;
-const FIRST_HOLD: Micros = 6_000_000;
+const FIRST_HOLD: Micros = 4_000_000;
 const LONGEST_HOLD: Micros = 60_000_000;
 /// Steps up that lasted so long were right.
 const LASTED: Micros = 60_000_000;
@@ -174,11 +174,11 @@ mod tests {
             }
             waits.push((now - from) / S);
         }
-        assert_eq!(waits, [12, 24, 48, 60, 60, 60]);
+        assert_eq!(waits, [8, 16, 32, 60, 60, 60]);
         s.rose(now);
         s.rose(now + 61 * S);
         s.fell(now + 90 * S);
-        assert!(!s.may_rise(now + 95 * S) && s.may_rise(now + 96 * S));
+        assert!(!s.may_rise(now + 93 * S) && s.may_rise(now + 94 * S));
         s.forgive(now + 91 * S);
         assert!(s.may_rise(now + 91 * S));
     }

@@ -51,6 +51,8 @@ pub struct Slot {
     pub granted: Grant,
     /// Granted no more than its base until then: too much waited.
     pub held_until: Micros,
+    /// Paused until then at least.
+    pub paused_until: Micros,
     /// The layer of its last packet that waits in the pacer.
     pub queued: Option<u8>,
     /// The highest temporal layer that it gets: fewer pictures, each as good.
@@ -123,6 +125,7 @@ impl Slot {
             rank: Rank::default(),
             granted: Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL),
             held_until: 0,
+            paused_until: 0,
             queued: None,
             max_temporal: Temporal::HIGHEST,
             redundancy: Redundancy::NONE,

@@ -117,13 +117,14 @@ impl Source {
         let l = self.layers[usize::from(layer)].as_ref()?;
         let all = l.rate(ALL_TEMPORAL) as f64;
         let share = if all > 0.0 { l.rate(temporal) as f64 / all } else { 1.0 };
-        Some(l.known_rate.max(all) * share)
+        Some(if l.known_rate > 0.0 { l.known_rate } else { all } * share)
     }
 
     /// To be called four times a second.
     pub fn note_rates(&mut self) {
-        /// Half of it in six seconds.
-        const KEPT: f64 = 0.97;
+        /// Half of it in a minute: no lesson turns its pages faster for long, and few slower.
+        const KEPT: f64 = 0.997;
+        let slides = self.kind == SourceKind::Content;
         let Some(newest) = self.last_packet() else {
             return;
         };
@@ -132,7 +133,14 @@ impl Source {
             if self.layer_flows(at as u8, newest)
                 && let Some(l) = &mut self.layers[at]
             {
-                l.known_rate = (l.known_rate * KEPT).max(l.rate(ALL_TEMPORAL) as f64);
+                let rate = l.rate(ALL_TEMPORAL) as f64;
+                l.known_rate = match l.known_rate {
+                    0.0 => rate,
+                    // A slide that stands still will turn.
+                    known if slides => rate.max(known * KEPT),
+                    // A key frame now and then is no rate.
+                    known => known + (rate - known) / 16.0,
+                };
             }
         }
     }
@@ -188,7 +196,7 @@ pub struct Layer {
     /// The first packet since the source was opened.
     opened: Option<u64>,
     rates: Rates,
-    /// Its rate of late, the highest counting longest: a slide that stands still will turn.
+    /// Its rate of late (`note_rates`).
     known_rate: f64,
     reports: ReportState,
 }

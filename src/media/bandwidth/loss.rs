@@ -16,7 +16,9 @@ const ENOUGH: f64 = 8.0;
 /// Below this share of loss nobody is asked.
 const FREE: f64 = 0.02;
 /// How much likelier (natural logarithm) a capacity has to make the losses.
-const CLEAR: f64 = 4.0;
+const CLEAR: f64 = 5.0;
+/// So many quarters have to be known.
+const LEAST_KNOWN: usize = 8;
 /// An older quarter counts less.
 const AGEING: f64 = 0.93;
 const CAPACITIES: [f64; 6] = [0.98, 0.9, 0.8, 0.7, 0.55, 0.4];
@@ -27,6 +29,8 @@ struct Quarter {
     bits: f64,
     packets: f64,
     lost: f64,
+    /// Losses that followed a packet which came.
+    runs: f64,
 }
 
 #[derive(Default)]
@@ -35,6 +39,7 @@ pub struct LossModel {
     count: usize,
     open: Quarter,
     open_since: Option<Micros>,
+    in_run: bool,
     inherent: f64,
     /// Quarters that were judged.
     judged: usize,
@@ -58,13 +63,18 @@ impl LossModel {
         self.open.bits += bits;
         self.open.packets += 1.0;
         self.open.lost += f64::from(u8::from(lost));
+        self.open.runs += f64::from(u8::from(lost && !self.in_run));
+        self.in_run = lost;
     }
 
     /// One that was told lost was only overtaken.
     pub fn came_late(&mut self, sent: Micros) {
-        if self.open_since.is_some_and(|since| sent >= since) {
-            self.open.lost = (self.open.lost - 1.0).max(0.0);
-        }
+        let quarter = match self.open_since {
+            Some(since) if sent < since && self.count > 0 => &mut self.quarters[(self.count - 1) % KEPT],
+            _ => &mut self.open,
+        };
+        quarter.lost = (quarter.lost - 1.0).max(0.0);
+        quarter.runs = quarter.runs.min(quarter.lost);
     }
 
     /// The line's own share of loss, 0–1.
@@ -80,7 +90,7 @@ impl LossModel {
     /// What the losses say the line carries, bits per second; `None`: no limit is seen. `rate`: what
     /// is sent now.
     pub fn limit(&mut self, _now: Micros, rate: f64) -> Option<f64> {
-        if self.judged == self.count || self.count < 4 {
+        if self.judged == self.count || self.count < LEAST_KNOWN {
             return None;
         }
         self.judged = self.count;
@@ -91,12 +101,16 @@ impl LossModel {
             self.inherent = self.inherent * 0.8 + share * 0.2;
             return None;
         }
+        // Packets that are lost together are one witness.
+        let (lost, runs) =
+            self.weighted().fold((0.0, 0.0), |(l, r), (q, w)| (l + w * q.lost, r + w * q.runs));
+        let together = (lost / f64::max(runs, 1e-9)).max(1.0);
         let (free, inherent) = self.best(f64::INFINITY);
         let mut found: Option<(f64, f64, f64)> = None;
         for part in CAPACITIES {
             let capacity = rate * part;
             let (likelihood, p) = self.best(capacity);
-            if likelihood > free + CLEAR && found.is_none_or(|f| likelihood > f.0) {
+            if likelihood > free + CLEAR * together && found.is_none_or(|f| likelihood > f.0) {
                 found = Some((likelihood, capacity, p));
             }
         }
@@ -119,9 +133,10 @@ impl LossModel {
         INHERENT.into_iter().map(of).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0.0))
     }
 
-    /// Newest first.
+    /// Newest first, but for the one of which packets may still come late.
     fn weighted(&self) -> impl Iterator<Item = (Quarter, f64)> {
-        (0..self.count.min(KEPT)).map(|n| (self.quarters[(self.count - 1 - n) % KEPT], AGEING.powi(n as i32)))
+        let known = self.count.min(KEPT) - 1;
+        (0..known).map(|n| (self.quarters[(self.count - 2 - n) % KEPT], AGEING.powi(n as i32)))
     }
 }
 

@@ -1,16 +1,17 @@
 //! Trains: short bursts of padding that find out what the line carries beyond what is sent.
 //!
 //! A train is sent back to back and its spread at the client is measured; it is believed up to the rate
-//! that it was made for. At the start and after a silence two trains follow one another; later one
-//! comes when something waits for bandwidth and the line has been calm for some seconds. A train that
-//! found its full rate is followed at once by the next; after overuse the next waits longer.
+//! that it was made for. One is sent at the start and after a silence; later one comes when something
+//! waits for bandwidth and the line has been calm for some seconds. A train that found its full rate is
+//! followed at once by one of twice the rate; after overuse the next waits longer.
 
 use crate::media::clock::Micros;
 
 /// Enough packets to have a spread.
 const LEAST_BYTES: f64 = 1_500.0;
-/// Worth of the rate that is tried.
+/// Worth of the rate that is tried, s.
 const LENGTH: f64 = 0.015;
+const LONGEST_UNREST: f64 = 0.025;
 const EVERY: Micros = 3_000_000;
 const LONGEST: Micros = 9_000_000;
 /// A train that is not told about by then is lost.
@@ -43,8 +44,8 @@ struct Running {
 #[derive(Default)]
 pub struct Prober {
     number: u8,
-    /// Rates that are tried next, the first first.
-    planned: [f64; 2],
+    /// The rate that is tried next; 0: none.
+    planned: f64,
     running: Option<Running>,
     next: Micros,
     wait: Option<Micros>,
@@ -58,20 +59,20 @@ impl Prober {
     pub fn calm(&mut self, now: Micros, target: f64, useful: f64) {
         if !self.started {
             self.started = true;
-            self.planned = [target * 3.0, target * 6.0].map(|r| r.min(useful * 1.2));
+            self.planned = (target * 3.0).min(useful * 1.2);
             self.next = now;
             return;
         }
         let waiting = target < useful * WORTH;
-        if waiting && self.planned == [0.0; 2] && self.running.is_none() && now >= self.next {
-            self.planned[0] = (target * 2.0).min(useful * 1.2);
+        if waiting && self.planned == 0.0 && self.running.is_none() && now >= self.next {
+            self.planned = (target * 2.0).min(useful * 1.2);
         }
     }
 
     /// After a silence.
     pub fn restart(&mut self, now: Micros, before: f64) {
         self.running = None;
-        self.planned = [before, 0.0];
+        self.planned = before;
         self.started = true;
         self.next = now;
         self.wait = None;
@@ -79,7 +80,7 @@ impl Prober {
 
     /// What was sent was too much.
     pub fn failed(&mut self, now: Micros) {
-        self.planned = [0.0; 2];
+        self.planned = 0.0;
         // The last train promised what the line did not keep.
         let broken = self.raised.take().is_some_and(|at| now - at < 5_000_000);
         let wait = self.wait.unwrap_or(EVERY);
@@ -88,7 +89,9 @@ impl Prober {
         self.next = now + wait;
     }
 
-    pub fn due(&mut self, now: Micros) -> Option<Train> {
+    ///
+    /// `unrest`: how much the line's delay wanders, µs; a train has to be longer than that.
+    pub fn due(&mut self, now: Micros, unrest: Micros) -> Option<Train> {
         if let Some(r) = self.running {
             if now - r.since < PATIENCE {
                 return None;
@@ -96,13 +99,13 @@ impl Prober {
             self.running = None;
             self.next = now + EVERY;
         }
-        let rate = std::mem::take(&mut self.planned[0]);
-        self.planned.swap(0, 1);
+        let rate = std::mem::take(&mut self.planned);
         if rate <= 0.0 {
             return None;
         }
         self.number = self.number.checked_add(1).unwrap_or(1);
-        let bytes = (rate * LENGTH / 8.0).max(LEAST_BYTES);
+        let length = LENGTH + (unrest as f64 / 2e6).min(LONGEST_UNREST);
+        let bytes = (rate * length / 8.0).max(LEAST_BYTES);
         self.running = Some(Running {
             number: self.number,
             rate,
@@ -132,23 +135,24 @@ impl Prober {
     }
 
     /// The rate that the running train found, once enough of it has come. Bits per second.
-    pub fn result(&mut self) -> Option<f64> {
+    pub fn result(&mut self, unrest: Micros) -> Option<f64> {
         let r = self.running.filter(|r| r.packets >= 4 && r.came >= r.bits * 0.75)?;
         self.running = None;
-        let spread = (r.last - r.first) as f64 / 1e6;
+        // A delay that fell meanwhile would have pressed it together.
+        let spread = (r.last - r.first + unrest) as f64 / 1e6;
         // The first packet opens the time in which the others come.
         let measured = (r.came - r.first_bits) / spread.max(1e-6);
         Some(measured.min(r.rate))
     }
 
-    /// A train was judged: `found` by it, `target` is the estimate now.
-    pub fn judged(&mut self, now: Micros, found: f64, target: f64, useful: f64) {
-        let raised = found >= target * 0.9;
+    /// A train was judged: `before` it and now, the estimate.
+    pub fn judged(&mut self, now: Micros, before: f64, target: f64, useful: f64) {
+        let raised = target >= before * 1.15;
         if raised {
             self.raised = Some(now);
         }
-        if raised && target < useful * WORTH && self.planned == [0.0; 2] {
-            self.planned[0] = (target * 2.0).min(useful * 1.2);
+        if raised && target < useful * WORTH && self.planned == 0.0 {
+            self.planned = (target * 2.0).min(useful * 1.2);
             return;
         }
         self.next = self.next.max(now + self.wait.unwrap_or(EVERY));
@@ -161,49 +165,56 @@ mod tests {
 
     /// Sends what is due over a line of `line` bits per second; the rate found.
     fn ride(p: &mut Prober, now: Micros, line: f64) -> Option<f64> {
-        let train = p.due(now)?;
+        let train = p.due(now, 0)?;
         let packets = train.bytes.div_ceil(250);
         for n in 0..packets {
             p.arrived(train.number, now + 30_000 + (n as f64 * 2_000.0 * 1e6 / line) as Micros, 2_000.0);
         }
-        p.result()
+        p.result(0)
     }
 
     #[test]
-    fn two_trains_at_the_start_find_a_line_and_no_more_than_was_asked() {
+    fn trains_at_the_start_find_a_line_and_no_more_than_was_asked() {
         let mut p = Prober::default();
         p.calm(0, 500_000.0, 10_000_000.0);
         let first = ride(&mut p, 0, 1e9).unwrap();
         assert!((1_400_000.0..=1_500_000.0).contains(&first), "{first}");
+        p.judged(10_000, 500_000.0, first, 10_000_000.0);
         let second = ride(&mut p, 10_000, 2_000_000.0).unwrap();
         assert!((1_900_000.0..=2_300_000.0).contains(&second), "{second}");
-        p.judged(20_000, second, second, 10_000_000.0);
-        assert!(p.due(20_001).is_some(), "at once: it found nearly its full rate of the estimate");
+        p.judged(20_000, first, second, 10_000_000.0);
+        assert!(p.due(20_001, 0).is_some(), "at once: it found more than there was");
+        p.running = None;
+        p.judged(30_000, second, second, 10_000_000.0);
+        assert!(p.due(30_001, 0).is_none(), "nothing new was found");
     }
 
     #[test]
     fn nobody_asks_for_what_nobody_needs_and_overuse_waits() {
         let mut p = Prober::default();
         p.calm(0, 500_000.0, 600_000.0);
-        assert_eq!(p.due(0).map(|t| t.bytes), Some(1_500), "720 kbit/s are too few for a spread");
+        assert_eq!(p.due(0, 0).map(|t| t.bytes), Some(1_500), "720 kbit/s are too few for a spread");
         p.running = None;
-        p.due(1);
+        p.due(1, 0);
         p.running = None;
         p.calm(10_000_000, 590_000.0, 600_000.0);
-        assert_eq!(p.due(10_000_000), None);
+        assert_eq!(p.due(10_000_000, 0), None);
         p.failed(10_000_000);
         p.calm(11_000_000, 300_000.0, 600_000.0);
-        assert_eq!(p.due(11_000_000), None);
+        assert_eq!(p.due(11_000_000, 0), None);
         p.calm(13_100_000, 300_000.0, 600_000.0);
-        assert!(p.due(13_100_000).is_some());
+        assert!(p.due(13_100_000, 0).is_some());
     }
 
     #[test]
     fn a_lost_train_is_forgotten() {
         let mut p = Prober::default();
         p.calm(0, 500_000.0, 5_000_000.0);
-        assert!(p.due(0).is_some());
-        assert!(p.due(100_000).is_none(), "one at a time");
-        assert!(p.due(1_600_000).is_some());
+        assert!(p.due(0, 0).is_some());
+        p.calm(100_000, 500_000.0, 5_000_000.0);
+        assert!(p.due(100_000, 0).is_none(), "one at a time");
+        assert!(p.due(1_600_000, 0).is_none());
+        p.calm(4_700_000, 500_000.0, 5_000_000.0);
+        assert!(p.due(4_700_000, 0).is_some());
     }
 }

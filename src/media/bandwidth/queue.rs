@@ -1,13 +1,21 @@
 //! Delay above the least: what stands in the line's queues.
 //!
 //! The least is that of the last 30–60 s, so that another route or two drifting clocks are forgotten.
-//! What stands is the least of the last sixth of a second: jitter delays some packets, a queue all.
+//! What stands is the least of the last sixth of a second, or of more where the delay wanders: jitter
+//! delays some packets, a queue all.
 
 use crate::media::clock::Micros;
 
 const BASE: Micros = 30_000_000;
 const RECENT: Micros = 60_000;
-const RECENT_WINDOWS: usize = 3;
+const RECENT_WINDOWS: usize = 16;
+/// Looked at where the delay is quiet; one more for each of these of unrest.
+const LEAST_WINDOWS: usize = 3;
+const WINDOW_PER: Micros = 3_000;
+/// Before anything is known.
+const FIRST_UNREST: Micros = 10_000;
+/// A queue that fills or drains is no unrest.
+const MOST_CHANGE: Micros = 150_000;
 /// One-way times are differences of two clocks; a jump of this much is a clock's.
 const JUMP: Micros = 20_000_000;
 
@@ -18,12 +26,24 @@ pub struct QueueDelay {
     recent: [Micros; RECENT_WINDOWS],
     recent_until: Micros,
     last: Option<Micros>,
+    /// Mean change of what stands, from one look to the next.
+    unrest: Micros,
+    /// What stood then, and how many windows ago.
+    looked: Option<(Micros, usize)>,
 }
 
 impl Default for QueueDelay {
     fn default() -> Self {
         let none = Micros::MAX;
-        Self { base: [none; 2], base_until: 0, recent: [none; RECENT_WINDOWS], recent_until: 0, last: None }
+        Self {
+            base: [none; 2],
+            base_until: 0,
+            recent: [none; RECENT_WINDOWS],
+            recent_until: 0,
+            last: None,
+            unrest: FIRST_UNREST,
+            looked: None,
+        }
     }
 }
 
@@ -42,6 +62,9 @@ impl QueueDelay {
             self.base = [Micros::MAX, self.base[0]];
             self.base_until = arrived + BASE;
         }
+        if arrived >= self.recent_until {
+            self.look();
+        }
         while arrived >= self.recent_until {
             self.recent.rotate_right(1);
             self.recent[0] = Micros::MAX;
@@ -55,16 +78,42 @@ impl QueueDelay {
         self.recent[0] = self.recent[0].min(way);
     }
 
+    fn windows(&self) -> usize {
+        (LEAST_WINDOWS + (self.unrest / WINDOW_PER) as usize).min(RECENT_WINDOWS)
+    }
+
     /// µs; 0 before anything came.
     #[must_use]
     pub fn standing(&self) -> Micros {
         let least = self.base[0].min(self.base[1]);
-        let now = self.recent.iter().min().copied().unwrap_or(Micros::MAX);
+        let now = self.recent[..self.windows()].iter().min().copied().unwrap_or(Micros::MAX);
         if now == Micros::MAX || least == Micros::MAX { 0 } else { now - least }
+    }
+
+    /// How much that changes by itself, µs: a line whose delay wanders lets packets stand now and then
+    /// without any queue.
+    #[must_use]
+    pub fn unrest(&self) -> Micros {
+        self.unrest
+    }
+
+    /// Compares what stands with what stood when the windows were others.
+    fn look(&mut self) {
+        let standing = self.standing();
+        match &mut self.looked {
+            Some((_, age)) if *age < LEAST_WINDOWS - 1 => *age += 1,
+            Some((before, _)) => {
+                let change = (standing - *before).abs().min(MOST_CHANGE);
+                self.unrest += (change - self.unrest) / 16;
+                self.looked = Some((standing, 0));
+            }
+            None => self.looked = Some((standing, 0)),
+        }
     }
 
     pub fn forget_recent(&mut self) {
         self.recent = [Micros::MAX; RECENT_WINDOWS];
+        self.looked = None;
     }
 }
 

@@ -112,7 +112,7 @@ fn a_small_line_is_filled_and_its_queue_stays_short() {
         line.run(5.0);
         let sent = line.run(60.0);
         assert!(sent <= rate * 1.05 && sent >= rate * 0.7, "{rate}: {sent}");
-        assert!(line.worst_queue <= 350_000, "{rate}: {} ms", line.worst_queue / 1000);
+        assert!(line.worst_queue <= 450_000, "{rate}: {} ms", line.worst_queue / 1000);
     }
 }
 

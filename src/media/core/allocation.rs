@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use crate::media::allocate::{Budget, Demand, Ladder, allocate};
 use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
-use crate::media::command::{ALL_TEMPORAL, Event, Grant, LayerIndex, Why};
+use crate::media::command::{ALL_TEMPORAL, Event, Grant, LayerIndex, Rank, Why};
 use crate::media::core::Core;
 use crate::media::negotiate::MediaKind;
 use crate::media::source::MAX_LAYERS;
 
 const EVERY: Micros = 100_000;
+/// What the content's base is encoded with at most, headers and a wobble included, bits per second.
+const SLIDES: f64 = 170_000.0;
+/// A picture that was paused does not come and go.
+const PAUSE: Micros = 3_000_000;
 /// Deeper than this the present picture is stopped at once, not at the next key frame.
 const DEEP: Micros = 250_000;
 /// A layer that nobody has had for so long need not be sent.
@@ -48,6 +52,12 @@ impl Core {
         };
         peer.share.line = target;
         peer.pacer.follow(target);
+        // A picture of many packets is hardly ever whole where many are lost.
+        let whole = match peer.deliveries.line.inherent_loss() {
+            ..0.12 => LayerIndex::TOP.0,
+            ..0.22 => 1,
+            _ => 0,
+        };
         let mut sound = 0.0;
         let mut demands: Vec<Demand> = Vec::new();
         for slot in &peer.slots {
@@ -61,8 +71,13 @@ impl Core {
                 continue;
             }
             let held = at < slot.held_until;
-            let top = if held { 0 } else { slot.max_layer.0 };
-            let ladder = Ladder::new(top, |layer, temporal| source.cost(layer, temporal));
+            let top = if held { 0 } else { slot.max_layer.0.min(whole) };
+            let slides = slot.rank == Rank::Content;
+            let ladder = Ladder::new(top, |layer, temporal| {
+                let cost = source.cost(layer, temporal)?;
+                // A turned page may wait in the pacer; it is not a rate.
+                Some(if slides && layer == 0 { cost.min(SLIDES) } else { cost })
+            });
             let has = match slot.granted {
                 // A layer that has not begun is not there yet.
                 Grant::Layer(layer, temporal) => slot
@@ -70,17 +85,19 @@ impl Core {
                     .map(|flows| (flows.min(layer.0), if flows > layer.0 { ALL_TEMPORAL } else { temporal })),
                 Grant::Paused => None,
             };
-            demands.push(Demand { slot: slot.index.0, rank: slot.rank, ladder, has, given: None });
+            let barred = slot.granted == Grant::Paused && at < slot.paused_until;
+            let demand = Demand { slot: slot.index.0, rank: slot.rank, ladder, has, barred, given: None };
+            demands.push(demand);
         }
         demands.sort_by_key(|d| d.rank);
         let top = |d: &Demand| d.ladder.steps().last().map_or(0.0, |s| s.rate);
         peer.share.useful = (sound + demands.iter().map(top).sum::<f64>()) * 1.1;
-        let proven = if peer.share.may_rise(at) { peer.share.proven() } else { 0.0 };
         let line = &peer.deliveries.line;
         let condition = line.condition();
         let budget = Budget {
             now: target - sound,
-            proven: proven - sound,
+            proven: peer.share.proven() - sound,
+            held: !peer.share.may_rise(at),
             overused: matches!(condition, Condition::Congested | Condition::Lossy | Condition::Silent),
         };
         allocate(budget, &mut demands);
@@ -135,6 +152,9 @@ impl Core {
                 ((b, t) > (a, s), above && hurry)
             }
         };
+        if grant == Grant::Paused {
+            slot.paused_until = at + PAUSE;
+        }
         if stop {
             slot.queued = None;
             slot.begin_anew();

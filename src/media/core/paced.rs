@@ -99,18 +99,15 @@ impl Core {
         let Some(peer) = self.peers.get_mut(key).filter(|p| p.connected() && p.path.is_some()) else {
             return;
         };
-        // Padding travels as repair of a picture that flows.
+        // Padding travels as repair of a picture, which may be paused.
         let carries = |s: &crate::media::slot::Slot| {
-            let source = self.sources.get(s.feed?)?;
-            (s.layer().is_some() && s.repairs(source.codec)).then_some(usize::from(s.index.0))
+            let codec = self.sources.get(s.feed?)?.codec;
+            s.repairs(codec).then_some((usize::from(s.index.0), codec))
         };
-        let Some(place) = peer.slots.iter().find_map(carries) else {
+        let Some((place, codec)) = peer.slots.iter().find_map(carries) else {
             return;
         };
         let Some(train) = peer.deliveries.line.train(at) else {
-            return;
-        };
-        let Some(codec) = peer.slots[place].feed.and_then(|s| self.sources.get(s)).map(|s| s.codec) else {
             return;
         };
         if let Some((slot, mut to)) = peer.sending(place, &mut self.out, at) {
