@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use zhuandi::bot::link::model::{Change, LinkConfig, Loss};
-use zhuandi::bot::link::profiles::Profile;
+use zhuandi::bot::link::profiles::{Profile, clean};
 
 use crate::meter::KINDS;
 use crate::player::log::{self, PictureFigures, SoundFigures, Span};
@@ -22,9 +22,16 @@ use crate::world::{World, good};
 
 pub struct Lab {
     pub world: World,
-    joins: Vec<(Duration, String, LinkConfig, LinkConfig)>,
+    joins: Vec<Join>,
     steps: Vec<(Duration, usize, Step)>,
     expectations: Vec<Expectation>,
+}
+
+struct Join {
+    at: Duration,
+    name: String,
+    link: (LinkConfig, LinkConfig),
+    behind: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -58,8 +65,19 @@ impl Lab {
 
     /// The same, joining later.
     pub fn classroom_at(&mut self, seconds: f64, name: &str, profile: &Profile) -> usize {
-        self.joins.push((s(seconds), name.to_owned(), profile.down.clone(), profile.up.clone()));
+        let link = (profile.down.clone(), profile.up.clone());
+        self.joins.push(Join { at: s(seconds), name: name.to_owned(), link, behind: false });
         self.joins.len() - 1
+    }
+
+    /// So many classrooms on good lines of their own behind one shared line.
+    pub fn classrooms_behind(&mut self, count: usize, profile: &Profile) {
+        self.world.share((profile.down.clone(), profile.up.clone()));
+        let link = (clean(Duration::from_millis(1)), clean(Duration::from_millis(1)));
+        for n in 0..count {
+            let at = s(2.0 + 0.3 * n as f64);
+            self.joins.push(Join { at, name: format!("{n}"), link: link.clone(), behind: true });
+        }
     }
 
     /// What follows is done at this time, to the first classroom.
@@ -74,14 +92,15 @@ impl Lab {
 
     /// Runs until so many seconds, and judges.
     pub fn run(&mut self, seconds: f64) {
-        let mut due: Vec<Due> = self.joins.drain(..).map(|(at, n, d, u)| Due::Join(at, n, d, u)).collect();
+        let mut due: Vec<Due> = self.joins.drain(..).map(Due::Join).collect();
         due.extend(self.steps.drain(..).map(|(at, room, step)| Due::Step(at, room, step)));
         due.sort_by_key(Due::at);
         for what in due {
             self.world.run_until(what.at());
             match what {
-                Due::Join(_, name, down, up) => {
-                    self.world.join(&name, (down, up));
+                Due::Join(join) => {
+                    let room = self.world.join(&join.name, join.link);
+                    self.world.classrooms[room].station.behind = join.behind;
                 }
                 Due::Step(at, room, step) => {
                     let station = &mut self.world.classrooms[room].station;
@@ -117,14 +136,15 @@ impl Lab {
 }
 
 enum Due {
-    Join(Duration, String, LinkConfig, LinkConfig),
+    Join(Join),
     Step(Duration, usize, Step),
 }
 
 impl Due {
     fn at(&self) -> Duration {
         match self {
-            Self::Join(at, ..) | Self::Step(at, ..) => *at,
+            Self::Join(join) => join.at,
+            Self::Step(at, ..) => *at,
         }
     }
 }
