@@ -48,6 +48,10 @@ bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wan
 	$(CARGO) bench --locked --bench fanout
 	$(CARGO) bench --locked --bench county
 
+.PHONY: links
+links: web/dist/.built ## lessons on bad links, simulated: every figure beside its goal; LINK=N3, SEED=2
+	$(CARGO) test --release --locked --test sim links::the_table -- --ignored --nocapture
+
 .PHONY: compare
 compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine
 	scripts/need-packages janus

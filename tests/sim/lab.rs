@@ -233,9 +233,24 @@ impl View<'_> {
         self.room().station.meter.kbps(&self.span)
     }
 
+    /// Of everything, second by second.
+    pub fn by_second(&self) -> Vec<f64> {
+        self.room().station.meter.by_second(&self.span)
+    }
+
+    /// Of repeated sound that came, over a lesson of so many seconds.
+    pub fn redundant_kbps(&self, seconds: f64) -> f64 {
+        self.room().station.meter.redundant as f64 * 0.008 / seconds
+    }
+
+    /// How often it had to make a new connection.
+    pub fn rejoins(&self) -> u32 {
+        self.room().rejoins
+    }
+
     /// Of everything, in the second in which it was most.
     pub fn most_kbps(&self) -> f64 {
-        self.room().station.meter.by_second(&self.span).into_iter().fold(0.0, f64::max)
+        self.by_second().into_iter().fold(0.0, f64::max)
     }
 
     /// The longest that a packet would have waited before the link.

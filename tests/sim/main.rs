@@ -6,6 +6,7 @@
 mod classroom;
 mod lab;
 mod lead;
+mod links;
 mod meter;
 mod player;
 mod scenarios;

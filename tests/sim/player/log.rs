@@ -46,6 +46,8 @@ pub struct PictureFigures {
     pub frames: usize,
     /// Share of the stretch in which each layer was on the screen.
     pub layers: [f64; 3],
+    /// Share of the stretch in which the last new frame was at most a second old.
+    pub alive: f64,
     pub changes: usize,
 }
 
@@ -91,9 +93,10 @@ pub fn picture(log: &[Shown], span: &Span, without: &[Span]) -> PictureFigures {
     let edges: Vec<Duration> = std::iter::once(span.start).chain(times).chain([span.end]).collect();
     let gaps = edges.windows(2).filter(|w| !excused(w[0], w[1])).map(|w| w[1] - w[0]);
     figures.longest_gap = gaps.max().unwrap_or_default();
-    for pair in in_span.windows(2) {
+    for pair in in_span.windows(2).filter(|w| !excused(w[0].at, w[1].at)) {
         let gap = pair[1].at.saturating_sub(pair[0].at);
         figures.layers[usize::from(pair[0].layer).min(2)] += gap.as_secs_f64() / time;
+        figures.alive += gap.min(Duration::from_secs(1)).as_secs_f64() / time;
         figures.changes += usize::from(pair[0].layer != pair[1].layer);
     }
     figures.delay = in_span.iter().map(|s| s.delay).sum::<Duration>() / in_span.len().max(1) as u32;
