@@ -16,6 +16,7 @@ use std::time::Duration;
 use zhuandi::bot::link::model::{Change, LinkConfig, Loss};
 use zhuandi::bot::link::profiles::{Profile, clean};
 
+use crate::lead::Show;
 use crate::meter::KINDS;
 use crate::player::log::{self, PictureFigures, SoundFigures, Span};
 use crate::world::{World, good};
@@ -54,7 +55,12 @@ fn s(seconds: f64) -> Duration {
 impl Lab {
     /// A lead on a good line.
     pub fn new(seed: u64) -> Self {
-        let world = World::new((good(), good()), seed);
+        Self::showing(&Show::default(), seed)
+    }
+
+    /// The same with something else to see.
+    pub fn showing(show: &Show, seed: u64) -> Self {
+        let world = World::new((good(), good()), show, seed);
         Self { world, joins: Vec::new(), steps: Vec::new(), expectations: Vec::new() }
     }
 

@@ -110,7 +110,9 @@ fn after_an_outage_everything_comes_back_by_itself() {
 fn one_bad_classroom_takes_nothing_from_the_others() {
     let mut lab = Lab::new(3);
     let good: Vec<usize> = (0..5).map(|n| lab.classroom(&format!("good {n}"), &link("N1"))).collect();
-    lab.classroom("bad", &link("N4"));
+    lab.classroom("bad from the begin", &link("N4"));
+    let turns = lab.classroom("bad later", &link("N1"));
+    lab.at(10.0).room(turns).rate(300).loss(0.08);
     for room in good {
         lab.between(5.0, 40.0)
             .room(room)

@@ -22,7 +22,7 @@ use zhuandi::media::transport::crypto_provider;
 use zhuandi::media::transport::dtls::DtlsContext;
 
 use crate::classroom::{AUDIO_SLOTS, CAMERA_SLOT, CONTENT_SLOT, Classroom, OWN_MIC, VIDEO_SLOTS};
-use crate::lead::{Lead, TRACKS};
+use crate::lead::{Lead, Show, TRACKS};
 use crate::station::{Joined, Station};
 
 /// A timer of the core that is not moved on by being handled is looked at again after this.
@@ -61,7 +61,7 @@ pub fn good() -> LinkConfig {
 
 impl World {
     /// A lead who teaches over `lead`'s (down, up) link; two seconds have passed and she is connected.
-    pub fn new(lead: (LinkConfig, LinkConfig), seed: u64) -> Self {
+    pub fn new(lead: (LinkConfig, LinkConfig), show: &Show, seed: u64) -> Self {
         let provider = crypto_provider().unwrap();
         let dtls = DtlsContext::new(provider.clone()).unwrap();
         let start = Instant::now();
@@ -89,7 +89,7 @@ impl World {
             hub,
             negotiator,
             shared,
-            lead: Lead::new(now),
+            lead: Lead::new(now, show),
             lead_station: Station::new("lead", joined, lead, seed, now),
             sources,
             classrooms: Vec::new(),
