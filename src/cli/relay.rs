@@ -51,6 +51,12 @@ pub struct RelayArgs {
     /// Another number is another weather.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Relay TCP as well, from here (its line of output tells the port) …
+    #[arg(long, requires = "tcp_server")]
+    tcp_listen: Option<SocketAddr>,
+    /// … to here: the server's pages or its media port.
+    #[arg(long, requires = "tcp_listen")]
+    tcp_server: Option<SocketAddr>,
     /// Take orders here too, a line each (as on standard input): `down rate 300`, `loss 5`,
     /// `outage on`, `profile N3`, `figures`.
     #[arg(long)]
@@ -58,13 +64,17 @@ pub struct RelayArgs {
 }
 
 impl RelayArgs {
-    /// Relays until the program ends. The first line of output is where, the second who takes orders.
+    /// Relays until the program ends. The first line of output is where; TCP and orders have theirs.
     pub async fn run(self) -> anyhow::Result<()> {
         let profile = self.profile()?;
         let (name, server) = (profile.name, self.server);
         let Self { listen, shared, seed, control, .. } = self;
-        let relay = Relay::bind(RelayConfig { listen, server, profile, shared, seed, control }).await?;
+        let tcp = self.tcp_listen.zip(self.tcp_server);
+        let relay = Relay::bind(RelayConfig { listen, server, profile, shared, seed, tcp, control }).await?;
         println!("relay {} -> {server} {name}", relay.address()?);
+        if let (Some(at), Some((_, to))) = (relay.tcp_address(), tcp) {
+            println!("tcp {at} -> {to}");
+        }
         if let Some(control) = relay.control_address() {
             println!("control {control}");
         }

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { record } from "./harness/figures.mjs";
-import { boardShows, CLASSROOMS, joinsOf, statsOf, teach, TEACHER_ID } from "./harness/lesson.mjs";
+import { BOARD_CAMERA, boardShows, CLASSROOMS, joinsOf, statsOf, teach, TEACHER_ID } from "./harness/lesson.mjs";
 import { startRelay } from "./harness/relay.mjs";
 import { startServer } from "./harness/server.mjs";
 import { sleep } from "./harness/wait.mjs";
@@ -53,7 +53,7 @@ async function boardBehind(t, browser, args) {
   const board = await newWindow(browser);
   t.after(() => board.context().close());
   await board.addInitScript(relay.script);
-  await board.goto(await server.link("receiver", { lesson: "links", name: CLASSROOMS[0], query: { fake: 1 } }));
+  await board.goto(await server.link("receiver", { lesson: "links", name: CLASSROOMS[0], query: { fake: 1, camera: BOARD_CAMERA } }));
   return { board, relay };
 }
 

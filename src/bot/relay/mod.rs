@@ -1,4 +1,5 @@
-//! A bad link for real browsers: a UDP relay in user space with the model of `bot::link` in it.
+//! A bad link for real browsers: a relay in user space with the model of `bot::link` in it, for UDP and,
+//! where asked to, for TCP (`stream`).
 //!
 //! Clients send to the relay's address in place of the server's media port; each client address gets a
 //! socket of its own towards the server, so that the server tells them apart. What goes either way
@@ -8,6 +9,7 @@
 //! their clients and differ from run to run.
 
 pub mod control;
+mod stream;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::bot::link::model::Link;
 use crate::bot::link::profiles::Profile;
 use crate::bot::relay::control::{Directions, Order};
+use crate::bot::relay::stream::Streams;
 
 /// Above any datagram of WebRTC.
 const DATAGRAM: usize = 2_048;
@@ -41,6 +44,8 @@ pub struct RelayConfig {
     /// All clients are behind one link.
     pub shared: bool,
     pub seed: u64,
+    /// TCP as well: where clients connect, and where that goes.
+    pub tcp: Option<(SocketAddr, SocketAddr)>,
     /// Where lines of control are taken over TCP, besides standard input.
     pub control: Option<SocketAddr>,
 }
@@ -50,6 +55,7 @@ pub struct Relay {
     config: RelayConfig,
     front: Arc<UdpSocket>,
     control: Option<TcpListener>,
+    tcp: Option<(TcpListener, SocketAddr)>,
 }
 
 /// A line of control, and where its answer goes.
@@ -63,7 +69,11 @@ impl Relay {
             Some(address) => Some(TcpListener::bind(address).await?),
             None => None,
         };
-        Ok(Self { config, front: Arc::new(front), control })
+        let tcp = match config.tcp {
+            Some((listen, server)) => Some((TcpListener::bind(listen).await?, server)),
+            None => None,
+        };
+        Ok(Self { config, front: Arc::new(front), control, tcp })
     }
 
     /// Where clients send.
@@ -75,6 +85,12 @@ impl Relay {
     #[must_use]
     pub fn control_address(&self) -> Option<SocketAddr> {
         self.control.as_ref()?.local_addr().ok()
+    }
+
+    /// Where clients connect by TCP.
+    #[must_use]
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref()?.0.local_addr().ok()
     }
 
     /// Relays until it is dropped. `lines`: from standard input, if somebody types.
@@ -94,8 +110,12 @@ impl Relay {
             });
         }
         let (inbox, mut arrivals) = mpsc::channel::<(usize, Vec<u8>)>(INBOX);
-        let mut ways =
-            Ways { config: self.config, begin: Instant::now(), clients: Vec::new(), links: Vec::new() };
+        let begin = Instant::now();
+        let streams = Streams::new(self.config.profile.clone(), self.config.seed, begin);
+        if let Some((listener, server)) = self.tcp {
+            tokio::spawn(streams.clone().run(listener, server));
+        }
+        let mut ways = Ways { config: self.config, begin, clients: Vec::new(), links: Vec::new(), streams };
         let mut by_address: HashMap<SocketAddr, usize> = HashMap::new();
         let mut buffer = vec![0; DATAGRAM];
         loop {
@@ -149,6 +169,7 @@ struct Ways {
     begin: Instant,
     clients: Vec<Client>,
     links: Vec<Pair>,
+    streams: Streams,
 }
 
 impl Ways {
@@ -221,19 +242,17 @@ impl Ways {
         match order {
             Order::Figures => return self.figures().to_string(),
             Order::Change(directions, change) => {
+                let (down, up) = (directions != Directions::Up, directions != Directions::Down);
                 for pair in &mut self.links {
-                    if directions != Directions::Up {
+                    if down {
                         pair.down.set(now, change);
                     }
-                    if directions != Directions::Down {
+                    if up {
                         pair.up.set(now, change);
                     }
                 }
-                self.config.profile.change(
-                    directions != Directions::Up,
-                    directions != Directions::Down,
-                    change,
-                );
+                self.config.profile.change(down, up, change);
+                self.streams.change(down, up, change);
             }
             Order::Profile(profile) => {
                 for (n, pair) in self.links.iter_mut().enumerate() {
@@ -241,6 +260,7 @@ impl Ways {
                     pair.down.become_another(now, profile.down.clone(), seed);
                     pair.up.become_another(now, profile.up.clone(), seed + 1);
                 }
+                self.streams.become_another((*profile).clone());
                 self.config.profile = *profile;
             }
         }

@@ -16,6 +16,7 @@ async fn world(shared: bool, clients: usize) -> (Vec<UdpSocket>, SocketAddr, Udp
         profile,
         shared,
         seed: 1,
+        tcp: None,
         control: Some(any),
     };
     let relay = Relay::bind(config).await.unwrap();
