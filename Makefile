@@ -48,6 +48,15 @@ bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wan
 	$(CARGO) bench --locked --bench fanout
 	$(CARGO) bench --locked --bench county
 
+.PHONY: links
+links: web/dist/.built ## lessons on bad links, simulated: every figure beside its goal; LINK=N3, SEED=2
+	$(CARGO) test --release --locked --test sim links::the_table -- --ignored --nocapture
+
+.PHONY: player
+player: build tests/e2e/node_modules/.installed ## the simulation's player beside Chromium's, on five links
+	scripts/need-packages chromium fonts-noto-cjk
+	cd tests/e2e && node player.mjs
+
 .PHONY: compare
 compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine
 	scripts/need-packages janus

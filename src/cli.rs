@@ -1,4 +1,6 @@
-//! The command line: `serve`, `demo`, `token`, `load`.
+//! The command line: `serve`, `demo`, `token`, `load`, `relay`.
+
+mod relay;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +33,8 @@ enum Command {
     Demo(ConfigArgs),
     /// Join a lesson with many light classrooms, and tell how that went.
     Load(LoadArgs),
+    /// Stand between browsers and a server's media port as a bad link would.
+    Relay(relay::RelayArgs),
     /// Print a token for a lesson's link; it stands alone on the last line.
     Token(TokenArgs),
 }
@@ -149,6 +153,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             ended
         }
         Command::Load(args) => run_load(args).await,
+        Command::Relay(args) => tokio::select! {
+            ended = stop_signal() => ended,
+            failed = args.run() => failed,
+        },
         Command::Token(args) => {
             let config = args.config.load()?;
             std::fs::create_dir_all(&config.data.dir)?;

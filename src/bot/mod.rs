@@ -11,6 +11,7 @@
 //!   what each of them sends; [`demo`] puts a lesson of them together;
 //! * [`link`] the links of schools as a model, for the simulation and the relay;
 //! * [`load`] many light classrooms on the server's own crates, for `zhuandi load` and benchmarks;
+//! * [`relay`] such a link for real browsers;
 //! * [`probe`] a receiver that checks what it gets: order, key frames, and, because it knows the
 //!   clips, whose picture and which layer every frame is.
 
@@ -25,6 +26,7 @@ pub mod packets;
 pub mod participant;
 pub mod player;
 pub mod probe;
+pub mod relay;
 pub mod signal;
 pub mod stream_check;
 pub mod teacher;

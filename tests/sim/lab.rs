@@ -14,17 +14,25 @@
 use std::time::Duration;
 
 use zhuandi::bot::link::model::{Change, LinkConfig, Loss};
-use zhuandi::bot::link::profiles::Profile;
+use zhuandi::bot::link::profiles::{Profile, clean};
 
+use crate::lead::Show;
 use crate::meter::KINDS;
 use crate::player::log::{self, PictureFigures, SoundFigures, Span};
 use crate::world::{World, good};
 
 pub struct Lab {
     pub world: World,
-    joins: Vec<(Duration, String, LinkConfig, LinkConfig)>,
+    joins: Vec<Join>,
     steps: Vec<(Duration, usize, Step)>,
     expectations: Vec<Expectation>,
+}
+
+struct Join {
+    at: Duration,
+    name: String,
+    link: (LinkConfig, LinkConfig),
+    behind: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +55,12 @@ fn s(seconds: f64) -> Duration {
 impl Lab {
     /// A lead on a good line.
     pub fn new(seed: u64) -> Self {
-        let world = World::new((good(), good()), seed);
+        Self::showing(&Show::default(), seed)
+    }
+
+    /// The same with something else to see.
+    pub fn showing(show: &Show, seed: u64) -> Self {
+        let world = World::new((good(), good()), show, seed);
         Self { world, joins: Vec::new(), steps: Vec::new(), expectations: Vec::new() }
     }
 
@@ -58,8 +71,19 @@ impl Lab {
 
     /// The same, joining later.
     pub fn classroom_at(&mut self, seconds: f64, name: &str, profile: &Profile) -> usize {
-        self.joins.push((s(seconds), name.to_owned(), profile.down.clone(), profile.up.clone()));
+        let link = (profile.down.clone(), profile.up.clone());
+        self.joins.push(Join { at: s(seconds), name: name.to_owned(), link, behind: false });
         self.joins.len() - 1
+    }
+
+    /// So many classrooms on good lines of their own behind one shared line.
+    pub fn classrooms_behind(&mut self, count: usize, profile: &Profile) {
+        self.world.share((profile.down.clone(), profile.up.clone()));
+        let link = (clean(Duration::from_millis(1)), clean(Duration::from_millis(1)));
+        for n in 0..count {
+            let at = s(2.0 + 0.3 * n as f64);
+            self.joins.push(Join { at, name: format!("{n}"), link: link.clone(), behind: true });
+        }
     }
 
     /// What follows is done at this time, to the first classroom.
@@ -74,14 +98,15 @@ impl Lab {
 
     /// Runs until so many seconds, and judges.
     pub fn run(&mut self, seconds: f64) {
-        let mut due: Vec<Due> = self.joins.drain(..).map(|(at, n, d, u)| Due::Join(at, n, d, u)).collect();
+        let mut due: Vec<Due> = self.joins.drain(..).map(Due::Join).collect();
         due.extend(self.steps.drain(..).map(|(at, room, step)| Due::Step(at, room, step)));
         due.sort_by_key(Due::at);
         for what in due {
             self.world.run_until(what.at());
             match what {
-                Due::Join(_, name, down, up) => {
-                    self.world.join(&name, (down, up));
+                Due::Join(join) => {
+                    let room = self.world.join(&join.name, join.link);
+                    self.world.classrooms[room].station.behind = join.behind;
                 }
                 Due::Step(at, room, step) => {
                     let station = &mut self.world.classrooms[room].station;
@@ -117,14 +142,15 @@ impl Lab {
 }
 
 enum Due {
-    Join(Duration, String, LinkConfig, LinkConfig),
+    Join(Join),
     Step(Duration, usize, Step),
 }
 
 impl Due {
     fn at(&self) -> Duration {
         match self {
-            Self::Join(at, ..) | Self::Step(at, ..) => *at,
+            Self::Join(join) => join.at,
+            Self::Step(at, ..) => *at,
         }
     }
 }
@@ -213,9 +239,24 @@ impl View<'_> {
         self.room().station.meter.kbps(&self.span)
     }
 
+    /// Of everything, second by second.
+    pub fn by_second(&self) -> Vec<f64> {
+        self.room().station.meter.by_second(&self.span)
+    }
+
+    /// Of repeated sound that came, over a lesson of so many seconds.
+    pub fn redundant_kbps(&self, seconds: f64) -> f64 {
+        self.room().station.meter.redundant as f64 * 0.008 / seconds
+    }
+
+    /// How often it had to make a new connection.
+    pub fn rejoins(&self) -> u32 {
+        self.room().rejoins
+    }
+
     /// Of everything, in the second in which it was most.
     pub fn most_kbps(&self) -> f64 {
-        self.room().station.meter.by_second(&self.span).into_iter().fold(0.0, f64::max)
+        self.by_second().into_iter().fold(0.0, f64::max)
     }
 
     /// The longest that a packet would have waited before the link.

@@ -30,14 +30,26 @@ const PACKET: usize = 1_150;
 const KEY: f64 = 8.0;
 
 /// How a layer is encoded.
-#[derive(Clone, Copy)]
-struct Coding {
-    kbps: f64,
-    fps: u64,
+#[derive(Clone, Copy, Debug)]
+pub struct Coding {
+    pub kbps: f64,
+    pub fps: u64,
 }
 
-const CAMERA_CODING: &[Coding] =
-    &[Coding { kbps: 150.0, fps: 25 }, Coding { kbps: 500.0, fps: 25 }, Coding { kbps: 1_500.0, fps: 25 }];
+/// What a lead shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Show {
+    pub camera: [Coding; 3],
+    pub content: bool,
+}
+
+impl Default for Show {
+    fn default() -> Self {
+        let camera = [150.0, 500.0, 1_500.0].map(|kbps| Coding { kbps, fps: 25 });
+        Self { camera, content: true }
+    }
+}
+
 const CONTENT_CODING: &[Coding] = &[Coding { kbps: 150.0, fps: 5 }, Coding { kbps: 1_200.0, fps: 15 }];
 /// A page is turned so often, and it moves for so long.
 const PAGE: Duration = Duration::from_secs(10);
@@ -94,15 +106,13 @@ pub struct Lead {
     layers: Vec<Layer>,
     /// Key frames made, by track.
     pub key_frames: [u32; 3],
-    /// Nothing of this track is sent.
-    pub off: [bool; 3],
 }
 
 impl Lead {
     /// Begins to teach at `now`.
-    pub fn new(now: Duration) -> Self {
-        let track = |track, codings: &'static [Coding], temporal| {
-            codings.iter().enumerate().map(move |(layer, coding)| Layer {
+    pub fn new(now: Duration, show: &Show) -> Self {
+        let track = |track, codings: &[Coding], temporal| {
+            let layer = |(layer, coding): (usize, &Coding)| Layer {
                 track,
                 layer,
                 coding: *coding,
@@ -114,18 +124,14 @@ impl Lead {
                 tl0: 7,
                 key_wanted: true,
                 noise: 0x9e37 + layer as u64 + 10 * track as u64,
-            })
+            };
+            codings.iter().enumerate().map(layer).collect::<Vec<_>>()
         };
-        let layers = track(CAMERA, CAMERA_CODING, true).chain(track(CONTENT, CONTENT_CODING, false));
-        Self {
-            began: now,
-            next_sound: now,
-            sounds: 0,
-            next_report: now,
-            layers: layers.collect(),
-            key_frames: [0; 3],
-            off: [false; 3],
+        let mut layers = track(CAMERA, &show.camera, true);
+        if show.content {
+            layers.extend(track(CONTENT, CONTENT_CODING, false));
         }
+        Self { began: now, next_sound: now, sounds: 0, next_report: now, layers, key_frames: [0; 3] }
     }
 
     pub fn poll_timeout(&self) -> Duration {
@@ -150,15 +156,11 @@ impl Lead {
             tag.write(&mut payload);
             payload.resize(SOUND_BYTES, 0x55);
             let timestamp = timestamp(MediaKind::Audio, SOUND_EVERY * self.sounds);
-            if !self.off[MIC] {
-                light.publish(&Part { track: MIC, layer: 0, timestamp, marker: false, payload: &payload });
-            }
+            light.publish(&Part { track: MIC, layer: 0, timestamp, marker: false, payload: &payload });
         }
         for layer in self.layers.iter_mut().filter(|l| l.next <= now) {
             layer.next += Duration::from_nanos(1_000_000_000 / layer.coding.fps);
-            if !self.off[layer.track] {
-                layer.send(now, at, light);
-            }
+            layer.send(now, at, light);
         }
         if self.next_report <= now {
             self.next_report += Duration::from_secs(1);

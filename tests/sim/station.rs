@@ -25,6 +25,8 @@ pub struct Station {
     /// Client to server.
     pub up: Link<Vec<u8>>,
     pub meter: Meter,
+    /// It is behind the world's shared line.
+    pub behind: bool,
     next_tick: Duration,
 }
 
@@ -54,6 +56,7 @@ impl Station {
             down: Link::new(down, 2 * seed + 1),
             up: Link::new(up, 2 * seed + 2),
             meter: Meter::default(),
+            behind: false,
             next_tick: now,
         }
     }
@@ -71,8 +74,12 @@ impl Station {
 
     /// The server sends it a datagram.
     pub fn sent(&mut self, bytes: &[u8], now: Duration) {
-        self.meter.count(self.kind_of(bytes), bytes.len(), now);
+        self.count(bytes, now);
         self.down.send(now, bytes.len(), bytes.to_vec());
+    }
+
+    pub fn count(&mut self, bytes: &[u8], now: Duration) {
+        self.meter.count(self.kind_of(bytes), bytes.len(), now);
     }
 
     /// Takes what has come and does what is due. `true`: a tick passed.

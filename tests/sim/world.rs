@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use zhuandi::bot::link::model::{LinkConfig, Queue};
+use zhuandi::bot::link::model::{Link, LinkConfig, Queue};
 use zhuandi::bot::link::profiles::limited;
 use zhuandi::bot::load;
 use zhuandi::bot::load::answer::Answer;
@@ -22,7 +22,7 @@ use zhuandi::media::transport::crypto_provider;
 use zhuandi::media::transport::dtls::DtlsContext;
 
 use crate::classroom::{AUDIO_SLOTS, CAMERA_SLOT, CONTENT_SLOT, Classroom, OWN_MIC, VIDEO_SLOTS};
-use crate::lead::{Lead, TRACKS};
+use crate::lead::{Lead, Show, TRACKS};
 use crate::station::{Joined, Station};
 
 /// A timer of the core that is not moved on by being handled is looked at again after this.
@@ -40,10 +40,18 @@ pub struct World {
     /// Microphone, camera, content.
     pub sources: Vec<SourceId>,
     pub classrooms: Vec<Classroom>,
+    /// A line that some classrooms share, before their own.
+    pub trunk: Option<Trunk>,
     events: Arc<Mutex<Vec<Event>>>,
     core_due: Duration,
     next_port: u16,
     seed: u64,
+}
+
+/// Both directions of a shared line; what it carries knows its classroom.
+pub struct Trunk {
+    pub down: Link<(usize, Vec<u8>)>,
+    up: Link<(usize, Vec<u8>)>,
 }
 
 /// A good line: 50 Mbit/s, 5 ms.
@@ -53,7 +61,7 @@ pub fn good() -> LinkConfig {
 
 impl World {
     /// A lead who teaches over `lead`'s (down, up) link; two seconds have passed and she is connected.
-    pub fn new(lead: (LinkConfig, LinkConfig), seed: u64) -> Self {
+    pub fn new(lead: (LinkConfig, LinkConfig), show: &Show, seed: u64) -> Self {
         let provider = crypto_provider().unwrap();
         let dtls = DtlsContext::new(provider.clone()).unwrap();
         let start = Instant::now();
@@ -81,10 +89,11 @@ impl World {
             hub,
             negotiator,
             shared,
-            lead: Lead::new(now),
+            lead: Lead::new(now, show),
             lead_station: Station::new("lead", joined, lead, seed, now),
             sources,
             classrooms: Vec::new(),
+            trunk: None,
             events,
             core_due: Duration::ZERO,
             next_port,
@@ -103,6 +112,11 @@ impl World {
         let at = self.classrooms.len() - 1;
         self.feed(at);
         at
+    }
+
+    /// From now on, classrooms that join `behind` it share this line.
+    pub fn share(&mut self, (down, up): (LinkConfig, LinkConfig)) {
+        self.trunk = Some(Trunk { down: Link::new(down, self.seed), up: Link::new(up, self.seed + 1) });
     }
 
     pub fn run_until(&mut self, end: Duration) {
@@ -135,7 +149,9 @@ impl World {
     fn next_time(&self) -> Duration {
         let stations = self.classrooms.iter().map(|c| c.station.poll_timeout());
         let core = self.core.poll_timeout().saturating_duration_since(self.start);
+        let trunk = self.trunk.iter().flat_map(|t| [t.down.poll_timeout(), t.up.poll_timeout()]);
         stations
+            .chain(trunk.flatten())
             .chain([self.lead_station.poll_timeout(), self.lead.poll_timeout(), core.max(self.core_due)])
             .min()
             .expect("there are some")
@@ -143,12 +159,9 @@ impl World {
 
     fn step(&mut self) {
         let (now, at) = (self.now, self.start + self.now);
-        let rooms = self.classrooms.iter_mut().map(|c| &mut c.station);
-        for station in rooms.chain([&mut self.lead_station]) {
-            while let Some(mut datagram) = station.up.receive(now) {
-                let from = Path { remote: station.address, local: None };
-                self.core.handle_datagram(&mut datagram, from, Duration::ZERO, at);
-            }
+        for (sender, mut datagram) in self.arrived(now) {
+            let from = Path { remote: sender, local: None };
+            self.core.handle_datagram(&mut datagram, from, Duration::ZERO, at);
         }
         if self.core.poll_timeout() <= at {
             self.core.handle_timeout(at);
@@ -159,11 +172,24 @@ impl World {
         for n in 0..out.len() {
             let (datagram, bytes) = out.get(n);
             let to = datagram.path.remote;
-            let rooms = self.classrooms.iter_mut().map(|c| &mut c.station);
-            // What goes to an address that somebody has left is lost.
-            if let Some(station) = rooms.chain([&mut self.lead_station]).find(|s| s.address == to) {
-                station.sent(bytes, now);
+            if self.lead_station.address == to {
+                self.lead_station.sent(bytes, now);
             }
+            // What goes to an address that somebody has left is lost.
+            let Some(room) = self.classrooms.iter().position(|c| c.station.address == to) else {
+                continue;
+            };
+            let station = &mut self.classrooms[room].station;
+            match self.trunk.as_mut().filter(|_| station.behind) {
+                Some(trunk) => {
+                    station.count(bytes, now);
+                    trunk.down.send(now, bytes.len(), (room, bytes.to_vec()));
+                }
+                None => station.sent(bytes, now),
+            }
+        }
+        while let Some((room, bytes)) = self.trunk.as_mut().and_then(|t| t.down.receive(now)) {
+            self.classrooms[room].station.down.send(now, bytes.len(), bytes);
         }
         if self.lead.poll_timeout() <= now {
             self.lead.handle_timeout(now, self.start, &mut self.lead_station.light);
@@ -174,6 +200,29 @@ impl World {
             classroom.run(now, self.start);
         }
         self.see_who_was_lost();
+    }
+
+    /// What has come to the server.
+    fn arrived(&mut self, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut all = Vec::new();
+        while let Some(datagram) = self.lead_station.up.receive(now) {
+            all.push((self.lead_station.address, datagram));
+        }
+        for (room, classroom) in self.classrooms.iter_mut().enumerate() {
+            let station = &mut classroom.station;
+            while let Some(datagram) = station.up.receive(now) {
+                match self.trunk.as_mut().filter(|_| station.behind) {
+                    Some(trunk) => {
+                        trunk.up.send(now, datagram.len(), (room, datagram));
+                    }
+                    None => all.push((station.address, datagram)),
+                }
+            }
+        }
+        while let Some((room, datagram)) = self.trunk.as_mut().and_then(|t| t.up.receive(now)) {
+            all.push((self.classrooms[room].station.address, datagram));
+        }
+        all
     }
 
     /// A page whose connection was given up asks for another as soon as its WebSocket gets through:

@@ -58,6 +58,22 @@ pub enum Change {
     Outage(bool),
 }
 
+impl LinkConfig {
+    /// Changes a figure for good. An outage is no figure; only a running link can be out.
+    pub fn change(&mut self, change: Change) {
+        match change {
+            Change::Rate(bits) => {
+                let queue = self.rate.map_or(Queue::Time(Duration::from_millis(300)), |r| r.queue);
+                self.rate = Some(Rate { bits: bits.max(1_000), queue });
+            }
+            Change::Delay(delay) => self.delay = delay,
+            Change::Jitter(jitter) => self.jitter = jitter,
+            Change::Loss(loss) => self.loss = loss,
+            Change::Outage(_) => {}
+        }
+    }
+}
+
 /// What became of a packet that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -178,6 +194,16 @@ impl<T> Link<T> {
         self.apply(change);
     }
 
+    /// Has these figures from `now` on; its schedule is counted from now. What is under way stays so.
+    pub fn become_another(&mut self, now: Duration, config: LinkConfig, seed: u64) {
+        self.advance(now);
+        self.config = config;
+        self.config.schedule.iter_mut().for_each(|(at, _)| *at += now);
+        self.next_change = 0;
+        self.out = false;
+        self.weather = Weather::new(seed);
+    }
+
     /// How long a packet that came now would wait before it is sent.
     #[must_use]
     pub fn queueing(&self) -> Duration {
@@ -248,15 +274,8 @@ impl<T> Link<T> {
 
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Rate(bits) => {
-                let bits = bits.max(1_000);
-                let queue = self.config.rate.map_or(Queue::Time(Duration::from_millis(300)), |r| r.queue);
-                self.config.rate = Some(Rate { bits, queue });
-            }
-            Change::Delay(delay) => self.config.delay = delay,
-            Change::Jitter(jitter) => self.config.jitter = jitter,
-            Change::Loss(loss) => self.config.loss = loss,
             Change::Outage(out) => self.out = out,
+            other => self.config.change(other),
         }
     }
 

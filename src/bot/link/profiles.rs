@@ -32,6 +32,18 @@ pub struct Profile {
     pub udp_blocked: bool,
 }
 
+impl Profile {
+    /// Changes a figure in the named directions.
+    pub fn change(&mut self, down: bool, up: bool, change: Change) {
+        if down {
+            self.down.change(change);
+        }
+        if up {
+            self.up.change(change);
+        }
+    }
+}
+
 /// All of them; the names of the eight links come first.
 #[must_use]
 pub fn all() -> Vec<Profile> {

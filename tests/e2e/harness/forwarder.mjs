@@ -12,6 +12,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { HelloReader } from "./client_hello.mjs";
+import { redirectScript } from "./redirect.mjs";
 
 /** `server` as of startServer; `address` of this machine, one that the server names in its answers. */
 export async function startForwarder(server, address) {
@@ -36,7 +37,7 @@ export async function startForwarder(server, address) {
   const front = createSocket("udp4").bind(0, address);
   await once(front, "listening");
   const { port } = front.address();
-  forwarder.script = `(${redirect})(${server.mediaPort}, ${port})`;
+  forwarder.script = redirectScript(server.mediaPort, port);
   front.on("message", (datagram, from) => {
     const name = `${from.address}:${from.port}`;
     const way = ways.get(name) ?? { name, from };
@@ -96,16 +97,6 @@ export async function startForwarder(server, address) {
     await once(front, "close");
   }
   return forwarder;
-}
-
-// Runs in the page: candidates of the server get the forwarder's port.
-function redirect(from, to) {
-  const set = RTCPeerConnection.prototype.setRemoteDescription;
-  const candidate = new RegExp(`^(a=candidate:\\S+ \\d+ udp \\d+ \\S+) ${from} `, "gim");
-  RTCPeerConnection.prototype.setRemoteDescription = function (description) {
-    const { type, sdp } = description;
-    return set.call(this, { type, sdp: sdp.replace(candidate, `$1 ${to} `) });
-  };
 }
 
 /** A binding request (RFC 8489): which of the server's user fragments, and whether it nominates. */

@@ -24,13 +24,13 @@ const MOST_PACKETS: usize = 200;
 const START_MS: f64 = 80.0;
 
 pub struct AudioPlayer {
-    /// By time stamp in frames of 20 ms, extended.
-    buffer: BTreeMap<i64, Tag>,
+    /// By time stamp in frames of 20 ms, extended; and when they came.
+    buffer: BTreeMap<i64, (Tag, Duration)>,
     next: Option<i64>,
     newest: i64,
     /// Decoded and not played, ms, and what it was captured as.
     left: f64,
-    playing: Option<Tag>,
+    playing: Option<(Tag, Duration)>,
     concealing: u32,
     stretched: u32,
     target: Target,
@@ -84,7 +84,7 @@ impl AudioPlayer {
             self.buffer.clear();
             self.next = Some(frame);
         }
-        if self.buffer.insert(frame, tag).is_none() && copy {
+        if self.buffer.insert(frame, (tag, now)).is_none() && copy {
             self.redundant += 1;
         }
     }
@@ -107,15 +107,16 @@ impl AudioPlayer {
                 Some(frame) if frame == next || self.skips_to(frame, next) => self.decode(frame),
                 _ => {
                     self.concealing += 1;
-                    self.log.push(Sound { at, concealed: true, delay: None });
+                    self.log.push(Sound { at, concealed: true, delay: None, waited: None });
                     return;
                 }
             }
             self.stretch(at);
         }
         self.left -= 10.0;
-        let delay = self.playing.map(|tag| at.saturating_sub(tag.captured));
-        self.log.push(Sound { at, concealed: false, delay });
+        let delay = self.playing.map(|(tag, _)| at.saturating_sub(tag.captured));
+        let waited = self.playing.map(|(_, came)| at.saturating_sub(came));
+        self.log.push(Sound { at, concealed: false, delay, waited });
     }
 
     /// Whether playing goes on at `frame` though what is before it is missing.

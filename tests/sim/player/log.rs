@@ -16,6 +16,8 @@ pub struct Sound {
     pub concealed: bool,
     /// From the microphone to the loudspeaker, where it is known.
     pub delay: Option<Duration>,
+    /// In the player's buffer.
+    pub waited: Option<Duration>,
 }
 
 /// A frame that was shown.
@@ -24,6 +26,8 @@ pub struct Shown {
     pub at: Duration,
     pub layer: u8,
     pub delay: Duration,
+    /// From its first packet's arrival until it was decoded.
+    pub waited: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,6 +37,8 @@ pub struct SoundFigures {
     pub longest_gap: Duration,
     /// Mean, from mouth to ear.
     pub delay: Duration,
+    /// Mean time in the player's buffer.
+    pub waited: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,9 +49,12 @@ pub struct PictureFigures {
     /// Without a new frame, the ends of the stretch included.
     pub longest_gap: Duration,
     pub delay: Duration,
+    pub waited: Duration,
     pub frames: usize,
     /// Share of the stretch in which each layer was on the screen.
     pub layers: [f64; 3],
+    /// Share of the stretch in which the last new frame was at most a second old.
+    pub alive: f64,
     pub changes: usize,
 }
 
@@ -56,11 +65,15 @@ pub fn sound(log: &[Sound], span: &Span, without: &[Span]) -> SoundFigures {
     let concealed = all.iter().filter(|s| s.concealed).count();
     let runs = all.chunk_by(|a, b| a.concealed == b.concealed).filter(|run| run[0].concealed);
     let longest = runs.map(<[_]>::len).max().unwrap_or(0);
-    let delays: Vec<Duration> = all.iter().filter_map(|s| s.delay).collect();
+    let mean = |of: fn(&Sound) -> Option<Duration>| {
+        let times: Vec<Duration> = all.iter().filter_map(|s| of(s)).collect();
+        times.iter().sum::<Duration>() / times.len().max(1) as u32
+    };
     SoundFigures {
         concealed: concealed as f64 / all.len().max(1) as f64,
         longest_gap: Duration::from_millis(10) * longest as u32,
-        delay: delays.iter().sum::<Duration>() / delays.len().max(1) as u32,
+        delay: mean(|s| s.delay),
+        waited: mean(|s| s.waited),
     }
 }
 
@@ -91,12 +104,15 @@ pub fn picture(log: &[Shown], span: &Span, without: &[Span]) -> PictureFigures {
     let edges: Vec<Duration> = std::iter::once(span.start).chain(times).chain([span.end]).collect();
     let gaps = edges.windows(2).filter(|w| !excused(w[0], w[1])).map(|w| w[1] - w[0]);
     figures.longest_gap = gaps.max().unwrap_or_default();
-    for pair in in_span.windows(2) {
+    for pair in in_span.windows(2).filter(|w| !excused(w[0].at, w[1].at)) {
         let gap = pair[1].at.saturating_sub(pair[0].at);
         figures.layers[usize::from(pair[0].layer).min(2)] += gap.as_secs_f64() / time;
+        figures.alive += gap.min(Duration::from_secs(1)).as_secs_f64() / time;
         figures.changes += usize::from(pair[0].layer != pair[1].layer);
     }
-    figures.delay = in_span.iter().map(|s| s.delay).sum::<Duration>() / in_span.len().max(1) as u32;
+    let count = in_span.len().max(1) as u32;
+    figures.delay = in_span.iter().map(|s| s.delay).sum::<Duration>() / count;
+    figures.waited = in_span.iter().map(|s| s.waited).sum::<Duration>() / count;
     figures
 }
 
@@ -132,7 +148,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn shown(times: impl IntoIterator<Item = u64>) -> Vec<Shown> {
-        let one = |at| Shown { at: MS(at), layer: 0, delay: MS(50) };
+        let one = |at| Shown { at: MS(at), layer: 0, delay: MS(50), waited: MS(10) };
         times.into_iter().map(one).collect()
     }
 
@@ -161,7 +177,7 @@ mod tests {
 
     #[test]
     fn concealed_sound_is_counted_and_its_longest_run() {
-        let one = |n: u64| Sound { at: MS(10 * n), concealed: n % 100 < 5, delay: None };
+        let one = |n: u64| Sound { at: MS(10 * n), concealed: n % 100 < 5, delay: None, waited: None };
         let log: Vec<Sound> = (0..1_000).map(one).collect();
         let figures = sound(&log, &(MS(0)..MS(10_000)), &[]);
         assert!((figures.concealed - 0.05).abs() < 1e-9);

@@ -32,6 +32,7 @@ const PACKETS: usize = 2_048;
 const FRAMES: usize = 800;
 
 struct Packet {
+    came: Duration,
     timestamp: u32,
     marker: bool,
     repair: bool,
@@ -44,7 +45,8 @@ struct Frame {
     last: u64,
     timestamp: i64,
     repaired: bool,
-    /// When its last packet came.
+    /// When its first packet came, and its last.
+    begun: Duration,
     came: Duration,
     size: usize,
     head: Descriptor,
@@ -122,7 +124,7 @@ impl VideoPlayer {
             return Wish::default();
         }
         let Taken { ext, timestamp, marker, repair, size, .. } = *taken;
-        self.packets.insert(ext, Packet { timestamp, marker, repair, size, head });
+        self.packets.insert(ext, Packet { came: now, timestamp, marker, repair, size, head });
         while self.packets.len() > PACKETS {
             self.packets.pop_first();
         }
@@ -168,6 +170,7 @@ impl VideoPlayer {
             last,
             timestamp: self.timing.extend(timestamp),
             repaired: parts.iter().any(|p| p.repair),
+            begun: parts.iter().map(|p| p.came).min().unwrap_or(now),
             came: now,
             size: parts.iter().map(|p| p.size).sum(),
             head: parts[0].head,
@@ -207,7 +210,8 @@ impl VideoPlayer {
             self.shown = Some(at);
             self.waits = now;
             let delay = at.saturating_sub(frame.head.tag.captured);
-            self.log.push(Shown { at, layer: frame.head.tag.layer, delay });
+            let waited = now.saturating_sub(frame.begun);
+            self.log.push(Shown { at, layer: frame.head.tag.layer, delay, waited });
         }
         Wish { key_frame: false, passed }
     }
