@@ -21,7 +21,12 @@ impl Core {
             |feed| sources.get(feed).and_then(|s| s.layers[0].as_ref()).map(|l| l.rate(Temporal::HIGHEST));
         let audio = hears().filter_map(|s| rate(s.feed?)).sum();
         let line = Line { loss, run, spare: u64::MAX, audio };
+        let before = peer.redundancy.now;
         let chosen = peer.redundancy.update(&line, now);
+        if chosen != before {
+            let level = chosen.level();
+            tracing::debug!(peer = peer.id.0, loss, run, level, "sound repeats itself");
+        }
         for slot in peer.slots.iter_mut().filter(|s| s.takes_redundancy()) {
             slot.redundancy = chosen;
             self.stats.audio_repeated_bytes += std::mem::take(&mut slot.repeated_bytes);
