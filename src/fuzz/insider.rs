@@ -118,7 +118,8 @@ impl Insider {
             let audio = n == 0 || (SOURCES.len()..SOURCES.len() + SLOTS).contains(&n);
             let direction = if n < SOURCES.len() { "sendonly" } else { "recvonly" };
             sdp.push_str(if audio {
-                "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n"
+                "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na=rtpmap:111 opus/48000/2\r\n\
+                 a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n"
             } else {
                 "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n\
                  a=fmtp:97 apt=96\r\na=rtpmap:102 H264/90000\r\na=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n\

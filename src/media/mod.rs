@@ -30,7 +30,7 @@ mod pacer;
 mod peer;
 mod rate;
 pub(crate) mod red;
-pub mod redundancy;
+mod redundancy;
 mod repeat;
 mod rewrite;
 mod ring;
@@ -50,7 +50,7 @@ use std::time::Instant;
 use crate::media::command::Command;
 use crate::media::handle::{MediaHandle, ShardHandle};
 use crate::media::negotiate::Negotiator;
-use crate::media::redundancy::RedundancyMode;
+pub use crate::media::redundancy::RedundancyMode;
 use crate::media::transport::dtls::DtlsContext;
 
 /// What the media plane needs to know at start.

@@ -367,7 +367,14 @@ mod tests {
             let at = &mut next[usize::from(layer)];
             *at += 1;
             match rand(20) {
-                0 => r.leave_out(layer, *at, false),
+                0 => {
+                    // Sometimes with what is missing before it.
+                    *at += rand(3);
+                    if rand(2) == 0 {
+                        r.leave_out_gap(layer, *at);
+                    }
+                    r.leave_out(layer, *at, rand(2) == 0);
+                }
                 1 => {} // lost for now
                 2 => {
                     before = layer;

@@ -420,7 +420,8 @@ impl Slot {
             let media = l.ring.get(ext).is_some_and(|(e, _)| !e.is_padding());
             media && self.rewriter.was_left_out(layer, ext)
         };
-        (entry.ext + 1..).take_while(fellow).any(left_out)
+        let highest = l.ring.highest().unwrap_or(entry.ext);
+        (entry.ext + 1..=highest).take_while(fellow).any(left_out)
             || (0..entry.ext).rev().take_while(fellow).any(left_out)
     }
 

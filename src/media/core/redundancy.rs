@@ -26,7 +26,12 @@ impl Core {
         // Pictures give way to sound, but not to its copies: a slide's base stays.
         let spare = (peer.share.line - audio as f64 - BASE).max(0.0) as u64;
         let line = Line { loss, run, spare, audio };
+        let before = peer.redundancy.now;
         let chosen = peer.redundancy.update(&line, now);
+        if chosen != before {
+            let level = chosen.level();
+            tracing::debug!(peer = peer.id.0, loss, run, level, "sound repeats itself");
+        }
         for slot in peer.slots.iter_mut().filter(|s| s.takes_redundancy()) {
             slot.redundancy = chosen;
             self.stats.audio_repeated_bytes += std::mem::take(&mut slot.repeated_bytes);
