@@ -1,10 +1,10 @@
 //! Who hears of whom, read from the pages' outboxes.
 
+use crate::ids::ParticipantId;
 use crate::lesson::lesson_test::{Page, Scene, VP8};
 use crate::lesson::{Ask, Gone};
 use crate::media::command::{CloseReason, Event};
 use crate::media::negotiate::SourceKind;
-use crate::ids::ParticipantId;
 use crate::session::message::{OwnState, Role, ServerMessage};
 
 fn id(sub: &str) -> ParticipantId {
@@ -28,7 +28,9 @@ async fn news(page: &Page) -> Vec<String> {
             ServerMessage::ParticipantLeft { id } => out.push(format!("-{}", id.as_str())),
             ServerMessage::Slots { slots, .. } => {
                 let owner = |f: &crate::session::message::Feed| f.participant.as_str().to_owned();
-                out.extend(slots.iter().map(|s| format!("={}", s.feed.as_ref().map_or_else(String::new, owner))));
+                out.extend(
+                    slots.iter().map(|s| format!("={}", s.feed.as_ref().map_or_else(String::new, owner))),
+                );
             }
             _ => {}
         }
@@ -105,7 +107,8 @@ async fn a_name_comes_before_its_feed_and_goes_after_it() {
     scene.join(Role::Receiver, "u");
     scene.lesson.settle(scene.now);
     let told = news(&b).await;
-    let at = |what: &str| told.iter().rposition(|t| t == what).unwrap_or_else(|| panic!("{what} in {told:?}"));
+    let at =
+        |what: &str| told.iter().rposition(|t| t == what).unwrap_or_else(|| panic!("{what} in {told:?}"));
     assert!(at("=t") < at("-u"), "{told:?}");
     scene.media.stop();
 }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
+use crate::lesson::feeds::Show;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
-use crate::lesson::feeds::Show;
 use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;

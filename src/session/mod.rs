@@ -58,8 +58,7 @@ impl Default for SessionConfig {
 impl SessionConfig {
     /// What is wrong with it, one sentence each.
     pub fn check(&self, problems: &mut Vec<String>) {
-        let values =
-            [self.join_seconds, self.silence_seconds, self.stuck_seconds, self.messages_per_second];
+        let values = [self.join_seconds, self.silence_seconds, self.stuck_seconds, self.messages_per_second];
         if values.contains(&0) {
             problems.push("the values of [session] must be above 0".into());
         }
