@@ -1,8 +1,8 @@
 //! What a county asks of one box, measured on the real server in a process of its own: CPU of a join,
 //! joins at the bell beside a running lesson, CPU and memory of a classroom at 600 kbit/s, joins
-//! and leaves that leave nothing behind, and a minute of hostile datagrams.
+//! and leaves that leave nothing behind, pages that stop reading, and a minute of hostile datagrams.
 //!
-//! `make bench`, or `cargo bench --bench county -- [joins|bell|classrooms|churn|hostile …]`. Clients are the
+//! `make bench`, or `cargo bench --bench county -- [joins|bell|classrooms|churn|stuck|hostile …]`. Clients are the
 //! light classrooms of `zhuandi load`. COUNTY_CLASSROOMS (300) and COUNTY_CHURN (2000) set the sizes.
 
 use std::io::{Read, Write};
@@ -11,12 +11,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpSocket;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
 use zhuandi::app::issue_token;
 use zhuandi::auth::{Secret, Tokens};
+use zhuandi::bot::load::light::{Lines, offer};
 use zhuandi::bot::load::report::Report;
 use zhuandi::bot::load::{self, Churn, Plan};
+use zhuandi::media::negotiate::IceCredentials;
 use zhuandi::process::cpu_ns;
-use zhuandi::session::message::Role;
+use zhuandi::session::message::{ClientMessage, Role};
 
 const SECRET: &str = "a secret of this bench alone, 32 bytes or more";
 const LESSON: &str = "county";
@@ -36,6 +42,9 @@ async fn main() {
     }
     if wanted("churn") {
         churn().await;
+    }
+    if wanted("stuck") {
+        stuck().await;
     }
     if wanted("hostile") {
         hostile().await;
@@ -130,6 +139,47 @@ async fn churn() {
     for ((name, now), (_, before)) in now.iter().zip(&before) {
         figure(&format!("churn: {name} left"), now - before, "", "0", now <= before);
     }
+}
+
+/// 200 observers, who are told of everybody, ask for much and read nothing, beside a lesson of 50.
+async fn stuck() {
+    const STUCK: usize = 200;
+    const LONGEST: Duration = Duration::from_secs(40);
+    let house = House::open();
+    let running = Plan { classrooms: 50, joins: 25.0, teach: Some(600), ..house.plan(50) };
+    let stuck = async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let began = Instant::now();
+        let memory = || zhuandi::process::resident(house.server.id()).expect("the server runs");
+        let (before, calm) = (memory(), house.pings(100).await);
+        let jammed = async {
+            let held = futures_util::future::join_all((0..STUCK).map(|n| house.jam(n))).await;
+            // Asking was work; from here on they only do not read.
+            (house.pings(60).await, held)
+        };
+        let watch = async {
+            let mut most = before;
+            for _ in 0..150 {
+                most = most.max(memory());
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            most
+        };
+        let ((during, _held), most) = tokio::join!(jammed, watch);
+        while house.metric("sessions_cut_slow_total") < STUCK as f64 && began.elapsed() < LONGEST {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let cut = house.metric("sessions_cut_slow_total");
+        (most - before, calm, during, cut)
+    };
+    let (report, (grown, calm, during, cut)) = tokio::join!(house.run("load", &running), stuck);
+    let grown = grown as f64 / 1024.0 / 1024.0;
+    figure("200 stuck pages: memory grown", grown, "MiB", "<= 200", grown <= 200.0);
+    figure("200 stuck pages: cut off", cut, "", "200", cut >= STUCK as f64);
+    let p99 = (during.as_secs_f64() - calm.as_secs_f64()) * 1e3;
+    figure("200 stuck pages: others' p99 of a ping, more than before", p99, "ms", "<= 20", p99 <= 20.0);
+    let lost = report.lost_share * 100.0;
+    figure("200 stuck pages: loss of the lesson", lost, "%", "<= 0.1", lost <= 0.1);
 }
 
 /// Malformed datagrams of all kinds beside a lesson, for a minute.
@@ -259,6 +309,54 @@ impl House {
         line.and_then(|v| v.trim().parse().ok()).expect("it is told")
     }
 
+    /// The 99th percentile of so many pings, ten a second, of a page in the lesson.
+    async fn pings(&self, count: u32) -> Duration {
+        let mut page = self.page("pinger", Role::Observer, None).await;
+        let mut times = Vec::new();
+        for sent in 0..count {
+            let began = Instant::now();
+            say(&mut page, &ClientMessage::Ping { sent: f64::from(sent) }).await;
+            while !hear(&mut page).await.contains("\"pong\"") {}
+            times.push(began.elapsed());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        times.sort();
+        times[times.len() * 99 / 100]
+    }
+
+    /// A page that asks for more answers than the sockets hold, and reads none.
+    async fn jam(&self, n: usize) -> Page {
+        let mut page = self.page(&format!("stuck-{n}"), Role::Observer, Some(4_096)).await;
+        let shared = load::shared().expect("a certificate");
+        let lines = Lines { publish: false, audio: 6, video: 12 };
+        let sdp = || offer(&shared, &IceCredentials::generate(), lines);
+        say(&mut page, &ClientMessage::Offer { request: 1, sdp: sdp(), tracks: Vec::new() }).await;
+        for request in 2..90 {
+            let restart = ClientMessage::RestartIce { request, sdp: sdp() };
+            // A server that does not read any more is what was wanted.
+            if tokio::time::timeout(Duration::from_secs(5), say(&mut page, &restart)).await.is_err() {
+                break;
+            }
+        }
+        page
+    }
+
+    /// Joined. `buffer`: of what the network may bring unread, bytes.
+    async fn page(&self, sub: &str, role: Role, buffer: Option<u32>) -> Page {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if let Some(size) = buffer {
+            socket.set_recv_buffer_size(size).expect("a small buffer");
+        }
+        let stream = socket.connect(self.http).await.expect("the server listens");
+        let url = format!("ws://{}/ws", self.http);
+        let (mut page, _) = client_async(url, stream).await.expect("a WebSocket");
+        let ttl = Duration::from_secs(600);
+        let token = issue_token(&self.tokens, LESSON, role, sub, Some(sub), ttl).expect("a token");
+        say(&mut page, &ClientMessage::Join { version: 1, token, language: "en".into() }).await;
+        assert!(hear(&mut page).await.contains("welcome"));
+        page
+    }
+
     fn end_lesson(&self) {
         let ttl = Duration::from_secs(600);
         let token = issue_token(&self.tokens, LESSON, Role::Admin, "bench", None, ttl).expect("a token");
@@ -266,6 +364,18 @@ impl House {
         let told = ask(self.http, "POST", &format!("/api/v1/lessons/{LESSON}/end"), &header);
         assert!(told.is_some_and(|t| t.contains(" 20")), "the lesson ends");
     }
+}
+
+type Page = WebSocketStream<tokio::net::TcpStream>;
+
+/// Whether it is heard shows by itself.
+async fn say(page: &mut Page, message: &ClientMessage) {
+    let text = serde_json::to_string(message).expect("a message");
+    let _ = page.send(Message::text(text)).await;
+}
+
+async fn hear(page: &mut Page) -> String {
+    page.next().await.and_then(Result::ok).expect("it is not closed").to_string()
 }
 
 impl Drop for House {

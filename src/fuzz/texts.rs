@@ -44,7 +44,7 @@ pub fn frames(input: &[u8]) {
             decoder.push(part);
             pushed += part.len();
             loop {
-                match decoder.next() {
+                match decoder.poll_received() {
                     Ok(Some(received)) => out.push(received),
                     Ok(None) => break,
                     Err(error) => return (out, Some(error)),

@@ -68,7 +68,7 @@ impl Decoder {
     }
 
     /// The next thing that is complete; `None`: more bytes are needed.
-    pub fn next(&mut self) -> Result<Option<Received>, FrameError> {
+    pub fn poll_received(&mut self) -> Result<Option<Received>, FrameError> {
         while let Some((head, payload)) = self.frame()? {
             self.at = payload.end;
             unmask(&mut self.input[payload.clone()], head.mask);
@@ -163,17 +163,18 @@ impl Head {
         if first & 0x70 != 0 || second & 128 == 0 || !legal {
             return Err(FrameError::Protocol);
         }
-        Ok(match (short, rest) {
-            (126, [a, b, m0, m1, m2, m3, ..]) => {
-                Some((head(u64::from(u16::from_be_bytes([*a, *b])), [*m0, *m1, *m2, *m3]), 8))
-            }
-            (127, [a, b, c, d, e, f, g, h, m0, m1, m2, m3, ..]) => {
-                let length = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
-                Some((head(length, [*m0, *m1, *m2, *m3]), 14))
-            }
-            (0..=125, [m0, m1, m2, m3, ..]) => Some((head(u64::from(short), [*m0, *m1, *m2, *m3]), 6)),
-            _ => None,
-        })
+        let (length, rest, size) = match short {
+            126 => match rest.split_first_chunk::<2>() {
+                Some((length, rest)) => (u16::from_be_bytes(*length).into(), rest, 4),
+                None => return Ok(None),
+            },
+            127 => match rest.split_first_chunk::<8>() {
+                Some((length, rest)) => (u64::from_be_bytes(*length), rest, 10),
+                None => return Ok(None),
+            },
+            _ => (u64::from(short), rest, 2),
+        };
+        Ok(rest.first_chunk::<4>().map(|mask| (head(length, *mask), size + 4)))
     }
 
     fn is_control(&self) -> bool {
@@ -260,7 +261,7 @@ mod tests {
         for part in bytes.chunks(piece) {
             decoder.push(part);
             loop {
-                match decoder.next() {
+                match decoder.poll_received() {
                     Ok(Some(received)) => out.push(received),
                     Ok(None) => break,
                     Err(error) => return (out, Some(error)),
@@ -314,7 +315,8 @@ mod tests {
         undefined[0] = 0x83;
         let mut cut_control = control(Control::Ping, b"x");
         cut_control[0] &= 0x7f;
-        let fragments = [text(&"x".repeat(60_000), false), rest(&[b'x'; 60_000], true)].concat();
+        let fragments =
+            [text(&"x".repeat(60_000), false), rest("x".repeat(60_000).as_bytes(), true)].concat();
         let huge = [0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
         for (name, bytes, error) in [
             ("not masked", unmasked.to_vec(), FrameError::Protocol),

@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Socket<S> {
             if this.over {
                 return Poll::Ready(None);
             }
-            match this.decoder.next() {
+            match this.decoder.poll_received() {
                 Ok(Some(received)) => {
                     if let Some(incoming) = this.heard(received) {
                         return Poll::Ready(Some(incoming));
@@ -210,7 +210,7 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(1_024);
         let mut socket = Socket::new(ours, 100);
         let writer = tokio::spawn(async move {
-            let ping = [[0x89, 0x80 | 100, 0, 0, 0, 0].as_slice(), &[7; 100]].concat();
+            let ping = [[0x89, 0xe4, 0, 0, 0, 0].as_slice(), &[7; 100]].concat();
             for _ in 0..2_000 {
                 theirs.write_all(&ping).await.unwrap();
             }

@@ -110,8 +110,8 @@ mod tests {
         };
         assert_eq!(accept_key(&request(Method::GET, 4)).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         assert_eq!(accept_key(&request(Method::POST, 4)), None);
-        for missing in 0..4 {
-            assert_eq!(accept_key(&request(Method::GET, missing)), None, "{}", whole[missing].0);
+        for (missing, (name, _)) in whole.iter().enumerate() {
+            assert_eq!(accept_key(&request(Method::GET, missing)), None, "without {name}");
         }
     }
 

@@ -22,7 +22,7 @@ use crate::media::share::Share;
 use crate::media::slot::{Sending, Slot};
 use crate::media::transport::Crypto;
 use crate::media::transport::dtls::{Dtls, DtlsContext};
-use crate::media::transport::ice::{BindingRequest, Check, IceCredentials};
+use crate::media::transport::ice::{BindingRequest, Check, IceCredentials, RecentChecks};
 use crate::media::transport::srtp::{Opener, ReceiveIndex, Sealer};
 
 /// RFC 7675 §5.1: consent that is not renewed for 30 s ends sending.
@@ -51,6 +51,7 @@ pub struct Peer {
     /// When something authentic last came on it.
     path_heard: Instant,
     last_check: Option<Instant>,
+    recent_checks: RecentChecks,
     pub dtls: Dtls,
     pub keys: Option<(Sealer, Opener)>,
     pub extensions: ExtensionIds,
@@ -154,6 +155,7 @@ impl Peer {
             path: None,
             path_heard: now,
             last_check: None,
+            recent_checks: RecentChecks::default(),
             dtls: Dtls::new(dtls, setup.fingerprint),
             keys: None,
             extensions: setup.extensions,
@@ -222,7 +224,7 @@ impl Peer {
             Check::Probe | Check::Nominate => request.success(from.remote, local, crypto),
         };
         out.push(from, Class::Control, &reply);
-        if check == Check::RoleConflict {
+        if check == Check::RoleConflict || !self.recent_checks.note(&request) {
             return (false, None);
         }
         self.last_check = Some(now);

@@ -1,7 +1,8 @@
 //! The signalling protocol: one JSON object per WebSocket text frame, tagged by `type`.
 //!
-//! `web/src/client/protocol.gen.ts` is generated from this file, so client and server cannot drift. docs/PROTOCOL.md explains the conversation to a stranger. Fields may be
-//! added within a version; removing or changing one raises `PROTOCOL_VERSION`.
+//! `web/src/client/protocol.gen.ts` is generated from this file, so client and server cannot drift.
+//! docs/PROTOCOL.md explains the conversation to a stranger. Fields may be added within a version;
+//! removing or changing one raises `PROTOCOL_VERSION`.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -100,6 +101,7 @@ pub enum ServerMessage {
         role: Role,
         name: String,
         lesson: LessonInfo,
+        /// Everybody there. For a receiver: itself, the leads, and whoever's microphone is open.
         roster: Vec<Participant>,
         /// How many receiving m-lines this page shall offer.
         slots: SlotPlan,
@@ -132,11 +134,11 @@ pub enum ServerMessage {
         hint: String,
         fatal: bool,
     },
-    /// Somebody came, went or changed (the whole entry, replaces the old one).
+    /// Somebody came or changed, or is to be known from now on (the whole entry, replaces the old one).
     Participant {
         participant: Participant,
     },
-    /// Gave up the seat or was removed.
+    /// Gave up the seat or was removed. For a receiver also: is not to be seen or heard any more.
     ParticipantLeft {
         id: ParticipantId,
     },

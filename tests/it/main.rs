@@ -21,5 +21,6 @@ mod ops;
 mod people;
 mod rights;
 mod shutdown;
+mod slow;
 mod tls;
 mod whip;

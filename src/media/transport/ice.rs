@@ -94,7 +94,8 @@ impl BindingRequest {
     }
 
     /// Checks USERNAME, MESSAGE-INTEGRITY and, where present, FINGERPRINT. Attributes that stand
-    /// behind MESSAGE-INTEGRITY are not covered by it and count for nothing (RFC 8489 §14.5).
+    /// behind MESSAGE-INTEGRITY are not covered by it and count for nothing (RFC 8489 §14.5), so a
+    /// USERNAME there is none.
     #[must_use]
     pub fn authenticate(
         &mut self,
@@ -103,7 +104,7 @@ impl BindingRequest {
         crypto: &dyn Crypto,
     ) -> Option<Check> {
         let (ours, theirs) = self.username.split_once(':')?;
-        if ours != local.ufrag || theirs != remote.ufrag {
+        if ours != local.ufrag || theirs != remote.ufrag || !self.protected(ATTR_USERNAME) {
             return None;
         }
         MessageIntegrity::check(&mut self.message, local.pwd.as_bytes(), crypto).ok()?;
@@ -161,6 +162,33 @@ impl BindingRequest {
             // Only a missing HMAC could fail here; no reply is the safe answer.
             Err(_) => Vec::new(),
         }
+    }
+}
+
+/// Checks that were believed lately. Whoever captures one can send it again from anywhere, and it is
+/// authentic: it is answered, as a repeated request has to be (RFC 8489 §6.3.1), but moves nothing.
+///
+/// Only the last ones are kept: browsers check every 2.5–6 s, so what is older than these is a minute
+/// old, and the client's next nomination undoes what it moved.
+#[derive(Default)]
+pub struct RecentChecks {
+    ids: [[u8; 12]; RECENT],
+    noted: usize,
+}
+
+/// Transaction ids kept for each peer.
+const RECENT: usize = 16;
+
+impl RecentChecks {
+    /// Notes an authenticated check. `false`: it is known already.
+    pub fn note(&mut self, request: &BindingRequest) -> bool {
+        let id = request.message.transaction_id.0;
+        if self.ids[..self.noted.min(RECENT)].contains(&id) {
+            return false;
+        }
+        self.ids[self.noted % RECENT] = id;
+        self.noted += 1;
+        true
     }
 }
 
@@ -230,6 +258,38 @@ mod tests {
     fn what_stands_behind_the_integrity_counts_for_nothing() {
         let pwd = credentials("L").pwd;
         assert_eq!(check(&request(&[], &pwd, &[ATTR_USE_CANDIDATE])), Some(Check::Probe));
+    }
+
+    #[test]
+    fn a_name_that_stands_behind_the_integrity_is_none() {
+        let provider = crypto_provider().unwrap();
+        let name = || Username::new(ATTR_USERNAME, "ufragL:ufragR".into());
+        let mut m = Message::new();
+        m.new_transaction_id().unwrap();
+        m.set_type(BINDING_REQUEST);
+        m.write_header();
+        let pwd = credentials("L").pwd;
+        let integrity = MessageIntegrity::new_short_term_integrity_with_provider(pwd, provider.crypto());
+        m.add(ATTR_USE_CANDIDATE, &[]);
+        integrity.add_to(&mut m).unwrap();
+        name().add_to(&mut m).unwrap();
+        FINGERPRINT.add_to(&mut m).unwrap();
+        assert!(BindingRequest::parse(&m.raw).is_some());
+        assert_eq!(check(&m.raw), None);
+    }
+
+    #[test]
+    fn a_repeated_check_is_known_for_a_while() {
+        let new = || BindingRequest::parse(&request(&[], &credentials("L").pwd, &[])).unwrap();
+        let mut recent = RecentChecks::default();
+        let all: Vec<_> = (0..=RECENT).map(|_| new()).collect();
+        for check in &all[..RECENT] {
+            assert!(recent.note(check));
+            assert!(!recent.note(check));
+        }
+        assert!(!recent.note(&all[0]));
+        assert!(recent.note(&all[RECENT]));
+        assert!(recent.note(&all[0]), "the oldest is forgotten");
     }
 
     #[test]

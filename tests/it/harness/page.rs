@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use zhuandi::app::App;
 
 use super::PATIENCE;
@@ -41,6 +41,16 @@ impl Page {
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Takes little at a time from the network, so that a server soon notices when it reads nothing.
+    pub async fn connect_with_small_buffer(app: &App) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let stream = socket.connect(app.http_addr).await.unwrap();
+        let url = format!("ws://{}/ws", app.http_addr);
+        let (socket, _) = client_async(url, MaybeTlsStream::Plain(stream)).await.unwrap();
+        Self { socket, request: 0, closed: None }
     }
 
     /// Sends `join`; gives the answer, whatever it is.

@@ -91,7 +91,11 @@ hidden: boolean, };
 /**
  * Server to client.
  */
-export type ServerMessage = { "type": "welcome", version: number, participant: ParticipantId, role: Role, name: string, lesson: LessonInfo, roster: Array<Participant>, 
+export type ServerMessage = { "type": "welcome", version: number, participant: ParticipantId, role: Role, name: string, lesson: LessonInfo, 
+/**
+ * Everybody there. For a receiver: itself, the leads, and whoever's microphone is open.
+ */
+roster: Array<Participant>, 
 /**
  * How many receiving m-lines this page shall offer.
  */

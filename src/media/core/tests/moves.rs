@@ -32,6 +32,25 @@ fn media_follows_authenticated_checks_and_nothing_else() {
     assert!(!media_elsewhere);
 }
 
+#[test]
+fn a_captured_check_is_answered_again_and_moves_nothing() {
+    let (mut w, lead, boards) = lesson(1, 1);
+    w.teach(lead, MS(400));
+    let mut captured = w.clients[boards[0]].check(true);
+    w.inject(w.clients[boards[0]].address, &mut captured.clone());
+    let thief = w.new_address();
+    let before = w.wire.len();
+    // Also when the client itself is quiet for longer than its checks are apart.
+    w.clients[boards[0]].silent = true;
+    for _ in 0..5 {
+        w.inject(thief, &mut captured);
+        w.teach(lead, MS(1_000));
+    }
+    let to_thief: Vec<_> = w.wire[before..].iter().filter(|(to, _)| *to == thief).collect();
+    assert!(!to_thief.is_empty() && to_thief.iter().all(|(_, p)| p[0] < 2), "answers to checks alone");
+    assert_eq!(media_went_to(&w, lead, before), [w.clients[boards[0]].address]);
+}
+
 /// Addresses other than the lead's that media was sent to since `from`.
 fn media_went_to(w: &World, lead: usize, from: usize) -> Vec<SocketAddr> {
     let lead = w.clients[lead].address;
