@@ -1,13 +1,13 @@
 /** A bad line: how long sound waits, and what is said about it. */
 import { expect, test } from 'vitest';
-import { AS_IT_LIKES, follow, hint, type Seen } from '../src/client/playout';
+import { AS_IT_LIKES, follow, hint, type Seen, seen } from '../src/client/playout';
 import type { LinkState } from '../src/client/protocol.gen';
 import { en } from '../src/i18n/en';
 import { zh } from '../src/i18n/zh';
 import { boardLink, leadLink, linkTone, pausedWord } from '../src/ui/link_words';
 import { APPEAR_MS, STAY_MS, Steady } from '../src/ui/steady';
 
-const QUIET: Seen = { state: 'good', rttMs: 40, jitterMs: 4, concealed: 0 };
+const QUIET: Seen = { state: 'good', rttMs: 40, jitterMs: 4, gapMs: 0, waitedMs: 60 };
 
 /** The targets, one a second, of what was seen in each second. */
 function targets(seen: readonly Partial<Seen>[]): (number | null)[] {
@@ -32,13 +32,38 @@ test('a bad line makes it wait for a repair, within bounds', () => {
   expect(targets([{ state: 'reduced', rttMs: 200, jitterMs: 10 }])).toEqual([250]);
   expect(targets([{ jitterMs: 40, rttMs: 50 }])).toEqual([250]);
   expect(targets([{ jitterMs: 200 }])).toEqual([400]);
-  expect(targets([{ concealed: 0.05 }])).toEqual([150]);
+  expect(targets([{ gapMs: 30 }])).toEqual([150]);
 });
 
-test('gaps that go on make it wait longer, wobbles never shorter', () => {
-  const gap = { concealed: 0.05 };
-  expect(targets([gap, gap, gap, gap, gap, gap, gap])).toEqual([150, 200, 250, 300, 350, 400, 400]);
+test('after a gap it waits as long as would have been enough, and never shorter for a wobble', () => {
+  expect(targets([{ gapMs: 180 }, {}, { gapMs: 90, waitedMs: 250 }])).toEqual([250, 250, 350]);
+  expect(targets([{ gapMs: 300, waitedMs: 350 }])).toEqual([400]);
   expect(targets([{ jitterMs: 60 }, { jitterMs: 30 }, { state: 'lossy' }])).toEqual([300, 300, 300]);
+});
+
+test('what is seen is the worst sound that comes; one that does not come says nothing', () => {
+  const sound = { packets: 0, jitterMs: 5, concealed: 0, emitted: 0, waited: 0 };
+  const sample = (sounds: (Partial<typeof sound> & { id: string })[]) => ({
+    bytesReceived: 0,
+    rttMs: 30,
+    uplinkLimited: false,
+    sounds: sounds.map((one) => ({ ...sound, ...one })),
+  });
+  const before = sample([{ id: 'a' }, { id: 'b' }, { id: 'gone' }]);
+  const after = sample([
+    { id: 'a', packets: 50, jitterMs: 20 },
+    { id: 'b', packets: 45, concealed: 4_800, emitted: 43_200, waited: 4_320 },
+    { id: 'gone', concealed: 48_000, jitterMs: 300 },
+    { id: 'new', packets: 900, concealed: 9_600, jitterMs: 50 },
+  ]);
+  expect(seen(before, after, 'good')).toEqual({
+    state: 'good',
+    rttMs: 30,
+    jitterMs: 20,
+    gapMs: 100,
+    waitedMs: 100,
+  });
+  expect(seen(null, after, null)).toMatchObject({ jitterMs: null, gapMs: 0 });
 });
 
 test('it ends after half a minute of good, and a relapse counts anew', () => {
@@ -118,6 +143,11 @@ test('of the lead’s own line the way up is said first', () => {
 
 test('a picture that stands still says why, and one that never came says that', () => {
   const words = [null, 'slow', 'loss'] as const;
-  const said = words.flatMap((cause) => [pausedWord(cause, false), pausedWord(cause, true)]);
+  const said = words.flatMap((cause) => [
+    pausedWord('large', cause, false),
+    pausedWord('large', cause, true),
+  ]);
   expect(new Set(said).size).toBe(4);
+  // On the wall it is the lead's line, not the classroom's: said without a doubt.
+  for (const covered of [false, true]) expect(zh[pausedWord('wall', 'slow', covered)]).toContain('您');
 });

@@ -5,6 +5,9 @@
 // and the browsers notice nothing. What passes is looked at on the way: connectivity checks (STUN) and
 // the handshake's datagrams (DTLS) of the browsers are noted in `checks` and `hellos`.
 //
+// What the server sends can be made to suffer: `down(datagram, pass)` is called for each datagram and
+// passes it on, later or not at all (see shape.mjs).
+//
 // The server names its own port in answers, so a page that shall come this way runs `script` first.
 
 import { createSocket } from "node:dgram";
@@ -12,10 +15,11 @@ import { once } from "node:events";
 import { HelloReader } from "./client_hello.mjs";
 
 /** `server` as of startServer; `address` of this machine, one that the server names in its answers. */
-export async function startForwarder(server, address) {
+export async function startForwarder(server, address, { down = (datagram, pass) => pass(datagram) } = {}) {
   const ways = new Map(); // by the browser's address and port
   const checks = [];
   const hellos = [];
+  let stopped = false;
   const forwarder = {
     /** {at, way (the browser's address), ufrag (the server's), nominates} of every check, oldest first. */
     checks,
@@ -48,7 +52,8 @@ export async function startForwarder(server, address) {
     const back = createSocket("udp4");
     Object.assign(way, { back, connected: false, waiting: [] });
     back.on("error", () => {}); // the server may have ended
-    back.on("message", (datagram) => front.send(datagram, way.from.port, way.from.address));
+    const pass = (datagram) => !stopped && front.send(datagram, way.from.port, way.from.address);
+    back.on("message", (datagram) => down(datagram, pass));
     back.connect(server.mediaPort, address, () => {
       way.connected = true;
       for (const datagram of way.waiting.splice(0)) back.send(datagram);
@@ -73,6 +78,7 @@ export async function startForwarder(server, address) {
   }
 
   async function stop() {
+    stopped = true;
     for (const way of ways.values()) way.back.close();
     front.close();
     await once(front, "close");

@@ -10,7 +10,7 @@
  */
 import type { SendLine } from './layers';
 import { Peer, type Sample, type SendTracks } from './peer';
-import { AS_IT_LIKES, follow, type Playout, type Seen } from './playout';
+import { AS_IT_LIKES, follow, type Playout, seen } from './playout';
 import type { IceServer, LinkState, SlotFeed, SlotPlan, SourceKind } from './protocol.gen';
 import { type Answer, type Reply, RequestError, type RequestMessage } from './signal';
 import type { Slot } from './slots';
@@ -305,20 +305,6 @@ export class MediaLink {
       this.repair();
     }
   }
-}
-
-/** What happened to the sound between two samples; sounds of which nothing came say nothing. */
-function seen(before: Sample | null, after: Sample, state: LinkState | null): Seen {
-  let jitterMs: number | null = null;
-  let concealed = 0;
-  for (const sound of after.sounds) {
-    const was = before?.sounds.find((s) => s.id === sound.id);
-    const played = sound.samples - (was?.samples ?? sound.samples);
-    if (!was || sound.packets === was.packets || played <= 0) continue;
-    jitterMs = Math.max(jitterMs ?? 0, sound.jitterMs);
-    concealed = Math.max(concealed, (sound.concealed - was.concealed) / played);
-  }
-  return { state, rttMs: after.rttMs, jitterMs, concealed };
 }
 
 function kinds(lines: readonly SendLine[]): string {

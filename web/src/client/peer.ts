@@ -40,9 +40,11 @@ export interface SoundSample {
   id: string;
   packets: number;
   jitterMs: number;
-  samples: number;
-  /** Made up by the browser while somebody spoke. */
+  /** Samples that the browser made up while somebody spoke. */
   concealed: number;
+  /** Samples that were played as they came, and the seconds that all of them waited. */
+  emitted: number;
+  waited: number;
 }
 
 export class Peer {
@@ -156,8 +158,9 @@ export class Peer {
           id: String(stat.id),
           packets: number('packetsReceived'),
           jitterMs: number('jitter') * 1000,
-          samples: number('totalSamplesReceived'),
           concealed: number('concealedSamples') - number('silentConcealedSamples'),
+          emitted: number('jitterBufferEmittedCount'),
+          waited: number('jitterBufferDelay'),
         });
       }
     });

@@ -67,7 +67,7 @@ function Tile({ teaching, participant, slot, link }: TileProps) {
       data-link={link}
       data-covered={String(!slot || isCovered(slot))}
     >
-      <SlotVideo client={teaching.client} slot={slot}>
+      <SlotVideo client={teaching.client} slot={slot} place="wall">
         <p class="plate-line">{t(slot && !away ? 'pictureComing' : 'pictureNone')}</p>
       </SlotVideo>
       <div class="tile-words">

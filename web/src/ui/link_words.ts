@@ -57,8 +57,13 @@ export function leadLink(link: LinkFigures & { state: LinkState }, uplinkLimited
   return VERDICT_WORD[judgeLink(link)];
 }
 
-/** Why a picture stands still, for the place where it stands; before it ever came, or after. */
-export function pausedWord(cause: LinkCause | null, covered: boolean): Key {
+/** Where a picture stands: on the stage, small beside it, or on the lead's wall, where it is her line. */
+export type Place = 'large' | 'small' | 'wall';
+
+/** Why a picture stands still, over it; `covered`: it never came. */
+export function pausedWord(place: Place, cause: LinkCause | null, covered: boolean): Key {
+  if (place === 'wall') return covered ? 'wallNeverCame' : 'wallPaused';
   if (covered) return cause === 'loss' ? 'neverCameLoss' : 'neverCameSlow';
+  if (place === 'small') return cause === 'loss' ? 'smallPausedLoss' : 'smallPausedSlow';
   return cause === 'loss' ? 'pausedLoss' : 'pausedSlow';
 }

@@ -7,7 +7,7 @@ import type { ComponentChildren } from 'preact';
 import type { LessonClient } from '../client/lesson_client';
 import { isCovered, type Slot } from '../client/slots';
 import { t } from '../i18n';
-import { pausedWord } from './link_words';
+import { type Place, pausedWord } from './link_words';
 import { useSteady } from './steady';
 import { TrackVideo } from './track_video';
 import { useStore } from './use_store';
@@ -15,6 +15,7 @@ import { useStore } from './use_store';
 export interface SlotVideoProps {
   client: LessonClient;
   slot: Slot | undefined;
+  place: Place;
   class?: string;
   testId?: string;
   /** Keep showing the last frame although the feed has ended (the teacher is away). */
@@ -54,12 +55,12 @@ export function SlotVideo(props: SlotVideoProps) {
       {covered && !still && <div class="plate">{props.children}</div>}
       {covered && still && (
         <div class="plate">
-          <p class="plate-line">{t(pausedWord(cause, true))}</p>
+          <p class="plate-line">{t(pausedWord(props.place, cause, true))}</p>
         </div>
       )}
       {!covered && still && (
         <p class="still-reason" role="status">
-          {t(pausedWord(cause, false))}
+          {t(pausedWord(props.place, cause, false))}
         </p>
       )}
     </div>
