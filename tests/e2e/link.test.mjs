@@ -27,7 +27,9 @@ after(async () => {
 test("a layer that nobody uses is not sent, and comes back when somebody does", async (t) => {
   const lesson = "e2e-layers";
   const teacher = await teach(server, browser, lesson);
-  const { frames: [board] } = await boards(server, browser, lesson, [NAME]);
+  t.after(() => teacher.context().close());
+  const { page, frames: [board] } = await boards(server, browser, lesson, [NAME]);
+  t.after(() => page.context().close());
   await boardShows(board, "lead", TEACHER_ID);
   await until("three layers of her camera are sent", async () => (await moving(teacher, 540)).size === 3, 30_000);
 
@@ -59,7 +61,6 @@ test("a layer that nobody uses is not sent, and comes back when somebody does", 
   await until("the largest layer is back", async () => (await moving(teacher, 540)).has("f"), 30_000, 50);
   record(t, "from the end of sharing until the camera's largest layer is sent again", (Date.now() - stopped) / 1000, "s", "<= 2");
   await until("the board gets it", async () => (await statsOf(board)).video.some(({ height }) => height === 540), 30_000);
-  await teacher.context().close();
 });
 
 test("a line too slow for pictures is told at the board, on the lead's wall and to the administrator", async (t) => {
@@ -68,11 +69,12 @@ test("a line too slow for pictures is told at the board, on the lead's wall and 
   const forwarder = await startForwarder(server, HERE, line);
   t.after(() => forwarder.stop());
   const teacher = await teach(server, browser, lesson, { camera: "640x360@15" });
-  const board = await open("receiver", { lesson, name: NAME, query: { fake: 1, camera: "off" } }, forwarder.script);
+  t.after(() => teacher.context().close());
+  const board = await open(t, "receiver", { lesson, name: NAME, query: { fake: 1, camera: "off" } }, forwarder.script);
   await boardShows(board, "lead", TEACHER_ID);
   const status = board.getByTestId("status");
   await until("the line is good", async () => /网络良好/.test(await status.innerText()), 30_000);
-  const admin = await open("admin", { lesson, name: "管理员" });
+  const admin = await open(t, "admin", { lesson, name: "管理员" });
   const tile = teacher.getByTestId("wall-tile");
   assert.equal(await tile.getAttribute("data-link"), "good");
 
@@ -94,18 +96,18 @@ test("a line too slow for pictures is told at the board, on the lead's wall and 
     (await board.locator('[data-paused="true"]').count()) === 0 && /网络良好/.test(await status.innerText()), 60_000);
   await boardShows(board, "lead", TEACHER_ID);
   assert.equal(await tile.getAttribute("data-link"), "good");
-  for (const page of [teacher, board, admin]) await page.context().close();
 });
 
 test("on an unsteady line sound waits longer, and has fewer gaps", async (t) => {
   const lesson = "e2e-unsteady";
   const teacher = await teach(server, browser, lesson, { camera: "320x180@10" });
+  t.after(() => teacher.context().close());
   const shares = {};
   const noHint = "delete RTCRtpReceiver.prototype.jitterBufferTarget;";
   await Promise.all([["with", ""], ["without", noHint]].map(async ([how, script]) => {
     const line = unsteadyLine({ delay: 40, hold: 260, every: 9000, seed: 7 });
     const forwarder = await startForwarder(server, HERE, line);
-    const board = await open("receiver", { lesson, name: how, query: { fake: 1, camera: "off" } }, `${forwarder.script};${script}`);
+    const board = await open(t, "receiver", { lesson, name: how, query: { fake: 1, camera: "off" } }, `${forwarder.script};${script}`);
     await boardShows(board, "lead", TEACHER_ID);
     await sleep(15_000); // both buffers have met the line
     const began = await heard(board);
@@ -118,11 +120,9 @@ test("on an unsteady line sound waits longer, and has fewer gaps", async (t) => 
     t.diagnostic(`target ${target} ms`);
     if (how === "with") assert.ok(target >= 150, `the target is ${target}`);
     else assert.equal(target, null);
-    await board.context().close();
     await forwarder.stop();
   }));
   record(t, "unsteady line: concealed sound with the hint, share of that without", shares.with / shares.without, "of 1", "<= 0.5");
-  await teacher.context().close();
 });
 
 /** Which encodings of her camera are switched on, smallest first. */
@@ -154,8 +154,9 @@ const targetOf = (page) => page.evaluate(() => zhuandi.pc().getTransceivers()
   .map(({ receiver }) => receiver).filter(({ track }) => track.kind === "audio")
   .reduce((most, { jitterBufferTarget }) => Math.max(most ?? 0, jitterBufferTarget ?? 0) || null, null));
 
-async function open(role, who, script = "") {
+async function open(t, role, who, script = "") {
   const context = await newContext(browser, { viewport: { width: 1366, height: 768 } });
+  t.after(() => context.close());
   if (script) await context.addInitScript({ content: script });
   const page = await context.newPage();
   await page.goto(await server.link(role, who));
