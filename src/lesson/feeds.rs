@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use crate::ids::{ParticipantId, PeerId};
-use crate::lesson::LessonError;
 use crate::lesson::lesson::Lesson;
 use crate::lesson::plan::{Assignment, Common, SeatNumber, Senders, plan};
 use crate::lesson::roster::{Fed, Peer, Seat};
+use crate::lesson::{Actor, LessonError};
 use crate::media::command::{Command, LayerIndex, Rank, Route, SlotIndex};
 use crate::session::message::{LessonState, Role, ServerMessage};
 
@@ -69,11 +69,16 @@ impl Lesson {
         }
     }
 
-    /// Every slot of a peer that a page may have kept over a broken connection.
-    pub(super) fn all_slots(&self, id: &ParticipantId, peer: PeerId) -> Option<ServerMessage> {
-        let found = self.roster.get(id)?.peers().find(|p| p.id == peer)?;
+    /// What a page may have missed of a peer that it kept over a broken connection: every slot, and
+    /// the layers that are of use.
+    pub(super) fn repeat(&self, actor: &Actor, peer: PeerId) {
+        let seat = self.roster.get(&actor.member.id);
+        let Some(found) = seat.and_then(|s| s.peers().find(|p| p.id == peer)) else { return };
         let feeds = found.slots.iter().filter_map(|s| self.roster.slot_feed(found, s.slot));
-        Some(ServerMessage::Slots { peer, slots: feeds.collect() })
+        actor.outbox.push(&ServerMessage::Slots { peer, slots: feeds.collect() });
+        for message in found.sources.iter().filter_map(|s| s.layers(peer)) {
+            actor.outbox.push(&message);
+        }
     }
 
     /// A page's own wish for one of its slots; it ends when the slot gets another source.

@@ -24,8 +24,8 @@ use crate::media::command::{Command, Event, EventSink};
 use crate::media::negotiate::{Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
-    ByeReason, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant,
-    ServerMessage, SlotPlan,
+    ByeReason, ClassroomLink, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION,
+    Participant, ServerMessage, SlotPlan,
 };
 
 /// Makes the sink that the shard calls; called once, when the hub opens.
@@ -48,6 +48,8 @@ pub struct Lesson {
     pub(super) lead: Option<SeatNumber>,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
+    /// Classrooms with a bad line, as the leads were last told.
+    pub(super) links: Vec<ClassroomLink>,
     empty_since: Option<Instant>,
     pub(super) running: Codec,
     pub(super) hub: HubId,
@@ -102,6 +104,7 @@ impl Lesson {
             ran: Duration::ZERO,
             roster: Roster::default(),
             lead: None,
+            links: Vec::new(),
             empty_since: Some(now),
             hub: parts.hub,
             hub_open: false,
@@ -131,9 +134,10 @@ impl Lesson {
         }
         let kept = self.take_seat(&actor, now)?;
         actor.outbox.push(&self.welcome(&actor, kept, now));
-        if let Some(message) = kept.and_then(|peer| self.all_slots(&actor.member.id, peer)) {
-            actor.outbox.push(&message);
+        if let Some(peer) = kept {
+            self.repeat(&actor, peer);
         }
+        self.tell_links(&actor);
         Ok(())
     }
 
@@ -291,6 +295,7 @@ impl Lesson {
                 seat.push(&ServerMessage::Link { link });
             }
         }
+        self.links_changed();
     }
 
     /// Once a second: seats whose time is over, commands that the queue refused.

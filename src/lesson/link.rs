@@ -9,12 +9,16 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 
 use crate::ids::{PeerId, SourceId};
+use crate::lesson::Actor;
 use crate::lesson::lesson::Lesson;
-use crate::lesson::roster::{Peer, Seat};
+use crate::lesson::outbox::Encoded;
+use crate::lesson::roster::{Peer, Seat, Source};
 use crate::media::command::{ALL_TEMPORAL, Grant, LayerIndex, SlotIndex, Why};
 use crate::media::negotiate::{MediaKind, SourceKind};
 use crate::media::stats::{Condition, PeerStats, SlotStats};
-use crate::session::message::{LinkCause, LinkChange, LinkState, LinkStats, ServerMessage};
+use crate::session::message::{
+    ClassroomLink, LinkCause, LinkChange, LinkState, LinkStats, Role, ServerMessage,
+};
 
 /// A lesson of a bad line has a change or two a minute.
 const KEPT: usize = 100;
@@ -80,28 +84,73 @@ impl LinkHistory {
 
 impl Lesson {
     /// What a subscriber's line carries of one slot has changed.
-    pub(super) fn slot_granted(&mut self, peer: PeerId, slot: SlotIndex, granted: Grant, why: Why) {
-        let Some(seat) = self.roster.by_peer_mut(peer) else { return };
-        let Some(kind) = seat.peer_mut(peer).and_then(|p| Some(p.feeds.get(&slot)?.assignment.wanted.1))
-        else {
-            return;
-        };
+    pub(super) fn slot_granted(&mut self, id: PeerId, slot: SlotIndex, granted: Grant, why: Why) {
+        let Some(seat) = self.roster.by_peer_mut(id) else { return };
+        let participant = seat.member.id.clone();
+        let Some(peer) = seat.peer_mut(id) else { return };
+        let turned =
+            if granted == Grant::Paused { peer.paused.insert(slot) } else { peer.paused.remove(&slot) };
+        let Some(kind) = peer.feeds.get(&slot).map(|fed| fed.assignment.wanted.1) else { return };
         seat.link_history.note(Changed { at: Instant::now(), kind, granted, why });
+        if turned {
+            self.tell_slots(&participant, id, &[slot]);
+        }
     }
 
     /// Tells a page which layers of its own source are of use.
-    pub(super) fn layers_wanted(&mut self, source: SourceId, layers: u8) {
-        let Some(seat) = self.roster.by_source_mut(source) else { return };
-        let kind =
-            seat.peers().flat_map(|p| &p.sources).find(|s| s.info.source == source).map(|s| s.info.kind);
-        if let Some(kind) = kind {
-            let layers = (0..8).filter(|n| layers & 1 << n != 0).collect();
-            seat.push(&ServerMessage::Layers { source, kind, layers });
+    pub(super) fn layers_wanted(&mut self, id: SourceId, layers: u8) {
+        let Some(seat) = self.roster.by_source_mut(id) else { return };
+        let mut told = None;
+        for peer in seat.peers_mut() {
+            if let Some(source) = peer.sources.iter_mut().find(|s| s.info.source == id) {
+                source.wanted = Some(layers);
+                told = source.layers(peer.id);
+            }
+        }
+        if let Some(message) = told {
+            seat.push(&message);
+        }
+    }
+
+    /// Tells the leads which classrooms have a bad line, when that is not what they know.
+    pub(super) fn links_changed(&mut self) {
+        let links: Vec<_> = self.roster.iter().filter_map(Seat::bad_link).collect();
+        if links != self.links {
+            self.links = links;
+            let encoded = Encoded::new(&ServerMessage::Links { links: self.links.clone() });
+            for seat in self.roster.iter().filter(|s| s.member.role == Role::Lead) {
+                seat.push_encoded(&encoded);
+            }
+        }
+    }
+
+    /// The same to a lead who has just joined and believes that all lines are good.
+    pub(super) fn tell_links(&self, actor: &Actor) {
+        if actor.member.role == Role::Lead && !self.links.is_empty() {
+            actor.outbox.push(&ServerMessage::Links { links: self.links.clone() });
         }
     }
 }
 
+impl Source {
+    /// Which layers are of use, as its page is told; `None` before anything is known of that.
+    #[must_use]
+    pub fn layers(&self, peer: PeerId) -> Option<ServerMessage> {
+        let wanted = self.wanted?;
+        let layers = (0..8).filter(|n| wanted & 1 << n != 0).collect();
+        Some(ServerMessage::Layers { peer, source: self.info.source, kind: self.info.kind, layers })
+    }
+}
+
 impl Seat {
+    /// A classroom's line that does something to what it gets.
+    fn bad_link(&self) -> Option<ClassroomLink> {
+        let link = self.link().filter(|link| link.state != LinkState::Good)?;
+        let participant = self.member.id.clone();
+        let is_classroom = self.member.role == Role::Receiver;
+        is_classroom.then_some(ClassroomLink { participant, state: link.state, cause: link.cause })
+    }
+
     /// Figures and state of the link, when a peer is connected and has some.
     #[must_use]
     pub fn link(&self) -> Option<LinkStats> {

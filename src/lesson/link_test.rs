@@ -1,6 +1,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::lesson::lesson_test::{Page, Scene, VP8};
+use crate::lesson::{Ask, Gone};
+use crate::media::command::Event;
+use crate::media::stats::HubStats;
 
 const TOP: Grant = Grant::Layer(LayerIndex(2), ALL_TEMPORAL);
 const SLOW: Option<LinkCause> = Some(LinkCause::Slow);
@@ -52,4 +56,102 @@ fn the_history_is_bounded_and_keeps_the_reason() {
     assert_eq!((shown.len(), shown[0].seconds_ago, shown[0].layer), (SHOWN, 1, Some(2)));
     assert_eq!((shown[0].cause, shown[1].cause), (LinkCause::Room, LinkCause::Loss));
     assert_eq!(history.cause, Some(LinkCause::Loss), "room is no cause of anything missing");
+}
+
+/// A lead with camera and content, and a board, both connected.
+fn scene() -> (Scene, Page, Page, PeerId, PeerId) {
+    let mut scene = Scene::new(VP8);
+    let (lead, board) = (scene.join(Role::Lead, "t"), scene.join(Role::Receiver, "c"));
+    scene.ask(&lead, Ask::Start).unwrap();
+    let taker = scene.connect(&board, &[]);
+    let sender = scene.connect(&lead, &[SourceKind::Camera]);
+    (scene, lead, board, sender, taker)
+}
+
+fn stats(peer: PeerId, condition: Condition) -> HubStats {
+    let stats = PeerStats {
+        peer,
+        connected: true,
+        down_kbps: 300,
+        up_kbps: 80,
+        rtt_ms: Some(40),
+        loss_down: 0.0,
+        loss_up: 0.0,
+        bad_packets: 0,
+        line_kbps: Some(280),
+        standing_ms: 0,
+        condition,
+        own_loss: 0.0,
+        slots: Vec::new(),
+    };
+    HubStats { peers: vec![stats], ..HubStats::default() }
+}
+
+/// The states told by `links` messages, newest last.
+fn links(messages: &[ServerMessage]) -> Vec<Vec<LinkState>> {
+    let told = messages.iter().filter_map(|m| match m {
+        ServerMessage::Links { links } => Some(links.iter().map(|l| l.state).collect()),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn leads_hear_of_bad_lines_when_they_change_and_when_they_join() {
+    let (mut scene, lead, board, _, taker) = scene();
+    lead.read().await;
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert!(links(&lead.read().await).is_empty(), "all is well");
+    scene.lesson.handle_stats(stats(taker, Condition::Silent));
+    scene.lesson.handle_stats(stats(taker, Condition::Silent));
+    assert_eq!(links(&lead.read().await), [[LinkState::Silent]], "once");
+    assert!(links(&board.read().await).is_empty(), "not a classroom's business");
+    let second = scene.join(Role::Lead, "t2");
+    assert_eq!(links(&second.read().await), [[LinkState::Silent]]);
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [vec![]], "good again");
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn a_paused_slot_says_so_until_it_flows_again() {
+    let (mut scene, _lead, board, _, taker) = scene();
+    board.read().await;
+    let slot = SlotIndex(2);
+    let grant = |granted| Event::SlotGranted { peer: taker, slot, granted, why: Why::Congestion };
+    let paused = |messages: Vec<ServerMessage>| -> Vec<bool> {
+        let slots = messages.into_iter().filter_map(|m| match m {
+            ServerMessage::Slots { slots, .. } => Some(slots),
+            _ => None,
+        });
+        slots.flatten().filter_map(|s| Some(s.feed?.paused)).collect()
+    };
+    scene.event(grant(Grant::Layer(LayerIndex(1), ALL_TEMPORAL)));
+    assert!(paused(board.read().await).is_empty(), "smaller is not paused");
+    scene.event(grant(Grant::Paused));
+    assert_eq!(paused(board.read().await), [true]);
+    scene.event(grant(TOP));
+    assert_eq!(paused(board.read().await), [false]);
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_hears_again_which_layers_are_of_use() {
+    let (mut scene, lead, _board, sender, _) = scene();
+    let seat = scene.lesson.roster.get(&lead.actor.member.id).unwrap();
+    let source = seat.peers().next().unwrap().sources[0].info.source;
+    let told = |messages: Vec<ServerMessage>| -> Vec<(PeerId, Vec<u8>)> {
+        let layers = messages.into_iter().filter_map(|m| match m {
+            ServerMessage::Layers { peer, layers, .. } => Some((peer, layers)),
+            _ => None,
+        });
+        layers.collect()
+    };
+    scene.event(Event::LayersWanted { source, layers: 0b101 });
+    assert_eq!(told(lead.read().await), [(sender, vec![0, 2])]);
+    scene.lesson.handle_gone(lead.actor.connection, Gone::Broken, scene.now);
+    scene.event(Event::LayersWanted { source, layers: 0b111 });
+    let again = scene.join(Role::Lead, "t");
+    assert_eq!(told(again.read().await), [(sender, vec![0, 1, 2])]);
+    scene.media.stop();
 }

@@ -69,6 +69,7 @@ enum Key {
     Participant(ParticipantId),
     Lesson,
     Link,
+    Links,
     Overview,
     Slots(PeerId),
 }
@@ -80,6 +81,7 @@ impl Key {
             ServerMessage::ParticipantLeft { id } => Some(Self::Participant(id.clone())),
             ServerMessage::Lesson { .. } => Some(Self::Lesson),
             ServerMessage::Link { .. } => Some(Self::Link),
+            ServerMessage::Links { .. } => Some(Self::Links),
             ServerMessage::Overview { .. } => Some(Self::Overview),
             ServerMessage::Slots { peer, .. } => Some(Self::Slots(*peer)),
             _ => None,

@@ -5,7 +5,7 @@
 //! carries media, `pending` is a newer one that has not connected yet and takes over when it has,
 //! `older` feeds what `current` does not send yet (see `peers`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -61,6 +61,8 @@ pub struct Peer {
     pub slots: Vec<SlotInfo>,
     pub decodes: Vec<Codec>,
     pub feeds: BTreeMap<SlotIndex, Fed>,
+    /// Slots that the line has no room for now; stays with the slot when its source changes.
+    pub paused: BTreeSet<SlotIndex>,
     /// Turns given to slots so far: each new source of a slot is another turn.
     pub turns: u32,
     /// The page's own wish per slot, for the source that it had when it wished.
@@ -71,6 +73,14 @@ pub struct Peer {
 pub struct Source {
     pub info: SourceInfo,
     pub flowing: bool,
+    /// The layers of it that somebody can use, bit n for layer n, as its page was told.
+    pub wanted: Option<u8>,
+}
+
+impl Source {
+    fn new(info: SourceInfo) -> Self {
+        Self { info, flowing: false, wanted: None }
+    }
 }
 
 /// What a slot is fed with, and since which RTP timestamp its frames show it.
@@ -89,10 +99,11 @@ impl Peer {
         let peer = Self {
             id: accepted.peer,
             answer: accepted.answer,
-            sources: accepted.sources.into_iter().map(|info| Source { info, flowing: false }).collect(),
+            sources: accepted.sources.into_iter().map(Source::new).collect(),
             slots: accepted.slots,
             decodes: accepted.decodes,
             feeds: BTreeMap::new(),
+            paused: BTreeSet::new(),
             turns: 0,
             wishes: HashMap::new(),
             stats: None,
@@ -374,7 +385,8 @@ impl Roster {
         let feed = peer.feeds.get(&slot).and_then(|fed| {
             let (owner, kind) = fed.assignment.wanted;
             let participant = self.seats.get(&owner)?.member.id.clone();
-            Some(Feed { participant, kind, source: fed.assignment.source, since: fed.since })
+            let paused = peer.paused.contains(&slot);
+            Some(Feed { participant, kind, source: fed.assignment.source, since: fed.since, paused })
         });
         Some(SlotFeed { mid: peer.mid_of(slot)?.to_owned(), feed })
     }

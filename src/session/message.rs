@@ -166,11 +166,17 @@ pub enum ServerMessage {
         link: LinkStats,
     },
     /// Which layers of one of this page's own sources somebody has or could have, smallest 0: the
-    /// others need not be sent. Before the first such message all are wanted.
+    /// others need not be sent. Before the first such message of a peer all are wanted.
     Layers {
+        peer: PeerId,
         source: SourceId,
         kind: SourceKind,
         layers: Vec<u8>,
+    },
+    /// To leads, at most once a second, when it changed: classrooms whose line is not `good`. Who is
+    /// not in it has no trouble.
+    Links {
+        links: Vec<ClassroomLink>,
     },
     /// For `watch`.
     Overview {
@@ -279,6 +285,9 @@ pub struct Feed {
     /// `null` while the slot waits for the source; then the RTP timestamp from which frames show
     /// it (compare modulo 2^32; older frames are another source's and must stay covered).
     pub since: Option<u32>,
+    /// The line to this page has no room for it now: its last picture stays, and says why. Sound is
+    /// never paused.
+    pub paused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -335,6 +344,15 @@ pub enum LinkCause {
     Loss,
     /// No answer.
     Silent,
+}
+
+/// What the line to a classroom does to what it gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassroomLink {
+    pub participant: ParticipantId,
+    pub state: LinkState,
+    pub cause: Option<LinkCause>,
 }
 
 /// One change of what a participant receives.

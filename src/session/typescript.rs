@@ -9,9 +9,10 @@ use ts_rs::{Config, TS};
 use crate::ids::{LessonId, ParticipantId, PeerId, SourceId};
 use crate::media::negotiate::{Codec, MediaKind, SourceKind};
 use crate::session::message::{
-    ByeReason, ClientMessage, Feed, IceServer, LessonInfo, LessonOverview, LessonState, LinkStats, OwnState,
-    PROTOCOL_VERSION, Participant, ParticipantOverview, Presence, ReceivedStream, Role, ServerMessage,
-    SlotFeed, SlotMid, SlotPlan, SourceState, TrackIntent,
+    ByeReason, ClassroomLink, ClientMessage, Feed, IceServer, LessonInfo, LessonOverview, LessonState,
+    LinkCause, LinkChange, LinkState, LinkStats, OwnState, PROTOCOL_VERSION, Participant,
+    ParticipantOverview, Presence, ReceivedStream, Role, ServerMessage, SlotFeed, SlotMid, SlotPlan,
+    SourceState, TrackIntent,
 };
 
 /// The whole generated file.
@@ -62,6 +63,10 @@ pub fn typescript() -> String {
         Feed,
         IceServer,
         LinkStats,
+        LinkState,
+        LinkCause,
+        ClassroomLink,
+        LinkChange,
         LessonOverview,
         ParticipantOverview,
         ReceivedStream,

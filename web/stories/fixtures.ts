@@ -1,7 +1,7 @@
 // Made-up people and pictures for looking at every state of every page without a server.
 import { LessonClient } from '../src/client/lesson_client';
 import type { Peer } from '../src/client/peer';
-import type { LessonInfo, LessonOverview, Participant } from '../src/client/protocol.gen';
+import type { LessonInfo, LessonOverview, LinkStats, Participant } from '../src/client/protocol.gen';
 import type { Slot } from '../src/client/slots';
 
 export const NAMES = [
@@ -43,6 +43,18 @@ export const CLASSES: Participant[] = NAMES.map((name, i) => person(`c${i}`, nam
 export function lesson(state: LessonInfo['state']): LessonInfo {
   return { id: 'demo', title: '四年级 音乐 · 单元一 合唱', state, runningSeconds: 763, leads: 'lead' };
 }
+
+export const LINK: LinkStats = {
+  downKbps: 1830,
+  upKbps: 352,
+  rttMs: 24,
+  lossDown: 0.002,
+  lossUp: 0,
+  lineKbps: 6200,
+  waitsMs: 2,
+  state: 'good',
+  cause: null,
+};
 
 /** A track with a picture of its own: a classroom, a face, a slide. */
 export function picture(
@@ -108,6 +120,7 @@ export interface FedSlot {
   participant: string;
   kind: 'camera' | 'content';
   covered?: boolean;
+  paused?: boolean;
 }
 
 /** Puts pictures into the client's video slots as if a peer had brought them. */
@@ -115,7 +128,15 @@ export function feed(client: LessonClient, fed: readonly (FedSlot | null)[]): vo
   const slots: Slot[] = fed.map((f, i) => ({
     mid: String(i),
     media: 'video',
-    feed: f ? { participant: f.participant, kind: f.kind, source: i + 1, since: f.covered ? null : 1 } : null,
+    feed: f
+      ? {
+          participant: f.participant,
+          kind: f.kind,
+          source: i + 1,
+          since: f.covered ? null : 1,
+          paused: f.paused === true,
+        }
+      : null,
     shown: f && !f.covered ? { source: i + 1, since: 1 } : null,
   }));
   const peer = {
@@ -138,7 +159,7 @@ export function join(
   self: Participant,
   state: LessonInfo['state'],
   others: readonly Participant[],
-  rttMs = 23,
+  link: Partial<LinkStats> = {},
 ): void {
   client.signal.state.set({ phase: 'joined' });
   client.room.set({
@@ -146,12 +167,13 @@ export function join(
     lesson: lesson(state),
     lessonHeardAt: performance.now(),
     roster: [self, ...others],
-    link: { downKbps: 1800, upKbps: 350, rttMs, lossDown: 0.002, lossUp: 0 },
+    link: { ...LINK, ...link },
+    links: [],
   });
 }
 
 export function overview(): LessonOverview[] {
-  const link = { downKbps: 1830, upKbps: 352, rttMs: 24, lossDown: 0.001, lossUp: 0 };
+  const link = LINK;
   const entry = (participant: Participant, change: object = {}) => ({
     participant,
     link,
@@ -159,13 +181,42 @@ export function overview(): LessonOverview[] {
     decodes: ['vp8' as const, 'h264' as const],
     receives: [
       { from: 'lead', kind: 'camera' as const, kbps: 520, layer: 1 },
-      { from: 'lead', kind: 'content' as const, kbps: 310, layer: 0 },
+      { from: 'lead', kind: 'content' as const, kbps: 310, layer: 1 },
     ],
+    linkChanges: [],
     ...change,
   });
   const rooms = CLASSES.map((c) => entry(c));
   rooms[2] = entry(CLASSES[2] as Participant, {
-    link: { ...link, downKbps: 240, lossDown: 0.18, rttMs: 210 },
+    link: {
+      ...link,
+      downKbps: 240,
+      lossDown: 0.18,
+      rttMs: 210,
+      lineKbps: 260,
+      state: 'lossy',
+      cause: 'loss',
+    },
+  });
+  rooms[1] = entry(CLASSES[1] as Participant, {
+    link: { ...link, downKbps: 60, lineKbps: 90, rttMs: 140, state: 'sound_only', cause: 'slow' },
+    receives: [],
+    linkChanges: [
+      { secondsAgo: 12, kind: 'content', layer: null, cause: 'slow' },
+      { secondsAgo: 14, kind: 'camera', layer: null, cause: 'slow' },
+      { secondsAgo: 95, kind: 'content', layer: 0, cause: 'loss' },
+    ],
+  });
+  rooms[3] = entry(CLASSES[3] as Participant, {
+    link: { ...link, downKbps: 410, lineKbps: 460, rttMs: 60, state: 'reduced', cause: 'slow' },
+    receives: [
+      { from: 'lead', kind: 'camera', kbps: 120, layer: 0 },
+      { from: 'lead', kind: 'content', kbps: 130, layer: 0 },
+    ],
+    linkChanges: [
+      { secondsAgo: 41, kind: 'camera', layer: 0, cause: 'room' },
+      { secondsAgo: 263, kind: 'content', layer: 0, cause: 'slow' },
+    ],
   });
   rooms[4] = entry({ ...(CLASSES[4] as Participant), state: { ...LEAD.state, mic: false, sound: false } });
   rooms[5] = entry({ ...(CLASSES[5] as Participant), presence: 'away' }, { link: null, receives: [] });

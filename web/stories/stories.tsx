@@ -12,7 +12,8 @@ import { AdminPage } from '../src/admin/admin_page';
 import type { DeviceProblem } from '../src/capture/problems';
 import { Board } from '../src/class/board';
 import { BoardPage } from '../src/class/board_page';
-import type { LessonInfo, Participant } from '../src/client/protocol.gen';
+import type { LessonClient } from '../src/client/lesson_client';
+import type { LessonInfo, LinkState, LinkStats, Participant } from '../src/client/protocol.gen';
 import { ObservePage } from '../src/observe/observe_page';
 import { TeachPage } from '../src/teach/teach_page';
 import { Teaching } from '../src/teach/teaching';
@@ -85,6 +86,40 @@ function trouble(camera: DeviceProblem, mic: DeviceProblem | null) {
   });
 }
 
+function line(client: LessonClient, change: Partial<LinkStats>): void {
+  client.room.update((room) => (room?.link ? { ...room, link: { ...room.link, ...change } } : room));
+}
+
+/** A classroom on a line of this state. */
+function slow(state: LinkState, fed: (FedSlot | null)[], lead = withContent) {
+  const b = board('live', lead, fed);
+  line(b.client, { state, cause: state === 'lossy' ? 'loss' : 'slow' });
+  return b.node;
+}
+
+/** Every state of a classroom's line on the lead's wall. */
+function wallOfLinks() {
+  return teach(
+    true,
+    ({ client }) => {
+      const states: LinkState[] = ['reduced', 'sound_only', 'lossy', 'silent'];
+      const links = states.map((state, i) => ({ participant: `c${i}`, state, cause: 'slow' as const }));
+      client.room.update((room) => (room ? { ...room, links } : room));
+      feed(
+        client,
+        CLASSES.map((c, i) => ({
+          track: picture('class', i, 640, 360),
+          participant: c.id,
+          kind: 'camera',
+          paused: i === 2 || i === 4,
+          covered: i === 4,
+        })),
+      );
+    },
+    mixed.map((c, i) => (i === 4 ? (CLASSES[4] as Participant) : c)),
+  );
+}
+
 const stories: Record<string, () => preact.VNode> = {
   'class-connecting': () => <BoardPage board={new Board(fakeClient())} />,
   'class-waiting': () => board('scheduled', LEAD, []).node,
@@ -128,6 +163,16 @@ const stories: Record<string, () => preact.VNode> = {
     b.client.media.state.set('blocked');
     return b.node;
   },
+  'class-link-lossy': () => slow('lossy', [face, slide]),
+  'class-link-reduced': () => slow('reduced', [{ ...face, paused: true }, slide]),
+  'class-link-sound-only': () =>
+    slow('sound_only', [
+      { ...face, paused: true },
+      { ...slide, paused: true },
+    ]),
+  'class-link-lead-paused': () => slow('sound_only', [{ ...face, paused: true }, null], LEAD),
+  'class-link-never-came': () => slow('sound_only', [{ ...face, paused: true, covered: true }, null], LEAD),
+  'class-link-silent': () => slow('silent', [face, slide]),
   'class-ended': () => over('ended'),
   'class-replaced': () => over('replaced'),
   'class-kicked': () => over('kicked'),
@@ -171,6 +216,10 @@ const stories: Record<string, () => preact.VNode> = {
     ),
   'teach-live-no-camera': () =>
     teach(true, (t) => t.camera.state.update((s) => ({ ...s, track: null })), mixed),
+  'teach-links': () => wallOfLinks(),
+  'teach-uplink-lossy': () => teach(true, (t) => line(t.client, { lossUp: 0.08 }), mixed),
+  'teach-uplink-slow': () => teach(true, (t) => t.client.media.uplinkLimited.set(true), mixed),
+  'teach-downlink-slow': () => teach(true, (t) => line(t.client, { state: 'reduced', cause: 'slow' }), mixed),
   'teach-live-lost': () =>
     teach(true, (t) =>
       t.client.signal.state.set({ phase: 'connecting', attempt: 2, before: true, error: null }),

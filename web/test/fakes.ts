@@ -76,7 +76,7 @@ export function participant(id: string, change: Partial<Participant> = {}): Part
 interface FakeTransceiver {
   mid: string | null;
   sender: { track: unknown; replaceTrack: (track: unknown) => Promise<void>; [more: string]: unknown };
-  receiver: object;
+  receiver: { track: { kind: unknown }; jitterBufferTarget: number | null };
 }
 
 /** Numbers its m-lines, keeps what was asked of it, and is connected when the test says so. */
@@ -86,8 +86,12 @@ export class FakePeerConnection {
   signalingState: RTCSignalingState = 'stable';
   onconnectionstatechange: (() => void) | null = null;
   bytesReceived = 0;
-  /** The codec that its senders find in the answer. */
+  /** The video codec that its senders find in the answer. */
   negotiated: string | null = null;
+  /** What its senders refuse. */
+  refuses: { encodings?: (kind: unknown, count: number) => boolean; parameters?: () => boolean } = {};
+  /** Entries of `getStats()` beside its path. */
+  stats: Record<string, object> = {};
   offers: { iceRestart: boolean }[] = [];
   added: { kind: unknown; init: RTCRtpTransceiverInit }[] = [];
   private transceivers: FakeTransceiver[] = [];
@@ -105,6 +109,7 @@ export class FakePeerConnection {
   }
 
   addTransceiver(kind: unknown, init: RTCRtpTransceiverInit): FakeTransceiver {
+    if (this.refuses.encodings?.(kind, init.sendEncodings?.length ?? 0)) throw new TypeError('refused');
     this.added.push({ kind, init });
     const sender = {
       track: typeof kind === 'string' ? null : kind,
@@ -112,16 +117,23 @@ export class FakePeerConnection {
         sender.track = track;
       },
       getParameters: () => ({
-        codecs: this.negotiated === null ? [] : [{ mimeType: this.negotiated }],
+        codecs: this.codecs(kind),
         encodings: (init.sendEncodings ?? []).map((encoding) => ({ ...encoding })),
       }),
       setParameters: async (parameters: { encodings: RTCRtpEncodingParameters[] }) => {
+        if (this.refuses.parameters?.()) throw new DOMException('refused', 'OperationError');
         init.sendEncodings = parameters.encodings;
       },
     };
-    const transceiver: FakeTransceiver = { mid: null, sender, receiver: {} };
+    const receiver = { track: { kind }, jitterBufferTarget: null };
+    const transceiver: FakeTransceiver = { mid: null, sender, receiver };
     this.transceivers.push(transceiver);
     return transceiver;
+  }
+
+  private codecs(kind: unknown): { mimeType: string }[] {
+    if (kind === 'audio') return [{ mimeType: 'audio/opus' }];
+    return this.negotiated === null ? [] : [{ mimeType: this.negotiated }];
   }
 
   getTransceivers(): FakeTransceiver[] {
@@ -146,7 +158,10 @@ export class FakePeerConnection {
 
   async getStats(): Promise<Map<string, object>> {
     const pair = { type: 'candidate-pair', nominated: true, state: 'succeeded', currentRoundTripTime: 0.02 };
-    return new Map([['pair', { ...pair, bytesReceived: this.bytesReceived }]]);
+    return new Map<string, object>([
+      ['pair', { ...pair, bytesReceived: this.bytesReceived }],
+      ...Object.entries(this.stats),
+    ]);
   }
 
   become(state: RTCPeerConnectionState): void {

@@ -60,6 +60,7 @@ const feed = (change: Partial<Feed> = {}): Feed => ({
   kind: 'camera',
   source: 9,
   since: 1,
+  paused: false,
   ...change,
 });
 
@@ -255,25 +256,4 @@ test('after the end nothing is offered any more', async () => {
   await vi.advanceTimersByTimeAsync(30_000);
   expect(pc.connectionState).toBe('closed');
   expect(client.media.made).toBe(1);
-});
-
-test('layers go apart in VP9 and AV1, and stay as they are in the other codecs', async () => {
-  for (const [codec, mode] of [
-    ['video/VP9', 'L1T3'],
-    ['video/AV1', 'L1T1'],
-    ['video/VP8', undefined],
-    ['video/H264', undefined],
-    [null, undefined],
-  ] as const) {
-    start('lead', { mic: true, cameraWidth: 1280 });
-    await settle();
-    FakePeerConnection.last.negotiated = codec;
-    await answer();
-    const lines = FakePeerConnection.last.added.filter(({ init }) => init.direction === 'sendonly');
-    const modes = lines.map(({ init }) =>
-      init.sendEncodings?.map((e) => (e as { scalabilityMode?: string }).scalabilityMode),
-    );
-    // Microphone, camera, content, its sound: only the camera has layers.
-    expect(modes).toEqual([[undefined], [mode, mode, mode], [undefined], [undefined]]);
-  }
 });

@@ -27,10 +27,14 @@ test('timestamps compare on the circle', () => {
 test('a slot is covered from the change until a frame of the new source', () => {
   const slots = table();
   expect(isCovered(of(slots, '7'))).toBe(true);
-  slots.apply([{ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: null } }]);
+  slots.apply([
+    { mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: null, paused: false } },
+  ]);
   slots.frameShown('7', 90_000);
   expect(isCovered(of(slots, '7'))).toBe(true);
-  slots.apply([{ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 100_000 } }]);
+  slots.apply([
+    { mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 100_000, paused: false } },
+  ]);
   slots.frameShown('7', 99_999);
   expect(isCovered(of(slots, '7'))).toBe(true);
   slots.frameShown('7', 100_000);
@@ -39,9 +43,13 @@ test('a slot is covered from the change until a frame of the new source', () => 
 
 test('another source covers again at once, and frames of the old one do not uncover', () => {
   const slots = table();
-  slots.apply([{ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 10 } }]);
+  slots.apply([
+    { mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 10, paused: false } },
+  ]);
   slots.frameShown('7', 10);
-  slots.apply([{ mid: '7', feed: { participant: 'b', kind: 'camera', source: 2, since: 500 } }]);
+  slots.apply([
+    { mid: '7', feed: { participant: 'b', kind: 'camera', source: 2, since: 500, paused: false } },
+  ]);
   expect(isCovered(of(slots, '7'))).toBe(true);
   slots.frameShown('7', 499);
   expect(isCovered(of(slots, '7'))).toBe(true);
@@ -52,8 +60,8 @@ test('another source covers again at once, and frames of the old one do not unco
 test('changes touch only their slot; an ended feed covers and remembers what was shown', () => {
   const slots = table();
   slots.apply([
-    { mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 10 } },
-    { mid: '8', feed: { participant: 'b', kind: 'camera', source: 2, since: 10 } },
+    { mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since: 10, paused: false } },
+    { mid: '8', feed: { participant: 'b', kind: 'camera', source: 2, since: 10, paused: false } },
   ]);
   slots.frameShown('7', 10);
   slots.frameShown('8', 10);
@@ -64,9 +72,9 @@ test('changes touch only their slot; an ended feed covers and remembers what was
 });
 
 const a = (since: number | null) =>
-  ({ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since } }) as const;
+  ({ mid: '7', feed: { participant: 'a', kind: 'camera', source: 1, since, paused: false } }) as const;
 const b = (since: number | null) =>
-  ({ mid: '7', feed: { participant: 'b', kind: 'camera', source: 2, since } }) as const;
+  ({ mid: '7', feed: { participant: 'b', kind: 'camera', source: 2, since, paused: false } }) as const;
 
 test('a source that returns covers again, although no frame of the one between was ever seen', () => {
   const slots = table();

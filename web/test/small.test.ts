@@ -5,7 +5,7 @@ import { loudness } from '../src/capture/level';
 import { choose } from '../src/capture/memory';
 import { classify } from '../src/capture/problems';
 import { parseSize } from '../src/capture/size';
-import type { ParticipantOverview } from '../src/client/protocol.gen';
+import type { LinkStats, ParticipantOverview } from '../src/client/protocol.gen';
 import { findLead, type Room, reduce, runningSeconds } from '../src/client/room';
 import { readToken } from '../src/client/token';
 import { parseLanguage } from '../src/i18n';
@@ -18,6 +18,18 @@ import { judgeLink } from '../src/ui/link_words';
 import { formatDuration } from '../src/ui/time';
 import { participant } from './fakes';
 
+const LINK: LinkStats = {
+  downKbps: 1,
+  upKbps: 1,
+  rttMs: 10,
+  lossDown: 0,
+  lossUp: 0,
+  lineKbps: 900,
+  waitsMs: 0,
+  state: 'good',
+  cause: null,
+};
+
 function room(change: Partial<Room> = {}): Room {
   return {
     self: { id: 'me', role: 'receiver', name: 'me' },
@@ -25,6 +37,7 @@ function room(change: Partial<Room> = {}): Room {
     lessonHeardAt: 1_000,
     roster: [participant('lead', { role: 'lead' }), participant('a'), participant('b')],
     link: null,
+    links: [],
     ...change,
   };
 }
@@ -174,14 +187,15 @@ test('a pasted link or token leads to its page, anything else nowhere', () => {
 test('the worst stands first and equals stay in order', () => {
   const entry = (id: string, change: Partial<ParticipantOverview> = {}): ParticipantOverview => ({
     participant: participant(id),
-    link: { downKbps: 1, upKbps: 1, rttMs: 10, lossDown: 0, lossUp: 0 },
+    link: LINK,
     seconds: 1,
     decodes: [],
     receives: [],
+    linkChanges: [],
     ...change,
   });
   const away = entry('c', { participant: participant('c', { presence: 'away' }) });
-  const lossy = entry('d', { link: { downKbps: 1, upKbps: 1, rttMs: 10, lossDown: 0.18, lossUp: 0 } });
+  const lossy = entry('d', { link: { ...LINK, lossDown: 0.18 } });
   const list = [entry('b'), lossy, entry('a'), away];
   const sorted = worstFirst(
     list,

@@ -13,6 +13,7 @@ function room(lead: Partial<Participant['state']> = {}): Room {
     lessonHeardAt: 0,
     roster: [participant('lead', { role: 'lead', state }), participant('a')],
     link: null,
+    links: [],
   };
 }
 
@@ -24,7 +25,10 @@ const slot = (
 ): Slot => ({
   mid,
   media: 'video',
-  feed: participantId === null ? null : { participant: participantId, kind, source: Number(mid), since },
+  feed:
+    participantId === null
+      ? null
+      : { participant: participantId, kind, source: Number(mid), since, paused: false },
   shown: null,
 });
 

@@ -6,6 +6,8 @@
 // the handshake's datagrams (DTLS) of the browsers are noted in `checks` and `hellos`.
 //
 // `loses` makes the way to the browsers a bad one: their media gets lost as it says.
+// What the server sends can be made to suffer: `down(datagram, pass)` is called for each datagram and
+// passes it on, later or not at all (see shape.mjs).
 //
 // The server names its own port in answers, so a page that shall come this way runs `script` first.
 
@@ -15,10 +17,11 @@ import { HelloReader } from "./client_hello.mjs";
 import { redirectScript } from "./redirect.mjs";
 
 /** `server` as of startServer; `address` of this machine, one that the server names in its answers. */
-export async function startForwarder(server, address) {
+export async function startForwarder(server, address, { down = (datagram, pass) => pass(datagram) } = {}) {
   const ways = new Map(); // by the browser's address and port
   const checks = [];
   const hellos = [];
+  let stopped = false;
   const forwarder = {
     /** {at, way (the browser's address), ufrag (the server's), nominates} of every check, oldest first. */
     checks,
@@ -55,9 +58,9 @@ export async function startForwarder(server, address) {
     const back = createSocket("udp4");
     Object.assign(way, { back, connected: false, waiting: [] });
     back.on("error", () => {}); // the server may have ended
+    const pass = (datagram) => !stopped && front.send(datagram, way.from.port, way.from.address);
     back.on("message", (datagram) => {
-      if (isLost(datagram)) return;
-      front.send(datagram, way.from.port, way.from.address);
+      if (!isLost(datagram)) down(datagram, pass);
     });
     back.connect(server.mediaPort, address, () => {
       way.connected = true;
@@ -92,6 +95,7 @@ export async function startForwarder(server, address) {
   }
 
   async function stop() {
+    stopped = true;
     for (const way of ways.values()) way.back.close();
     front.close();
     await once(front, "close");

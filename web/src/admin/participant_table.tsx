@@ -1,5 +1,12 @@
 /** Who is in one lesson: the cause in words first, then the figures. */
-import type { LessonOverview, ParticipantOverview, ReceivedStream, SourceKind } from '../client/protocol.gen';
+import type {
+  LessonOverview,
+  LinkCause,
+  LinkChange,
+  ParticipantOverview,
+  ReceivedStream,
+  SourceKind,
+} from '../client/protocol.gen';
 import { type Key, t } from '../i18n';
 import { Lamp } from '../ui/lamp';
 import { formatDuration } from '../ui/time';
@@ -13,6 +20,16 @@ const KINDS: Record<SourceKind, Key> = {
   content_audio: 'kindContentAudio',
 };
 const LAYERS: readonly Key[] = ['layerLow', 'layerMid', 'layerHigh'];
+
+const CAUSES: Record<LinkCause, Key> = {
+  room: 'causeRoom',
+  slow: 'causeSlow',
+  loss: 'causeLoss',
+  silent: 'causeSilent',
+};
+/** Who asks why a picture is small looks at the last minutes. */
+const CHANGES = 3;
+const CHANGES_SECONDS = 600;
 
 export function ParticipantTable(props: { overview: LessonOverview }) {
   const { overview } = props;
@@ -30,6 +47,7 @@ export function ParticipantTable(props: { overview: LessonOverview }) {
           <tr>
             <th>{t('colWho')}</th>
             <th>{t('colTrouble')}</th>
+            <th class="number">{t('colLine')} kbit/s</th>
             <th class="number">{t('colDown')} kbit/s</th>
             <th class="number">{t('colUp')} kbit/s</th>
             <th class="number">{t('colLoss')}</th>
@@ -49,7 +67,7 @@ export function ParticipantTable(props: { overview: LessonOverview }) {
 }
 
 function Row(props: { entry: ParticipantOverview; names: ReadonlyMap<string, string> }) {
-  const { participant, link, seconds, receives } = props.entry;
+  const { participant, link, seconds, receives, linkChanges } = props.entry;
   const trouble = participantTrouble(props.entry);
   return (
     <tr
@@ -65,14 +83,40 @@ function Row(props: { entry: ParticipantOverview; names: ReadonlyMap<string, str
       <td>
         <Lamp tone={trouble.tone} word={t(trouble.word, trouble.values)} />
       </td>
+      <td class="number">{link?.lineKbps ?? '—'}</td>
       <td class="number">{link ? link.downKbps : '—'}</td>
       <td class="number">{link ? link.upKbps : '—'}</td>
       <td class="number">{link ? `${percent(Math.max(link.lossDown, link.lossUp))}%` : '—'}</td>
       <td class="number">{link?.rttMs != null ? `${link.rttMs} ms` : '—'}</td>
-      <td class="receives">{receives.map((stream) => describe(stream, props.names)).join(' · ') || '—'}</td>
+      <td class="receives">
+        {receives.map((stream) => describe(stream, props.names)).join(' · ') || '—'}
+        {recent(linkChanges).length > 0 && (
+          <ul class="changes" data-testid="link-changes">
+            {recent(linkChanges).map((change) => (
+              <li key={`${change.kind} ${change.cause} ${change.secondsAgo}`}>{say(change)}</li>
+            ))}
+          </ul>
+        )}
+      </td>
       <td class="number">{formatDuration(seconds)}</td>
     </tr>
   );
+}
+
+function recent(changes: readonly LinkChange[]): LinkChange[] {
+  return changes.filter((change) => change.secondsAgo <= CHANGES_SECONDS).slice(0, CHANGES);
+}
+
+function say({ secondsAgo, kind, layer, cause }: LinkChange): string {
+  const values = { time: formatDuration(secondsAgo), kind: t(KINDS[kind]), cause: t(CAUSES[cause]) };
+  if (layer === null) return t('changePaused', values);
+  return t('changeLayer', { ...values, layer: layerWord(kind, layer) });
+}
+
+/** Content has one size and two qualities. */
+function layerWord(kind: SourceKind, layer: number): string {
+  if (kind === 'content') return t(layer === 0 ? 'layerPlain' : 'layerFull');
+  return t(LAYERS[layer] ?? 'layerHigh');
 }
 
 function percent(share: number): string {
@@ -80,7 +124,7 @@ function percent(share: number): string {
 }
 
 function describe(stream: ReceivedStream, names: ReadonlyMap<string, string>): string {
-  const layer = t(stream.layer === null ? 'layerWait' : (LAYERS[stream.layer] ?? 'layerHigh'));
+  const layer = stream.layer === null ? t('layerWait') : layerWord(stream.kind, stream.layer);
   const from = names.get(stream.from) ?? '';
   return `${from} ${t(KINDS[stream.kind])} ${layer} ${stream.kbps}`;
 }

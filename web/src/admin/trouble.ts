@@ -1,5 +1,5 @@
 /** What is wrong with a participant or a lesson, worst first, as a cause in words. */
-import type { LessonOverview, ParticipantOverview } from '../client/protocol.gen';
+import type { LessonOverview, LinkState, ParticipantOverview } from '../client/protocol.gen';
 import type { Key } from '../i18n';
 import type { Tone } from '../ui/lamp';
 
@@ -10,6 +10,13 @@ export interface Trouble {
   word: Key;
   values?: Record<string, number>;
 }
+
+/** What a line takes away; where it only loses, the share is said below. */
+const LINK: Partial<Record<LinkState, Trouble>> = {
+  silent: { weight: 55, tone: 'lost', word: 'troubleSilent' },
+  sound_only: { weight: 45, tone: 'lost', word: 'troubleSoundOnly' },
+  reduced: { weight: 30, tone: 'attention', word: 'troubleReduced' },
+};
 
 const NONE: Trouble = { weight: 0, tone: 'good', word: 'troubleNone' };
 
@@ -24,6 +31,8 @@ export function participantTrouble(entry: ParticipantOverview): Trouble {
   if (participant.role === 'admin') return NONE;
   if (!link) return { weight: 50, tone: 'lost', word: 'troubleNoMedia' };
   const loss = Math.max(link.lossDown, link.lossUp);
+  const taken = LINK[link.state];
+  if (taken && (taken.weight > 40 || loss <= 0.1)) return taken;
   if (loss > 0.03) {
     const values = { n: Math.round(loss * 100) };
     const tone: Tone = loss > 0.1 ? 'lost' : 'attention';

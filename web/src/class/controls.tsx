@@ -5,7 +5,8 @@ import type { PageState } from '../page/state';
 import { LeaveIcon, MicIcon, SelfIcon } from '../ui/icons';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
-import { judgeLink, VERDICT_TONE, VERDICT_WORD } from '../ui/link_words';
+import { boardLink, linkTone } from '../ui/link_words';
+import { useSteady } from '../ui/steady';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
 
@@ -86,14 +87,12 @@ export function Controls(props: ControlsProps) {
 function useStatus({ board, state }: ControlsProps): { tone: Tone; word: string } {
   const media = useStore(board.client.media.state);
   const room = useStore(board.client.room);
+  const link = useSteady(room?.link ? boardLink(room.link) : 'linkGood');
   const say = (tone: Tone, key: Key) => ({ tone, word: t(key) });
   if (state === 'reconnecting') return say('attention', 'reconnectingTitle');
   if (media === 'blocked') return say('lost', 'boardBlocked');
   if (media === 'repairing') return say('attention', 'boardMediaRepairing');
   if (media === 'connecting' || media === 'none') return say('calm', 'mediaConnecting');
   if (!board.secure) return say('attention', 'boardInsecure');
-  const link = room?.link;
-  if (!link) return say('good', 'linkGood');
-  const verdict = judgeLink(link);
-  return say(VERDICT_TONE[verdict], VERDICT_WORD[verdict]);
+  return say(linkTone(link), link);
 }

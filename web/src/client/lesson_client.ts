@@ -47,6 +47,7 @@ export class LessonClient {
       request: (message) => this.signal.request(message),
       joined: () => this.signal.state.get().phase === 'joined',
       expecting: (slots) => this.expecting(slots),
+      linkState: () => this.room.get()?.link?.state ?? null,
       ...(createPeerConnection ? { create: createPeerConnection } : {}),
     });
     this.signal.state.subscribe((state) => {
@@ -138,6 +139,9 @@ export class LessonClient {
       }
       case 'slots':
         this.media.applySlots(message.peer, message.slots);
+        break;
+      case 'layers':
+        this.media.applyLayers(message.peer, message.kind, message.layers);
         break;
       case 'renew':
         this.media.renew();

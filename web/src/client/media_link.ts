@@ -9,8 +9,9 @@
  * that the network lets no media through (`blocked`); trying goes on, with growing pauses.
  */
 import type { SendLine } from './layers';
-import { Peer, type SendTracks } from './peer';
-import type { IceServer, SlotFeed, SlotPlan, SourceKind } from './protocol.gen';
+import { Peer, type Sample, type SendTracks } from './peer';
+import { AS_IT_LIKES, follow, type Playout, seen } from './playout';
+import type { IceServer, LinkState, SlotFeed, SlotPlan, SourceKind } from './protocol.gen';
 import { type Answer, type Reply, RequestError, type RequestMessage } from './signal';
 import type { Slot } from './slots';
 import { Store } from './store';
@@ -20,6 +21,8 @@ const RESTART_MS = 6_000;
 const SILENT_MS = 2_000;
 const WATCH_EVERY_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
+/** A browser that begins to send is limited until it has found out what the line carries. */
+const LIMITED_SAMPLES = 5;
 /** A server that kept the peer repeats its slots right after the welcome. */
 const KEPT_MS = 500;
 /** The server closes a replaced peer itself within 2 s. */
@@ -33,6 +36,8 @@ export interface MediaLinkOptions {
   joined: () => boolean;
   /** Should packets be arriving now, by what the server says? */
   expecting: (slots: readonly Slot[]) => boolean;
+  /** What the server says of this page's line. */
+  linkState: () => LinkState | null;
   create?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
 
@@ -44,6 +49,8 @@ export class MediaLink {
   readonly slots = new Store<readonly Slot[]>([]);
   /** Round trip of the media path, ms. */
   readonly rtt = new Store<number | null>(null);
+  /** This page's own line carries less than its pictures need. */
+  readonly uplinkLimited = new Store(false);
   /** How many peer connections were made. */
   made = 0;
 
@@ -60,6 +67,9 @@ export class MediaLink {
   private restartDeadline: number | null = null;
   private lastBytes = 0;
   private lastArrival = 0;
+  private lastSample: Sample | null = null;
+  private limitedFor = 0;
+  private playout: Playout = AS_IT_LIKES;
   private connectTimer: ReturnType<typeof setTimeout> | undefined;
   private pauseTimer: ReturnType<typeof setTimeout> | undefined;
   private keptTimer: ReturnType<typeof setTimeout> | undefined;
@@ -144,6 +154,13 @@ export class MediaLink {
     }
   }
 
+  /** Which layers of one of that peer's sources are of use. */
+  applyLayers(peerId: number, kind: SourceKind, layers: readonly number[]): void {
+    for (const peer of [this.peer.get(), this.older]) {
+      if (peer?.id === peerId) peer.setLayers(kind, layers);
+    }
+  }
+
   frameShown(mid: string, rtpTimestamp: number): void {
     this.peer.get()?.table.frameShown(mid, rtpTimestamp);
   }
@@ -208,6 +225,8 @@ export class MediaLink {
     this.failures = 0;
     this.restartDeadline = null;
     this.lastBytes = 0;
+    this.lastSample = null;
+    this.playout = AS_IT_LIKES;
     this.lastArrival = performance.now();
     this.stopSlots?.();
     this.stopSlots = peer.table.slots.subscribe((slots) => this.slots.set(slots));
@@ -264,6 +283,13 @@ export class MediaLink {
     if (!sample || this.peer.get() !== peer) return;
     const now = performance.now();
     if (sample.rttMs !== null) this.rtt.set(sample.rttMs);
+    this.limitedFor = sample.uplinkLimited ? this.limitedFor + 1 : 0;
+    this.uplinkLimited.set(this.limitedFor >= LIMITED_SAMPLES);
+    this.playout = follow(this.playout, seen(this.lastSample, sample, this.options.linkState()), now);
+    peer.setPlayout(this.playout.target);
+    this.lastSample = sample;
+    // A change that the browser refused a second ago is tried again.
+    void peer.applyLayers();
     const arrived = sample.bytesReceived !== this.lastBytes;
     this.lastBytes = sample.bytesReceived;
     if (arrived || !this.options.expecting(this.slots.get())) this.lastArrival = now;

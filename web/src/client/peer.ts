@@ -6,7 +6,9 @@
  * ICE-lite with its candidates in the answer, so the offer leaves at once, without gathering.
  */
 import type { SendLine } from './layers';
+import { hint } from './playout';
 import type { IceServer, SlotPlan, SourceKind, TrackIntent } from './protocol.gen';
+import { activate, orBestAlone, scaleInTime } from './sender';
 import { SlotTable } from './slots';
 
 export type SendTracks = Partial<Record<SourceKind, MediaStreamTrack | null>>;
@@ -25,10 +27,24 @@ export interface Offer {
   tracks: TrackIntent[];
 }
 
-/** Figures of the transport at one moment. */
-export interface PathSample {
+/** Figures of the connection at one moment; counts since it began. */
+export interface Sample {
   bytesReceived: number;
   rttMs: number | null;
+  /** The browser sends less than it is asked for, because its estimate of the uplink says so. */
+  uplinkLimited: boolean;
+  sounds: SoundSample[];
+}
+
+export interface SoundSample {
+  id: string;
+  packets: number;
+  jitterMs: number;
+  /** Samples that the browser made up while somebody spoke. */
+  concealed: number;
+  /** Samples that were played as they came, and the seconds that all of them waited. */
+  emitted: number;
+  waited: number;
 }
 
 export class Peer {
@@ -37,6 +53,10 @@ export class Peer {
   /** The server's number for this peer, known with the answer. */
   id: number | null = null;
   private senders = new Map<SourceKind, RTCRtpTransceiver>();
+  /** Encodings that are of use, by kind; all where nothing was said. */
+  private wanted = new Map<SourceKind, readonly number[]>();
+  /** One change of a sender's parameters at a time: a second one would void the first. */
+  private changing: Promise<void> = Promise.resolve();
 
   constructor(options: PeerOptions) {
     const configuration: RTCConfiguration = {
@@ -48,12 +68,13 @@ export class Peer {
     this.pc.onconnectionstatechange = () => options.onStateChange();
     const groups = { person: new MediaStream(), content: new MediaStream() };
     for (const line of options.lines) {
-      const transceiver = this.pc.addTransceiver(options.tracks[line.kind] ?? line.media, {
-        direction: 'sendonly',
-        streams: [groups[line.group]],
-        sendEncodings: line.encodings.map((encoding) => ({ ...encoding })),
-      });
-      this.senders.set(line.kind, transceiver);
+      const add = (encodings: readonly RTCRtpEncodingParameters[]) =>
+        this.pc.addTransceiver(options.tracks[line.kind] ?? line.media, {
+          direction: 'sendonly',
+          streams: [groups[line.group]],
+          sendEncodings: encodings.map((encoding) => ({ ...encoding })),
+        });
+      this.senders.set(line.kind, orBestAlone(add, line.encodings));
     }
     for (let i = 0; i < options.slots.audio; i++) this.pc.addTransceiver('audio', { direction: 'recvonly' });
     for (let i = 0; i < options.slots.video; i++) this.pc.addTransceiver('video', { direction: 'recvonly' });
@@ -76,7 +97,30 @@ export class Peer {
 
   async accept(sdp: string): Promise<void> {
     await this.pc.setRemoteDescription({ type: 'answer', sdp });
-    for (const { sender } of this.senders.values()) await sendLayersApart(sender);
+    await this.change(async () => {
+      for (const { sender } of this.senders.values()) await scaleInTime(sender);
+    });
+  }
+
+  /** Of this kind only these encodings are of use from now on, smallest 0. */
+  setLayers(kind: SourceKind, layers: readonly number[]): void {
+    this.wanted.set(kind, layers);
+    void this.applyLayers();
+  }
+
+  /** Makes the senders what is wanted; costs nothing when they are. What fails is for the next call. */
+  applyLayers(): Promise<void> {
+    return this.change(async () => {
+      for (const [kind, layers] of this.wanted) {
+        const sender = this.senders.get(kind)?.sender;
+        if (sender) await activate(sender, layers);
+      }
+    });
+  }
+
+  private change(step: () => Promise<void>): Promise<void> {
+    this.changing = this.changing.then(step).catch(() => undefined);
+    return this.changing;
   }
 
   /** Sends `track` on the line of `kind` from now on; `null` sends nothing. No line, no effect. */
@@ -95,17 +139,39 @@ export class Peer {
     return this.pc.connectionState === 'connected';
   }
 
-  async sample(): Promise<PathSample> {
+  async sample(): Promise<Sample> {
     const report = await this.pc.getStats();
-    let bytesReceived = 0;
-    let rttMs: number | null = null;
+    const sample: Sample = { bytesReceived: 0, rttMs: null, uplinkLimited: false, sounds: [] };
     report.forEach((stat: Record<string, unknown>) => {
-      // Firefox has no transport figures; its nominated pair counts the same bytes.
-      if (stat.type !== 'candidate-pair' || stat.nominated !== true || stat.state !== 'succeeded') return;
-      if (typeof stat.bytesReceived === 'number') bytesReceived += stat.bytesReceived;
-      if (typeof stat.currentRoundTripTime === 'number') rttMs = Math.round(stat.currentRoundTripTime * 1000);
+      const number = (name: string) => (typeof stat[name] === 'number' ? (stat[name] as number) : 0);
+      if (stat.type === 'candidate-pair' && stat.nominated === true && stat.state === 'succeeded') {
+        // Firefox has no transport figures; its nominated pair counts the same bytes.
+        sample.bytesReceived += number('bytesReceived');
+        if (typeof stat.currentRoundTripTime === 'number') {
+          sample.rttMs = Math.round(stat.currentRoundTripTime * 1000);
+        }
+      } else if (stat.type === 'outbound-rtp') {
+        if (stat.active !== false && stat.qualityLimitationReason === 'bandwidth')
+          sample.uplinkLimited = true;
+      } else if (stat.type === 'inbound-rtp' && stat.kind === 'audio') {
+        sample.sounds.push({
+          id: String(stat.id),
+          packets: number('packetsReceived'),
+          jitterMs: number('jitter') * 1000,
+          concealed: number('concealedSamples') - number('silentConcealedSamples'),
+          emitted: number('jitterBufferEmittedCount'),
+          waited: number('jitterBufferDelay'),
+        });
+      }
     });
-    return { bytesReceived, rttMs };
+    return sample;
+  }
+
+  /** How long sound waits before it is played, ms; `null`: as the browser likes. */
+  setPlayout(target: number | null): void {
+    for (const { receiver } of this.pc.getTransceivers()) {
+      if (receiver.track?.kind === 'audio') hint(receiver, target);
+    }
   }
 
   close(): void {
@@ -113,25 +179,6 @@ export class Peer {
     this.pc.close();
   }
 }
-
-/**
- * In VP9 and AV1 Chromium sends the encodings of a line as one stream, of which only the first one
- * comes, unless each says how it is made. The codec is known with the answer; a browser that cannot
- * be told (or need not be: Firefox, VP8, H.264) stays as it is.
- */
-async function sendLayersApart(sender: RTCRtpSender): Promise<void> {
-  const parameters: RTCRtpSendParameters & { encodings?: Encoding[] } = sender.getParameters();
-  const codec = parameters.codecs?.[0]?.mimeType.toLowerCase() ?? '';
-  const mode = SCALABILITY[codec];
-  if (mode === undefined || (parameters.encodings?.length ?? 0) < 2) return;
-  for (const encoding of parameters.encodings) encoding.scalabilityMode = mode;
-  await sender.setParameters(parameters).catch(() => {});
-}
-
-type Encoding = RTCRtpEncodingParameters & { scalabilityMode?: string };
-
-/** VP9 as VP8 has it by itself; AV1's temporal layers could not be told apart at the other end. */
-const SCALABILITY: Record<string, string> = { 'video/vp9': 'L1T3', 'video/av1': 'L1T1' };
 
 function iceServer(server: IceServer): RTCIceServer {
   const { urls, username, credential } = server;

@@ -116,7 +116,8 @@ peer?: PeerId, }
   | { "type": "muted", kind: SourceKind, muted: boolean, by: string, }
   | { "type": "renew", reason: string, }
   | { "type": "link", link: LinkStats, }
-  | { "type": "layers", source: SourceId, kind: SourceKind, layers: Array<number>, }
+  | { "type": "layers", peer: PeerId, source: SourceId, kind: SourceKind, layers: Array<number>, }
+  | { "type": "links", links: Array<ClassroomLink>, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
@@ -168,7 +169,12 @@ export type Feed = { participant: ParticipantId, kind: SourceKind, source: Sourc
  * `null` while the slot waits for the source; then the RTP timestamp from which frames show
  * it (compare modulo 2^32; older frames are another source's and must stay covered).
  */
-since: number | null, };
+since: number | null, 
+/**
+ * The line to this page has no room for it now: its last picture stays, and says why. Sound is
+ * never paused.
+ */
+paused: boolean, };
 
 export type IceServer = { urls: Array<string>, username: string | null, credential: string | null, };
 
@@ -193,6 +199,27 @@ waitsMs: number, state: LinkState,
  * Why the state is not `good`.
  */
 cause: LinkCause | null, };
+
+/**
+ * What a participant's line does to what it receives.
+ */
+export type LinkState = "good" | "lossy" | "reduced" | "sound_only" | "silent";
+
+export type LinkCause = "room" | "slow" | "loss" | "silent";
+
+/**
+ * What the line to a classroom does to what it gets.
+ */
+export type ClassroomLink = { participant: ParticipantId, state: LinkState, cause: LinkCause | null, };
+
+/**
+ * One change of what a participant receives.
+ */
+export type LinkChange = { secondsAgo: number, kind: SourceKind, 
+/**
+ * The layer since then; `null`: paused.
+ */
+layer: number | null, cause: LinkCause, };
 
 /**
  * One running lesson for the administrator.

@@ -2,7 +2,15 @@
  * What this page knows of its lesson: a plain value, replaced on each change. Built only from server
  * messages; nothing here is guessed ahead of the server's word.
  */
-import type { LessonInfo, LinkStats, Participant, ParticipantId, Role, ServerMessage } from './protocol.gen';
+import type {
+  ClassroomLink,
+  LessonInfo,
+  LinkStats,
+  Participant,
+  ParticipantId,
+  Role,
+  ServerMessage,
+} from './protocol.gen';
 
 export interface Room {
   self: { id: ParticipantId; role: Role; name: string };
@@ -12,13 +20,22 @@ export interface Room {
   roster: readonly Participant[];
   /** The server's view of this page's own link. */
   link: LinkStats | null;
+  /** For a lead: classrooms whose line is not good. */
+  links: readonly ClassroomLink[];
 }
 
 /** The room after `message`; the same object when the message does not concern it. */
 export function reduce(room: Room | null, message: ServerMessage, now: number): Room | null {
   if (message.type === 'welcome') {
     const { participant, role, name, lesson, roster } = message;
-    return { self: { id: participant, role, name }, lesson, lessonHeardAt: now, roster, link: null };
+    return {
+      self: { id: participant, role, name },
+      lesson,
+      lessonHeardAt: now,
+      roster,
+      link: null,
+      links: [],
+    };
   }
   if (!room) return null;
   switch (message.type) {
@@ -30,6 +47,8 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
       return { ...room, lesson: message.lesson, lessonHeardAt: now };
     case 'link':
       return { ...room, link: message.link };
+    case 'links':
+      return { ...room, links: message.links };
     default:
       return room;
   }

@@ -66,6 +66,7 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
         key="content"
         client={client}
         slot={roles.content}
+        place="large"
         testId="content-video"
         class={contentOn ? 'area-main' : 'area-off'}
         keepLast={away}
@@ -79,6 +80,7 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
         <SlotVideo
           client={client}
           slot={roles.lead}
+          place={contentOn ? 'small' : 'large'}
           testId="lead-video"
           keepLast={away}
           hide={!away && lead?.state.camera === false}
@@ -98,7 +100,7 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
         <div class={`others ${contentOn ? 'below-lead' : ''}`} key="others">
           {roles.others.map((slot) => (
             <div class="other" key={slot.mid}>
-              <SlotVideo client={client} slot={slot}>
+              <SlotVideo client={client} slot={slot} place="small">
                 <p class="plate-line">{t('boardPictureComing')}</p>
               </SlotVideo>
               <p class="name-tag">

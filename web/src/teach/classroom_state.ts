@@ -1,12 +1,25 @@
 /** A classroom's state in one word for the lead, the most pressing one first. */
-import type { Participant } from '../client/protocol.gen';
+import type { LinkState, Participant } from '../client/protocol.gen';
 import type { Key } from '../i18n';
 import type { Tone } from '../ui/lamp';
 
-export function classroomState(participant: Participant): { tone: Tone; word: Key } {
+const LINK_WORDS: Record<Exclude<LinkState, 'good'>, Key> = {
+  lossy: 'stateLossy',
+  reduced: 'stateReduced',
+  sound_only: 'stateSoundOnly',
+  silent: 'stateSilent',
+};
+
+/** `link`: what its line does, where that is known. */
+export function classroomState(
+  participant: Participant,
+  link: LinkState = 'good',
+): { tone: Tone; word: Key } {
   if (participant.presence === 'away') return { tone: 'lost', word: 'stateAway' };
+  if (link === 'silent') return { tone: 'lost', word: LINK_WORDS.silent };
   if (!participant.state.sound) return { tone: 'attention', word: 'stateNoSound' };
   if (participant.state.hidden) return { tone: 'attention', word: 'stateHidden' };
+  if (link !== 'good') return { tone: 'attention', word: LINK_WORDS[link] };
   return { tone: 'good', word: 'stateOnline' };
 }
 

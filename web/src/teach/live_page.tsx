@@ -8,7 +8,8 @@ import { type Room, runningSeconds } from '../client/room';
 import { type Key, t } from '../i18n';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
-import { judgeLink, VERDICT_TONE, VERDICT_WORD } from '../ui/link_words';
+import { leadLink, linkTone } from '../ui/link_words';
+import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
 import { DeviceSelect } from './device_select';
@@ -30,7 +31,9 @@ export function LivePage(props: { teaching: Teaching }) {
     setDevices(false);
     setEnding(false);
   });
-  const link = linkWords(room, media);
+  const limited = useStore(client.media.uplinkLimited);
+  const line = useSteady(room?.link ? leadLink(room.link, limited) : 'linkGood');
+  const link = linkWords(line, media);
   return (
     <div class="live">
       <header class="live-head">
@@ -90,13 +93,11 @@ function Clock(props: { room: Room }) {
   return <span data-testid="clock">{t('running', { time: formatDuration(seconds) })}</span>;
 }
 
-function linkWords(room: Room | null, media: MediaState): { tone: Tone; word: Key } {
+function linkWords(line: Key, media: MediaState): { tone: Tone; word: Key } {
   if (media === 'blocked') return { tone: 'lost', word: 'mediaBlocked' };
   if (media === 'repairing') return { tone: 'attention', word: 'mediaRepairing' };
   if (media !== 'connected') return { tone: 'calm', word: 'mediaConnecting' };
-  if (!room?.link) return { tone: 'good', word: 'linkGood' };
-  const verdict = judgeLink(room.link);
-  return { tone: VERDICT_TONE[verdict], word: VERDICT_WORD[verdict] };
+  return { tone: linkTone(line), word: line };
 }
 
 /**

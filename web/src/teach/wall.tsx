@@ -1,12 +1,13 @@
 /** The wall of classrooms: name, picture, state in words, and what the lead can do with each. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Participant } from '../client/protocol.gen';
+import type { LinkState, Participant } from '../client/protocol.gen';
 import { receivers } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
 import { t } from '../i18n';
 import { MicIcon } from '../ui/icons';
 import { Lamp } from '../ui/lamp';
 import { SlotVideo } from '../ui/slot_video';
+import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
 import { classroomMic, classroomState } from './classroom_state';
@@ -37,6 +38,7 @@ export function Wall(props: { teaching: Teaching }) {
             teaching={props.teaching}
             participant={participant}
             slot={pictureOf(participant)}
+            link={room?.links.find((link) => link.participant === participant.id)?.state ?? 'good'}
           />
         ))}
       </ul>
@@ -48,11 +50,12 @@ interface TileProps {
   teaching: Teaching;
   participant: Participant;
   slot: Slot | undefined;
+  link: LinkState;
 }
 
-function Tile({ teaching, participant, slot }: TileProps) {
+function Tile({ teaching, participant, slot, link }: TileProps) {
   const [asking, setAsking] = useState(false);
-  const state = classroomState(participant);
+  const state = classroomState(participant, useSteady(link));
   const mic = classroomMic(participant);
   const away = participant.presence === 'away';
   return (
@@ -61,9 +64,10 @@ function Tile({ teaching, participant, slot }: TileProps) {
       data-testid="wall-tile"
       data-participant={participant.id}
       data-name={participant.name}
+      data-link={link}
       data-covered={String(!slot || isCovered(slot))}
     >
-      <SlotVideo client={teaching.client} slot={slot}>
+      <SlotVideo client={teaching.client} slot={slot} place="wall">
         <p class="plate-line">{t(slot && !away ? 'pictureComing' : 'pictureNone')}</p>
       </SlotVideo>
       <div class="tile-words">
