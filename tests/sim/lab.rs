@@ -98,7 +98,7 @@ impl Lab {
 
     /// Runs until so many seconds, and judges.
     pub fn run(&mut self, seconds: f64) {
-        let mut due: Vec<Due> = self.joins.drain(..).map(Due::Join).collect();
+        let mut due: Vec<Due> = self.joins.drain(..).map(|j| Due::Join(Box::new(j))).collect();
         due.extend(self.steps.drain(..).map(|(at, room, step)| Due::Step(at, room, step)));
         due.sort_by_key(Due::at);
         for what in due {
@@ -142,7 +142,7 @@ impl Lab {
 }
 
 enum Due {
-    Join(Join),
+    Join(Box<Join>),
     Step(Duration, usize, Step),
 }
 

@@ -85,7 +85,7 @@ impl Tag {
 /// One layer's encoder.
 struct Layer {
     track: usize,
-    layer: usize,
+    number: usize,
     coding: Coding,
     temporal: bool,
     next: Duration,
@@ -114,7 +114,7 @@ impl Lead {
         let track = |track, codings: &[Coding], temporal| {
             let layer = |(layer, coding): (usize, &Coding)| Layer {
                 track,
-                layer,
+                number: layer,
                 coding: *coding,
                 temporal,
                 next: now,
@@ -190,7 +190,7 @@ impl Layer {
             head.push(self.tl0);
             head.push(tid << 6 | u8::from(sync) << 5);
         }
-        let tag = Tag { layer: self.layer as u8, frame: self.frame, captured: now };
+        let tag = Tag { layer: self.number as u8, frame: self.frame, captured: now };
         let packets = size.div_ceil(PACKET);
         let timestamp = timestamp(MediaKind::Video, at);
         for n in 0..packets {
@@ -203,7 +203,7 @@ impl Layer {
             let marker = n + 1 == packets;
             light.publish(&Part {
                 track: self.track,
-                layer: self.layer,
+                layer: self.number,
                 timestamp,
                 marker,
                 payload: &payload,

@@ -166,7 +166,7 @@ fn pair(
     jitter: Jitter,
     queue: Queue,
 ) -> Profile {
-    let way = |kbps: u64| LinkConfig { loss, jitter, ..limited(kbps * 1_000, queue, round_trip / 2) };
+    let way = |kbps: u64| LinkConfig { jitter, loss, ..limited(kbps * 1_000, queue, round_trip / 2) };
     Profile { name, meaning, down: way(down), up: way(up), udp_blocked: false }
 }
 

@@ -103,8 +103,11 @@ struct Inner {
     profile: Profile,
     seed: u64,
     /// (down, up) of each connection that may still run.
-    ways: Vec<(Weak<Mutex<Way>>, Weak<Mutex<Way>>)>,
+    ways: Vec<(Held, Held)>,
 }
+
+/// A direction that its connection owns.
+type Held = Weak<Mutex<Way>>;
 
 /// A poisoned lock only means that another connection's task panicked; the figures are whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

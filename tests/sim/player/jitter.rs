@@ -118,10 +118,11 @@ impl Jitter {
         let innovation = variation - (self.slope * step + self.offset);
         self.slope = (self.slope + k[0] * innovation).max(1e-6);
         self.offset += k[1] * innovation;
-        let [[a, b], [c, d]] = *p;
-        let (x, y) = (k[0] * step, k[1] * step);
-        p[0] = [(1.0 - x) * a - k[0] * c, (1.0 - x) * b - k[0] * d];
-        p[1] = [c * (1.0 - k[1]) - y * a, d * (1.0 - k[1]) - y * b];
+        let [first, second] = *p;
+        for n in 0..2 {
+            p[0][n] = (1.0 - k[0] * step) * first[n] - k[0] * second[n];
+            p[1][n] = (1.0 - k[1]) * second[n] - k[1] * step * first[n];
+        }
     }
 }
 

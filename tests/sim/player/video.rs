@@ -322,7 +322,10 @@ impl Timing {
         } else {
             self.fps = 15.0;
         }
-        self.last = Some((frame.timestamp, frame.came));
+        // A repaired frame says nothing of the next one's way either.
+        if !frame.repaired || self.last.is_none() {
+            self.last = Some((frame.timestamp, frame.came));
+        }
         let target = self.jitter.estimate() / 1e3 + DECODE + DRAW;
         if self.delay == 0.0 {
             self.delay = target;

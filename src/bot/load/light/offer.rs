@@ -100,7 +100,9 @@ fn line(mid: usize, kind: MediaKind, track: Option<(usize, Track)>) -> String {
                 "a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
                  a=extmap:{RID} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n"
             ));
-            rids.iter().for_each(|rid| out.push_str(&format!("a=rid:{rid} send\r\n")));
+            for rid in rids {
+                out.push_str(&format!("a=rid:{rid} send\r\n"));
+            }
             out.push_str(&format!("a=simulcast:send {}\r\n", rids.join(";")));
         }
         None => {}

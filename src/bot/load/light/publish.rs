@@ -110,7 +110,7 @@ impl Light {
     pub fn report_sent(&mut self, at: Duration, now: Instant) {
         let mut compound = Compound::default();
         let seconds = WALL + at.as_secs();
-        let ntp = seconds << 32 | (u64::from(at.subsec_nanos()) << 32) / 1_000_000_000;
+        let ntp = (seconds << 32) | ((u64::from(at.subsec_nanos()) << 32) / 1_000_000_000);
         for (n, (track, layers)) in self.tracks.iter().zip(&self.sent).enumerate() {
             for (layer, sent) in layers.iter().enumerate().filter(|(_, s)| s.packets > 0) {
                 let rtp = timestamp(track.kind.media(), at);
