@@ -115,7 +115,7 @@ test("on an unsteady line sound waits longer, and has fewer gaps", async (t) => 
     if (how === "with") await until("its page has noticed", async () => (await targetOf(board)) >= 150, 60_000, 500);
     else await sleep(10_000); // the browser by itself has met the line
     const began = await heard(board);
-    await sleep(60_000);
+    await sleep(40_000);
     const ended = await heard(board);
     shares[how] = (ended.concealed - began.concealed) / (ended.samples - began.samples);
     const delay = 1000 * (ended.waited - began.waited) / (ended.emitted - began.emitted);
