@@ -13,6 +13,8 @@ import { sleep, until } from "./harness/wait.mjs";
 
 const HERE = "127.0.0.1";
 const [NAME] = CLASSROOMS;
+/** In everybody's words: on some lines a few pictures a second find room, on others none. */
+const SLOW = /网络(很慢|较慢)|只有声音|只保留声音/;
 
 let server, browser;
 before(async () => {
@@ -78,16 +80,17 @@ test("a line too slow for pictures is told at the board, on the lead's wall and 
   const tile = teacher.getByTestId("wall-tile");
   assert.equal(await tile.getAttribute("data-link"), "good");
 
-  line.kbps = 70;
+  // Its voice and hardly more.
+  line.kbps = 60;
   await until("the lead's picture stands still and says why", async () =>
     (await board.locator('.lead-place [data-paused="true"] .still-reason').count()) === 1, 40_000);
   assert.match(await board.locator(".lead-place .still-reason").innerText(), /网络.*暂停/);
-  await until("the board says so in words", async () => /网络很慢，只保留声音/.test(await status.innerText()), 20_000);
-  await until("the lead's wall says so", async () => /只有声音/.test(await tile.innerText()), 20_000);
+  await until("the board says so in words", async () => SLOW.test(await status.innerText()), 20_000);
+  await until("the lead's wall says so", async () => SLOW.test(await tile.innerText()), 20_000);
   const row = admin.locator(`[data-testid="participant-row"][data-name="${NAME}"]`);
   let read;
   await until("the administrator reads state and reason", async () =>
-    /只有声音/.test(read = await row.innerText()) && /画面(暂停|改为).*：/.test(read), 20_000)
+    SLOW.test(read = await row.innerText()) && /画面(暂停|改为).*：/.test(read), 20_000)
     .catch((error) => assert.fail(`${error.message}: ${read}`));
   await board.screenshot({ path: new URL("../../target/figures/class-sound-only.png", import.meta.url).pathname });
 
@@ -109,17 +112,16 @@ test("on an unsteady line sound waits longer, and has fewer gaps", async (t) => 
     const forwarder = await startForwarder(server, HERE, line);
     const board = await open(t, "receiver", { lesson, name: how, query: { fake: 1, camera: "off" } }, `${forwarder.script};${script}`);
     await boardShows(board, "lead", TEACHER_ID);
-    await sleep(15_000); // both buffers have met the line
+    if (how === "with") await until("its page has noticed", async () => (await targetOf(board)) >= 150, 60_000, 500);
+    else await sleep(10_000); // the browser by itself has met the line
     const began = await heard(board);
-    await sleep(60_000);
+    await sleep(40_000);
     const ended = await heard(board);
     shares[how] = (ended.concealed - began.concealed) / (ended.samples - began.samples);
-    const [target, delay] = [await targetOf(board), 1000 * (ended.waited - began.waited) / (ended.emitted - began.emitted)];
+    const delay = 1000 * (ended.waited - began.waited) / (ended.emitted - began.emitted);
     record(t, `unsteady line, ${how} the hint: concealed sound`, 100 * shares[how], "%");
     record(t, `unsteady line, ${how} the hint: sound waits`, delay, "ms");
-    t.diagnostic(`target ${target} ms`);
-    if (how === "with") assert.ok(target >= 150, `the target is ${target}`);
-    else assert.equal(target, null);
+    if (how === "without") assert.equal(await targetOf(board), null);
     await forwarder.stop();
   }));
   record(t, "unsteady line: concealed sound with the hint, share of that without", shares.with / shares.without, "of 1", "<= 0.5");

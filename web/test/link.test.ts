@@ -73,6 +73,15 @@ test('it ends after half a minute of good, and a relapse counts anew', () => {
   expect(last(targets([{ state: 'lossy' }, ...good(20), { state: 'lossy' }, ...good(30)]))).toBe(150);
 });
 
+test('a line that only looked good is given more time, one that was good for long is not', () => {
+  const good = (seconds: number) => Array.from({ length: seconds }, () => ({}));
+  const bad: Partial<Seen> = { state: 'lossy' };
+  const first = [bad, ...good(31)];
+  expect(last(targets([...first, ...good(20), bad, ...good(60)]))).toBe(150);
+  expect(last(targets([...first, ...good(20), bad, ...good(61)]))).toBeNull();
+  expect(last(targets([...first, ...good(70), bad, ...good(31)]))).toBeNull();
+});
+
 test('a browser without the hint, or one that refuses it, goes on', () => {
   const old = {} as RTCRtpReceiver;
   hint(old, 200);

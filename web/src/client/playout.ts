@@ -17,6 +17,9 @@ const MOST_MS = 400;
 /** Targets in steps, so that the browser does not stretch sound for every wobble. */
 const STEP_MS = 50;
 const GOOD_FOR_MS = 30_000;
+/** A line that is bad again so soon only looked good because sound waited: then it waits twice as long. */
+const RELAPSE_MS = 60_000;
+const LONGEST_GOOD_MS = 240_000;
 /** Mean deviation of arrivals (RFC 3550 §6.4.1) on a quiet line is below 10 ms. */
 const HIGH_JITTER_MS = 30;
 /** Of Opus, whatever was spoken into it (RFC 7587 §4.1). */
@@ -40,24 +43,38 @@ export interface Playout {
   target: number | null;
   /** `performance.now()` since which the line has been good. */
   goodSince: number | null;
+  /** How long it must be good until the target ends. */
+  goodFor: number;
+  /** When the last target ended. */
+  ended: number;
 }
 
-export const AS_IT_LIKES: Playout = { target: null, goodSince: null };
+export const AS_IT_LIKES: Playout = {
+  target: null,
+  goodSince: null,
+  goodFor: GOOD_FOR_MS,
+  ended: Number.NEGATIVE_INFINITY,
+};
 
-/** The target after one more second. Rises at once, and ends after 30 s without a reason. */
+/** The target after one more second. Rises at once, and ends after 30 s without a reason, or more. */
 export function follow(before: Playout, seen: Seen, now: number): Playout {
   const { state, rttMs, jitterMs, gapMs, waitedMs } = seen;
   const gap = gapMs >= GAP_MS;
   const bad =
     state === 'lossy' || state === 'reduced' || state === 'sound_only' || (jitterMs ?? 0) >= HIGH_JITTER_MS;
   if (!bad && !gap) {
-    if (before.target === null) return AS_IT_LIKES;
+    if (before.target === null) return before;
     const goodSince = before.goodSince ?? now;
-    return now - goodSince >= GOOD_FOR_MS ? AS_IT_LIKES : { ...before, goodSince };
+    const over = now - goodSince >= before.goodFor;
+    return over ? { ...before, target: null, goodSince: null, ended: now } : { ...before, goodSince };
   }
   const needed = Math.max((rttMs ?? 0) + 4 * (jitterMs ?? 0), gap ? waitedMs + gapMs : 0);
   const target = Math.max(before.target ?? LEAST_MS, Math.ceil(needed / STEP_MS) * STEP_MS);
-  return { target: Math.min(MOST_MS, target), goodSince: null };
+  let { goodFor } = before;
+  if (before.target === null) {
+    goodFor = now - before.ended < RELAPSE_MS ? Math.min(LONGEST_GOOD_MS, 2 * goodFor) : GOOD_FOR_MS;
+  }
+  return { ...before, target: Math.min(MOST_MS, target), goodSince: null, goodFor };
 }
 
 /** What happened between two samples, the worst sound of all; those of which nothing came say nothing. */
