@@ -164,6 +164,12 @@ impl Estimator {
         self.last_told.is_none() && self.first_sent.is_some_and(|at| now - at > MUTE)
     }
 
+    /// Whether packets overtake one another on this line.
+    #[must_use]
+    pub fn reorders(&self) -> bool {
+        self.overtaken > OUT_OF_ORDER
+    }
+
     /// Something leaves now.
     pub fn note_sent(&mut self, at: Micros) {
         self.first_sent.get_or_insert(at);
@@ -244,7 +250,7 @@ impl Estimator {
         }
         // By a short window: the line may have changed a moment ago.
         let mut line = self.received.rate(250_000).max(self.received.rate(500_000) * 0.7);
-        if self.overtaken > OUT_OF_ORDER {
+        if self.reorders() {
             // What comes late is missing in the newest steps.
             line = line.max(self.sent.rate(500_000) * 0.85);
         }

@@ -28,6 +28,8 @@ pub struct Waiting {
     pub size: u16,
     pub slot: u8,
     pub layer: u8,
+    /// A key frame with which its layer begins to flow.
+    pub begins: bool,
 }
 
 /// What waits of one slot, in its order.
@@ -58,7 +60,7 @@ impl Pacer {
     /// Follows an estimate (bits per second). A small line gets little more than it carries, because
     /// what stands in its queue delays the sound; a large one is given what a picture needs.
     pub fn follow(&mut self, target: f64) {
-        let factor = (1.15 + (target - 500_000.0) / 2_500_000.0).clamp(1.15, 2.5);
+        let factor = (1.0 + (target - 400_000.0) / 1_500_000.0).clamp(1.0, 2.5);
         self.rate = target * factor / 8.0;
     }
 
@@ -144,6 +146,19 @@ impl Pacer {
         (bytes as f64 * 1e6 / self.rate) as Micros
     }
 
+    /// The next of the slot's packets, out of its turn, if it has this time stamp.
+    pub fn pop_rest(&mut self, slot: u8, timestamp: u32) -> Option<Waiting> {
+        let at = self.lanes.iter().position(|l| l.slot == slot)?;
+        let lane = &mut self.lanes[at];
+        let packet = *lane.queue.front().filter(|w| w.timestamp == timestamp)?;
+        lane.queue.pop_front();
+        lane.bytes -= usize::from(packet.size);
+        if lane.queue.is_empty() {
+            self.lanes.swap_remove(at);
+        }
+        Some(packet)
+    }
+
     /// The slot's packets shall not leave any more.
     pub fn forget(&mut self, slot: u8) {
         self.lanes.retain(|l| l.slot != slot);
@@ -155,7 +170,7 @@ mod tests {
     use super::*;
 
     fn packet(slot: u8, ext: u64) -> Waiting {
-        Waiting { ext, source: 0, timestamp: 0, size: 1_000, slot, layer: 0 }
+        Waiting { ext, source: 0, timestamp: 0, size: 1_000, slot, layer: 0, begins: false }
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Slot {
     pub held_until: Micros,
     /// Paused until then at least.
     pub paused_until: Micros,
+    /// Input time stamp of the last packet that left.
+    pub left: Option<u32>,
     /// The layer of its last packet that waits in the pacer.
     pub queued: Option<u8>,
     /// The highest temporal layer that it gets: fewer pictures, each as good.
@@ -126,6 +128,7 @@ impl Slot {
             granted: Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL),
             held_until: 0,
             paused_until: 0,
+            left: None,
             queued: None,
             max_temporal: Temporal::HIGHEST,
             redundancy: Redundancy::NONE,
@@ -235,11 +238,12 @@ impl Slot {
         to: &mut Sending<'_>,
     ) -> Option<u32> {
         if self.kind == MediaKind::Audio || to.pacer.is_open(to.at) {
-            return self.forward(source, layer, ext, stamp, sender, to.at, to);
+            return self.forward(source, layer, ext, (stamp, None), sender, to);
         }
         let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
-        let flows = self.queued.or(self.layer()) == Some(layer);
-        if flows || entry.payload.key_start && self.wants_key_frame(source) == Some(layer) {
+        let current = self.queued.or(self.layer());
+        let begins = entry.payload.key_start && self.may_begin(source, layer, current);
+        if current == Some(layer) || begins {
             self.queued = Some(layer);
             to.pacer.push(Waiting {
                 ext,
@@ -248,22 +252,31 @@ impl Slot {
                 size: payload.len() as u16 + OVERHEAD,
                 slot: self.index.0,
                 layer,
+                begins,
             });
         }
         None
     }
 
-    /// Forwards one packet of `source`, with another input time stamp if one is given; the innermost
-    /// step of the packet path. Returns the output time stamp when this is the first packet of a newly
+    /// Whether a key frame of this layer begins a segment: it is the one that is wanted, or there is
+    /// nothing yet, and a smaller picture now is better than the right one later.
+    fn may_begin(&self, source: &Source, layer: u8, current: Option<u8>) -> bool {
+        match (self.wants_key_frame(source), current) {
+            (Some(wanted), None) => layer <= wanted,
+            (wanted, _) => wanted == Some(layer),
+        }
+    }
+
+    /// Forwards one packet of `source`, with another input time stamp and a decision about beginning
+    /// that was made before, if they are given; the innermost step of the packet path. Returns the output time stamp when this is the first packet of a newly
     /// attached source.
     pub fn forward(
         &mut self,
         source: &Source,
         layer: u8,
         ext: u64,
-        stamp: Option<u32>,
+        (stamp, begins): (Option<u32>, Option<bool>),
         sender: &SenderClock,
-        at: Micros,
         to: &mut Sending<'_>,
     ) -> Option<u32> {
         #[cfg(test)]
@@ -271,12 +284,12 @@ impl Slot {
         let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
         let entry = &stamp.map_or(*entry, |s| entry.at(s));
         if self.layer() != Some(layer) {
-            let begins = match self.kind {
+            let begins = begins.unwrap_or_else(|| match self.kind {
                 MediaKind::Audio => true,
-                MediaKind::Video => entry.payload.key_start && self.wants_key_frame(source) == Some(layer),
-            };
+                MediaKind::Video => entry.payload.key_start && self.may_begin(source, layer, self.layer()),
+            });
             if begins && !entry.is_padding() {
-                self.begin(source, layer, entry, payload, sender, at);
+                self.begin(source, layer, entry, payload, sender, to.at);
             }
         }
         if entry.is_padding() {
@@ -354,6 +367,7 @@ impl Slot {
         let class = if self.kind == MediaKind::Audio { Class::Audio } else { Class::Video };
         let size = to.out.commit(start, to.path, class);
         self.packets += 1;
+        self.left = Some(entry.timestamp);
         self.count_sent(size, to);
         if codec.rtx_payload_type.is_some() {
             let Placed { sequence, timestamp, picture_id, tl0 } = placed;

@@ -53,12 +53,16 @@ impl Core {
         peer.share.line = target;
         peer.pacer.follow(target);
         // A picture of many packets is hardly ever whole where many are lost.
-        let whole = match peer.deliveries.line.inherent_loss() {
+        let line = &peer.deliveries.line;
+        let whole = match line.inherent_loss() {
+            // Nothing is known of the line yet: something small at once, more in a moment.
+            _ if line.condition() == Condition::Unknown => 0,
             ..0.12 => LayerIndex::TOP.0,
             ..0.22 => 1,
             _ => 0,
         };
         let mut sound = 0.0;
+        let mut pictures = 0.0;
         let mut demands: Vec<Demand> = Vec::new();
         for slot in &peer.slots {
             let Some(source) = slot.feed.and_then(|s| self.sources.get(s)).filter(|s| s.open && s.flowing)
@@ -70,6 +74,8 @@ impl Core {
                 sound += source.cost(0, ALL_TEMPORAL).unwrap_or(0.0) * copies;
                 continue;
             }
+            let all = |layer: u8| source.cost(layer, ALL_TEMPORAL);
+            pictures += (0..=slot.max_layer.0).filter_map(all).fold(0.0, f64::max);
             let held = at < slot.held_until;
             let top = if held { 0 } else { slot.max_layer.0.min(whole) };
             let slides = slot.rank == Rank::Content;
@@ -90,8 +96,7 @@ impl Core {
             demands.push(demand);
         }
         demands.sort_by_key(|d| d.rank);
-        let top = |d: &Demand| d.ladder.steps().last().map_or(0.0, |s| s.rate);
-        peer.share.useful = (sound + demands.iter().map(top).sum::<f64>()) * 1.1;
+        peer.share.useful = (sound + pictures) * 1.1;
         let line = &peer.deliveries.line;
         let condition = line.condition();
         let budget = Budget {
@@ -155,12 +160,16 @@ impl Core {
         if grant == Grant::Paused {
             slot.paused_until = at + PAUSE;
         }
-        if stop {
-            slot.queued = None;
-            slot.begin_anew();
-            peer.pacer.forget(place as u8);
-        }
         let source = slot.feed;
+        if stop {
+            self.empty_lane(key, place as u8, at);
+        }
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        if stop {
+            peer.slots[place].begin_anew();
+        }
         let why = if rises && why != Why::Backlog { Why::Room } else { why };
         match why {
             Why::Room => peer.share.rose(at),

@@ -115,6 +115,11 @@ impl Core {
     fn route(&mut self, key: usize, route: Route, now: Instant) {
         let at = usize::from(route.slot.0);
         let wanted = route.source.and_then(|s| self.source_keys.get(&s).copied());
+        let moment = self.micros(now);
+        let fed = self.peers.get(key).and_then(|p| p.slots.get(at)).map(|s| s.feed);
+        if fed.is_some_and(|f| f != wanted) {
+            self.empty_lane(key, route.slot.0, moment);
+        }
         let Some(slot) = self.peers.get_mut(key).and_then(|p| p.slots.get_mut(at)) else {
             return;
         };
@@ -132,9 +137,7 @@ impl Core {
                 before.subscribers.retain(|s| *s != subscriber);
             }
             slot.attach(wanted);
-            slot.queued = None;
             slot.granted = Grant::Layer(LayerIndex::TOP, ALL_TEMPORAL);
-            self.peers[key].pacer.forget(route.slot.0);
             self.share_out(key, now, None);
             if let Some(source) = wanted {
                 self.sources[source].subscribers.push(subscriber);

@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
 use crate::media::command::{Rank, SlotIndex, Why};
 use crate::media::core::Core;
+use crate::media::pacer::Waiting;
 use crate::media::source::Subscriber;
 
 /// More than this need not wait: it would be late.
 const LATE: Micros = 500_000;
 /// A page of a slide is worth waiting for.
 const LATE_CONTENT: Micros = 4_000_000;
+/// So many packets are sent so that a picture ends.
+const NEAR: usize = 3;
 /// So long a picture that was given up keeps to its base.
 const HOLD: Micros = 5_000_000;
 
@@ -20,23 +24,9 @@ impl Core {
         let at = self.micros(now);
         let mut announced: Vec<(Subscriber, usize, u32)> = Vec::new();
         while let Some(waiting) = self.peers.get_mut(key).and_then(|p| p.pacer.pop(at)) {
-            let from = waiting.source as usize;
-            let Some(source) = self.sources.get(from) else {
-                continue;
-            };
-            let Some((owner, peer)) = self.peers.get2_mut(source.owner, key) else {
-                continue;
-            };
-            let Some((slot, mut to)) = peer.sending(usize::from(waiting.slot), &mut self.out, at) else {
-                continue;
-            };
-            if slot.feed != Some(from) {
-                continue;
-            }
-            let stamp = Some(waiting.timestamp);
-            let first = slot.forward(source, waiting.layer, waiting.ext, stamp, &owner.clock, at, &mut to);
-            if let Some(timestamp) = first {
-                announced.push((Subscriber { peer: key, slot: waiting.slot }, from, timestamp));
+            if let Some(timestamp) = self.send_waiting(key, waiting, at) {
+                let subscriber = Subscriber { peer: key, slot: waiting.slot };
+                announced.push((subscriber, waiting.source as usize, timestamp));
             }
         }
         for (subscriber, source, timestamp) in announced {
@@ -50,13 +40,47 @@ impl Core {
         }
     }
 
+    /// What `Slot::forward` returns.
+    fn send_waiting(&mut self, key: usize, waiting: Waiting, at: Micros) -> Option<u32> {
+        let from = waiting.source as usize;
+        let source = self.sources.get(from)?;
+        let (owner, peer) = self.peers.get2_mut(source.owner, key)?;
+        let (slot, mut to) = peer.sending(usize::from(waiting.slot), &mut self.out, at)?;
+        if slot.feed != Some(from) {
+            return None;
+        }
+        let decided = (Some(waiting.timestamp), Some(waiting.begins));
+        slot.forward(source, waiting.layer, waiting.ext, decided, &owner.clock, &mut to)
+    }
+
+    /// Nothing of a slot shall wait any more. A picture that was begun is sent to its end, if that is
+    /// near.
+    pub(super) fn empty_lane(&mut self, key: usize, place: u8, at: Micros) {
+        for _ in 0..NEAR {
+            let rest = self.peers.get_mut(key).and_then(|p| {
+                let begun = p.slots.get(usize::from(place))?.left?;
+                p.pacer.pop_rest(place, begun)
+            });
+            let Some(waiting) = rest else {
+                break;
+            };
+            self.send_waiting(key, waiting, at);
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.pacer.forget(place);
+            peer.slots[usize::from(place)].queued = None;
+        }
+    }
+
     /// A batch left something waiting: the timer, and what would be too late.
     pub(super) fn look_at_pacer(&mut self, key: usize, now: Instant) {
         let at = self.micros(now);
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if peer.pacer.delay() > LATE {
+        // Before the first word from the client the rate is a guess.
+        let guessed = peer.deliveries.line.condition() == Condition::Unknown;
+        if !guessed && peer.pacer.delay() > LATE {
             let mut late = None;
             for slot in &peer.slots {
                 let limit = if slot.rank == Rank::Content { LATE_CONTENT } else { LATE };
@@ -74,12 +98,10 @@ impl Core {
 
     /// What waits on a slot is dropped; it goes on with a key frame of its base.
     fn give_up(&mut self, key: usize, index: SlotIndex, at: Micros, now: Instant) {
-        let Some(peer) = self.peers.get_mut(key) else {
+        self.empty_lane(key, index.0, at);
+        let Some(slot) = self.peers.get_mut(key).map(|p| &mut p.slots[usize::from(index.0)]) else {
             return;
         };
-        peer.pacer.forget(index.0);
-        let slot = &mut peer.slots[usize::from(index.0)];
-        slot.queued = None;
         slot.begin_anew();
         slot.held_until = at + HOLD;
         self.stats.backlogs += 1;

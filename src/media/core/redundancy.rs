@@ -19,7 +19,13 @@ impl Core {
         let hears = || peer.slots.iter().filter(|s| s.takes_redundancy());
         // A slot's reception reports are the word of clients that give no transport-wide feedback.
         let reported = || hears().map(|s| f32::from(s.fraction_lost) / 256.0).fold(0.0, f32::max);
-        let (loss, run) = told.unwrap_or_else(|| (reported(), 1.0));
+        let (loss, run) = match told {
+            // What is overtaken is told lost first, and found later.
+            Some(_) if peer.deliveries.line.reorders() => (peer.deliveries.line.inherent_loss() as f32, 1.0),
+            // Losses that come with the rate are mended by sending less, not more.
+            Some((loss, run)) => (loss.min(peer.deliveries.line.inherent_loss() as f32 + 0.02), run),
+            None => (reported(), 1.0),
+        };
         let rate =
             |feed| sources.get(feed).and_then(|s| s.layers[0].as_ref()).map(|l| l.rate(Temporal::HIGHEST));
         let audio: u64 = hears().filter_map(|s| rate(s.feed?)).sum();

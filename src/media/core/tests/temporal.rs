@@ -18,6 +18,8 @@ const THREE: &[(u8, bool)] =
 /// and a board.
 fn lesson(packets: u8) -> (World, usize, usize) {
     let mut w = World::new();
+    // Without an estimate the limits stay as they are set here.
+    w.core.adapt = false;
     let lead = w.join_connected(&Offer::lead(1));
     w.clients[lead].pattern = THREE;
     w.clients[lead].most_packets = packets;
@@ -206,8 +208,6 @@ fn a_joiner_on_a_slow_line_gets_a_short_group_of_pictures() {
     feed(&mut w, board, lead, 0);
     w.teach(lead, MS(1_200));
     let late = w.join_connected(&Offer::board());
-    // Without an estimate the limit stays as it is set here.
-    w.core.adapt = false;
     limit(&mut w, late, 0);
     feed(&mut w, late, lead, 0);
     let all = w.clients[lead].made.len();
