@@ -221,8 +221,8 @@ mod tests {
         let all = [Some((1, 3)), Some((2, 3)), Some((0, 3))];
         assert_eq!(lesson(2_500.0, false, all), all, "2650 kbit/s are within a tenth");
         assert_eq!(lesson(2_500.0, true, all), [Some((1, 3)), Some((2, 1)), Some((0, 3))]);
-        let tight = [None, Some((0, 1)), None];
-        assert_eq!(lesson(110.0, true, all), tight, "nothing above the estimate in overuse");
+        let tight = [Some((0, 3)), None, None];
+        assert_eq!(lesson(110.0, true, all), tight, "in overuse only what never may be black goes above");
     }
 
     #[test]

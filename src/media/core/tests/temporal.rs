@@ -18,8 +18,6 @@ const THREE: &[(u8, bool)] =
 /// and a board.
 fn lesson(packets: u8) -> (World, usize, usize) {
     let mut w = World::new();
-    // Without an estimate the limits stay as they are set here.
-    w.core.adapt = false;
     let lead = w.join_connected(&Offer::lead(1));
     w.clients[lead].pattern = THREE;
     w.clients[lead].most_packets = packets;
