@@ -60,7 +60,7 @@ impl Pacer {
     /// Follows an estimate (bits per second). A small line gets little more than it carries, because
     /// what stands in its queue delays the sound; a large one is given what a picture needs.
     pub fn follow(&mut self, target: f64) {
-        let factor = (1.0 + (target - 400_000.0) / 1_500_000.0).clamp(1.0, 2.5);
+        let factor = (1.0 + (target - 400_000.0) / 3_000_000.0).clamp(1.0, 2.0);
         self.rate = target * factor / 8.0;
     }
 
@@ -187,7 +187,7 @@ mod tests {
         let mut p = Pacer::default();
         p.follow(800_000.0);
         let rate = p.rate;
-        assert!((115_000.0..140_000.0).contains(&rate), "{rate}");
+        assert!((105_000.0..140_000.0).contains(&rate), "{rate}");
         let mut at_once = 0;
         while p.is_open(0) {
             p.spent(1_000);

@@ -14,6 +14,8 @@ const FRESH: Micros = 3_000_000;
 const MISTAKE: Micros = 12_000_000;
 const FIRST_HOLD: Micros = 4_000_000;
 const LONGEST_HOLD: Micros = 60_000_000;
+/// An estimate that lies so far above the one that was too much is of another line.
+const ANOTHER_LINE: f64 = 1.6;
 /// Steps up that lasted so long were right.
 const LASTED: Micros = 60_000_000;
 /// Repair may take this share of the estimate, and always so much (bits per second).
@@ -32,8 +34,11 @@ pub struct Share {
     /// Bits per second that could be sent if the line carried all.
     pub useful: f64,
     raised: Option<Micros>,
+    rose_to: f64,
     hold: Micros,
     held_until: Micros,
+    /// The estimate with which a picture had been given that was too much.
+    fell_from: f64,
     /// Bytes of retransmission that may leave.
     repair: f64,
     repair_at: Micros,
@@ -49,8 +54,10 @@ impl Default for Share {
             line: f64::INFINITY,
             useful: 0.0,
             raised: None,
+            rose_to: 0.0,
             hold: FIRST_HOLD,
             held_until: 0,
+            fell_from: f64::INFINITY,
             repair: 16_000.0,
             repair_at: 0,
         }
@@ -75,6 +82,9 @@ impl Share {
             self.until = now + STEP;
         }
         self.least[0] = self.least[0].min(target);
+        if self.proven() > self.fell_from * ANOTHER_LINE {
+            self.held_until = self.held_until.min(now);
+        }
     }
 
     /// The line is measured from the beginning.
@@ -97,6 +107,7 @@ impl Share {
 
     /// A picture got more.
     pub fn rose(&mut self, now: Micros) {
+        self.rose_to = self.line;
         if self.raised.is_some_and(|at| now - at > LASTED) {
             self.hold = FIRST_HOLD;
         }
@@ -109,6 +120,7 @@ impl Share {
             self.hold = (self.hold * 2).min(LONGEST_HOLD);
         }
         self.held_until = now + self.hold;
+        self.fell_from = self.rose_to.max(self.line);
     }
 
     /// The line was interrupted, not too small.
@@ -179,6 +191,13 @@ mod tests {
         s.rose(now + 61 * S);
         s.fell(now + 90 * S);
         assert!(!s.may_rise(now + 93 * S) && s.may_rise(now + 94 * S));
+        s.line = 300_000.0;
+        s.rose(now + 90 * S);
+        s.fell(now + 90 * S);
+        (0..40).for_each(|n| s.note(now + 91 * S + n * 100_000, 450_000.0));
+        assert!(!s.may_rise(now + 95 * S), "that may be the same line");
+        (0..40).for_each(|n| s.note(now + 95 * S + n * 100_000, 2_000_000.0));
+        assert!(s.may_rise(now + 99 * S));
         s.forgive(now + 91 * S);
         assert!(s.may_rise(now + 91 * S));
     }
