@@ -29,8 +29,8 @@ use crate::media::clock::Micros;
 /// Before anything is known: speech, a slide and a small picture.
 pub const START: f64 = 400_000.0;
 /// Sound alone; no line that carries a lesson has less.
-const LEAST: f64 = 64_000.0;
-const MOST: f64 = 30_000_000.0;
+pub const LEAST: f64 = 64_000.0;
+pub const MOST: f64 = 30_000_000.0;
 
 /// The line is overfull above this much standing delay, whatever the trend says …
 const STANDING: Micros = 90_000;
@@ -272,10 +272,10 @@ impl Estimator {
                 if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }
             }));
         // What is above the limit has to drain.
-        let share = match standing - limit {
-            ..=60_000 => 0.85,
-            ..=160_000 => 0.75,
-            ..=400_000 => 0.55,
+        let share = match (standing - limit) / 1000 {
+            ..=60 => 0.85,
+            61..=160 => 0.75,
+            161..=400 => 0.55,
             _ => 0.4,
         };
         self.prober.failed(now);

@@ -293,7 +293,7 @@ impl Light {
                 }
             }
             Said::Reception { last_report, delay, .. } => self.learn_round_trip(last_report, delay, now),
-            Said::Nack { .. } | Said::Deliveries(_) => {}
+            Said::Nack { .. } | Said::Deliveries(_) | Said::Estimate { .. } => {}
         });
     }
 

