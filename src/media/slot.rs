@@ -4,6 +4,8 @@
 //! by itself when the wanted one begins a key frame. `forward` is the innermost step of the packet
 //! path: it reads the shared ring, writes one datagram into the output and seals it there.
 
+mod repair;
+
 use std::time::Instant;
 
 use crate::media::clock::{Micros, SenderClock, ticks};
@@ -30,8 +32,6 @@ const REPLAY_AGE: std::time::Duration = std::time::Duration::from_secs(2);
 const REPLAY_BYTES: usize = 250_000;
 /// Header, extensions and authentication around a payload, bytes.
 const OVERHEAD: u16 = 48;
-/// What one byte can count (RFC 3550 §5.1).
-const LONGEST_PADDING: u8 = 255;
 /// Spacing of replayed pictures: shown as fast as they decode (1 ms at 90 kHz).
 const REPLAY_STEP: u32 = 90;
 
@@ -453,92 +453,10 @@ impl Slot {
         to.pacer.spent(size);
     }
 
-    /// Answers a NACK on the RTX stream (RFC 4588 §4); the numbers of the slot itself are never
-    /// sealed twice. `sources` finds the source that the packet came from.
-    pub fn retransmit<'s>(
-        &mut self,
-        sequence: u16,
-        at: Micros,
-        find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
-        to: &mut Sending<'_>,
-    ) {
-        let Some((sent, stretch)) = self.history.as_mut().and_then(|h| h.again(sequence, at)) else {
-            return;
-        };
-        let Some(source) = find(stretch.source) else {
-            return;
-        };
-        let names = self.codecs[source.codec.index()];
-        let Some(payload_type) = names.and_then(|c| c.rtx_payload_type) else {
-            return;
-        };
-        let layer = source.layers[usize::from(stretch.layer)].as_ref().filter(|l| l.ssrc == stretch.ssrc);
-        let Some((entry, payload)) = layer.and_then(|l| l.ring.get_near(sent.ext)) else {
-            return;
-        };
-        if !to.share.may_repair(to.at, payload.len() + usize::from(OVERHEAD)) {
-            return;
-        }
-        self.rtx_sequence += 1;
-        let header = Outgoing {
-            payload_type,
-            marker: entry.marker,
-            sequence: self.rtx_sequence as u16,
-            timestamp: sent.timestamp,
-            ssrc: self.rtx_ssrc,
-            extension: None,
-            transport_cc: self.transport_number(to),
-        };
-        let (arena, start) = to.out.begin();
-        let length = header.write(arena);
-        arena.extend_from_slice(&sequence.to_be_bytes());
-        let body = arena.len();
-        arena.extend_from_slice(payload);
-        if let Some(numbers) = entry.payload.numbers {
-            numbers.patch(&mut arena[body..], sent.picture_id, stretch.tl0);
-        }
-        to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
-        let size = to.out.commit(start, to.path, Class::Video);
-        self.retransmitted += 1;
-        self.count_sent(size, to);
-    }
-
-    /// Whether its packets can be sent again: whether padding can, too.
-    #[must_use]
-    pub fn repairs(&self, codec: Codec) -> bool {
-        self.transport_cc && self.codecs[codec.index()].is_some_and(|c| c.rtx_payload_type.is_some())
-    }
-
     /// Whether the client tells which of its packets come.
     #[must_use]
     pub fn is_told_of(&self) -> bool {
         self.transport_cc
-    }
-
-    /// Sends padding alone, as a repair of nothing (RFC 4588 §4 leaves room for it); its size.
-    pub fn pad(&mut self, codec: Codec, to: &mut Sending<'_>) -> usize {
-        let Some(payload_type) = self.codecs[codec.index()].and_then(|c| c.rtx_payload_type) else {
-            return usize::MAX;
-        };
-        self.rtx_sequence += 1;
-        let header = Outgoing {
-            payload_type,
-            marker: false,
-            sequence: self.rtx_sequence as u16,
-            timestamp: self.base,
-            ssrc: self.rtx_ssrc,
-            extension: None,
-            transport_cc: self.transport_number(to),
-        };
-        let (arena, start) = to.out.begin();
-        let length = header.write(arena);
-        arena[start] |= 0x20;
-        arena.resize(arena.len() + usize::from(LONGEST_PADDING) - 1, 0);
-        arena.push(LONGEST_PADDING);
-        to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
-        let size = to.out.commit(start, to.path, Class::Video);
-        self.count_sent(size, to);
-        size
     }
 
     /// Time stamp of this slot at `at` on the server's clock, for its sender report. `None` before

@@ -1,0 +1,95 @@
+//! What travels on a slot's repair stream (RFC 4588): packets again, and padding that probes the line.
+
+use super::{OVERHEAD, Sending, Slot};
+use crate::media::clock::Micros;
+use crate::media::codec::Codec;
+use crate::media::output::Class;
+use crate::media::rtp::Outgoing;
+use crate::media::source::Source;
+
+/// What one byte can count (RFC 3550 §5.1).
+const LONGEST_PADDING: u8 = 255;
+
+impl Slot {
+    /// Answers a NACK on the RTX stream (RFC 4588 §4); the numbers of the slot itself are never
+    /// sealed twice. `sources` finds the source that the packet came from.
+    pub fn retransmit<'s>(
+        &mut self,
+        sequence: u16,
+        at: Micros,
+        find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
+        to: &mut Sending<'_>,
+    ) {
+        let Some((sent, stretch)) = self.history.as_mut().and_then(|h| h.again(sequence, at)) else {
+            return;
+        };
+        let Some(source) = find(stretch.source) else {
+            return;
+        };
+        let names = self.codecs[source.codec.index()];
+        let Some(payload_type) = names.and_then(|c| c.rtx_payload_type) else {
+            return;
+        };
+        let layer = source.layers[usize::from(stretch.layer)].as_ref().filter(|l| l.ssrc == stretch.ssrc);
+        let Some((entry, payload)) = layer.and_then(|l| l.ring.get_near(sent.ext)) else {
+            return;
+        };
+        if !to.share.may_repair(to.at, payload.len() + usize::from(OVERHEAD)) {
+            return;
+        }
+        self.rtx_sequence += 1;
+        let header = Outgoing {
+            payload_type,
+            marker: entry.marker,
+            sequence: self.rtx_sequence as u16,
+            timestamp: sent.timestamp,
+            ssrc: self.rtx_ssrc,
+            extension: None,
+            transport_cc: self.transport_number(to),
+        };
+        let (arena, start) = to.out.begin();
+        let length = header.write(arena);
+        arena.extend_from_slice(&sequence.to_be_bytes());
+        let body = arena.len();
+        arena.extend_from_slice(payload);
+        if let Some(numbers) = entry.payload.numbers {
+            numbers.patch(&mut arena[body..], sent.picture_id, stretch.tl0);
+        }
+        to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
+        let size = to.out.commit(start, to.path, Class::Video);
+        self.retransmitted += 1;
+        self.count_sent(size, to);
+    }
+
+    /// Whether its packets can be sent again: whether padding can, too.
+    #[must_use]
+    pub fn repairs(&self, codec: Codec) -> bool {
+        self.transport_cc && self.codecs[codec.index()].is_some_and(|c| c.rtx_payload_type.is_some())
+    }
+
+    /// Sends padding alone, as a repair of nothing (RFC 4588 §4 leaves room for it); its size.
+    pub fn pad(&mut self, codec: Codec, to: &mut Sending<'_>) -> usize {
+        let Some(payload_type) = self.codecs[codec.index()].and_then(|c| c.rtx_payload_type) else {
+            return usize::MAX;
+        };
+        self.rtx_sequence += 1;
+        let header = Outgoing {
+            payload_type,
+            marker: false,
+            sequence: self.rtx_sequence as u16,
+            timestamp: self.base,
+            ssrc: self.rtx_ssrc,
+            extension: None,
+            transport_cc: self.transport_number(to),
+        };
+        let (arena, start) = to.out.begin();
+        let length = header.write(arena);
+        arena[start] |= 0x20;
+        arena.resize(arena.len() + usize::from(LONGEST_PADDING) - 1, 0);
+        arena.push(LONGEST_PADDING);
+        to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
+        let size = to.out.commit(start, to.path, Class::Video);
+        self.count_sent(size, to);
+        size
+    }
+}
