@@ -157,7 +157,8 @@ impl Seat {
         let peer = self.current.as_ref()?;
         let stats = peer.stats.as_ref()?;
         let cause = self.link_history.cause;
-        let (state, cause) = judge(&pictures(peer, stats), stats.condition, stats.loss_down, cause);
+        let (state, cause) =
+            judge(&pictures(peer, stats), stats.fresh, stats.condition, stats.loss_down, cause);
         Some(LinkStats {
             down_kbps: stats.down_kbps,
             up_kbps: stats.up_kbps,
@@ -202,6 +203,7 @@ fn pictures(peer: &Peer, stats: &PeerStats) -> Vec<Picture> {
 /// The worst that holds, and what brought it about.
 fn judge(
     pictures: &[Picture],
+    fresh: bool,
     condition: Condition,
     loss: f32,
     cause: Option<LinkCause>,
@@ -209,9 +211,9 @@ fn judge(
     let cause = Some(cause.unwrap_or(LinkCause::Slow));
     if condition == Condition::Silent {
         (LinkState::Silent, Some(LinkCause::Silent))
-    } else if !pictures.is_empty() && pictures.iter().all(|p| p.granted == Grant::Paused) {
+    } else if !fresh && !pictures.is_empty() && pictures.iter().all(|p| p.granted == Grant::Paused) {
         (LinkState::SoundOnly, cause)
-    } else if pictures.iter().any(Picture::is_less) {
+    } else if !fresh && pictures.iter().any(Picture::is_less) {
         (LinkState::Reduced, cause)
     } else if loss >= LOSSY {
         (LinkState::Lossy, Some(LinkCause::Loss))

@@ -12,7 +12,7 @@ const SLOW: Option<LinkCause> = Some(LinkCause::Slow);
 /// A classroom's content and camera, of which layers 0–2 flow.
 fn said(grants: [Grant; 2], condition: Condition, loss: f32) -> (LinkState, Option<LinkCause>) {
     let picture = |granted| Picture { granted, best: Some(LayerIndex(2)), max: LayerIndex::TOP };
-    judge(&grants.map(picture), condition, loss, None)
+    judge(&grants.map(picture), false, condition, loss, None)
 }
 
 #[test]
@@ -28,13 +28,15 @@ fn the_worst_that_holds_is_said_with_its_cause() {
     assert_eq!(said([Grant::Paused; 2], clear, 0.0), (LinkState::SoundOnly, SLOW));
     let silent = said([Grant::Paused; 2], Condition::Silent, 0.0);
     assert_eq!(silent, (LinkState::Silent, Some(LinkCause::Silent)));
-    assert_eq!(judge(&[], clear, 0.0, None).0, LinkState::Good, "sound was all there is");
+    let joins = [Picture { granted: smaller, best: Some(LayerIndex(2)), max: LayerIndex::TOP }];
+    assert_eq!(judge(&joins, true, clear, 0.0, None).0, LinkState::Good, "more comes in a moment");
+    assert_eq!(judge(&[], false, clear, 0.0, None).0, LinkState::Good, "sound was all there is");
 }
 
 #[test]
 fn what_nobody_sends_or_plans_is_not_missed() {
     let granted = Grant::Layer(LayerIndex(1), ALL_TEMPORAL);
-    let state = |best, max| judge(&[Picture { granted, best, max }], Condition::Clear, 0.0, None).0;
+    let state = |best, max| judge(&[Picture { granted, best, max }], false, Condition::Clear, 0.0, None).0;
     assert_eq!(state(Some(LayerIndex(2)), LayerIndex::TOP), LinkState::Reduced);
     assert_eq!(state(Some(LayerIndex(1)), LayerIndex::TOP), LinkState::Good);
     assert_eq!(state(Some(LayerIndex(2)), LayerIndex(1)), LinkState::Good);
@@ -81,6 +83,7 @@ fn stats(peer: PeerId, condition: Condition) -> HubStats {
         line_kbps: Some(280),
         standing_ms: 0,
         condition,
+        fresh: false,
         own_loss: 0.0,
         slots: Vec::new(),
     };

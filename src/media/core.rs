@@ -124,7 +124,7 @@ impl Core {
         }
         if now >= self.next_figures {
             self.next_figures = now + figures::INTERVAL;
-            self.publish_figures();
+            self.publish_figures(now);
         }
     }
 

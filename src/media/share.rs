@@ -87,6 +87,12 @@ impl Share {
         }
     }
 
+    /// Whether the first measurement goes on: what is not given yet is not missing.
+    #[must_use]
+    pub fn is_fresh(&self, now: Micros) -> bool {
+        now < self.fresh_until
+    }
+
     /// The line is measured from the beginning.
     pub fn begin_anew(&mut self, now: Micros) {
         self.fresh_until = now + FRESH;

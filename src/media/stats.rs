@@ -35,6 +35,8 @@ pub struct PeerStats {
     /// Delay that stands in the line's queues, ms.
     pub standing_ms: u32,
     pub condition: Condition,
+    /// The line has been measured for some seconds only: what is not sent yet will be.
+    pub fresh: bool,
     /// Share of packets that the line loses at any rate, 0–1.
     pub own_loss: f32,
     pub slots: Vec<SlotStats>,

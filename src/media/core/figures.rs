@@ -1,8 +1,9 @@
 //! Once a second: what each hub and the shard did.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::ids::HubId;
+use crate::media::clock::Micros;
 use crate::media::command::{Event, LayerIndex};
 use crate::media::core::Core;
 use crate::media::peer::Peer;
@@ -11,17 +12,18 @@ use crate::media::stats::{Condition, HubStats, PeerStats, SlotStats, SourceStats
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Core {
-    pub(super) fn publish_figures(&mut self) {
+    pub(super) fn publish_figures(&mut self, now: Instant) {
+        let at = self.micros(now);
         self.stats.peers = self.peers.len() as u64;
         self.stats.hubs = self.hubs.len() as u64;
         let hubs: Vec<HubId> = self.hubs.keys().copied().collect();
         for hub in hubs {
-            let stats = self.hub_figures(hub);
+            let stats = self.hub_figures(hub, at);
             self.emit(hub, Event::Stats(Box::new(stats)));
         }
     }
 
-    fn hub_figures(&mut self, id: HubId) -> HubStats {
+    fn hub_figures(&mut self, id: HubId, at: Micros) -> HubStats {
         let mut stats = HubStats { hub: Some(id), ..HubStats::default() };
         let keys = self.hubs.get(&id).map(|h| h.peers.clone()).unwrap_or_default();
         for key in keys {
@@ -56,7 +58,7 @@ impl Core {
             }
             let share = |(lost, got): (u64, u64)| lost as f32 / (lost + got).max(1) as f32;
             let loss_up = share(loss_up);
-            stats.peers.push(peer_figures(peer, loss_up, |key| {
+            stats.peers.push(peer_figures(peer, at, loss_up, |key| {
                 self.sources.get(key).map(|s| (s.id, s.top_layer().map(LayerIndex)))
             }));
         }
@@ -70,6 +72,7 @@ fn kbps(bytes: u64) -> u32 {
 
 fn peer_figures(
     peer: &mut Peer,
+    at: Micros,
     loss_up: f32,
     id_of: impl Fn(usize) -> Option<(crate::ids::SourceId, Option<LayerIndex>)>,
 ) -> PeerStats {
@@ -118,6 +121,7 @@ fn peer_figures(
         line_kbps: (line.condition() != Condition::Unknown).then_some((line.target() / 1000.0) as u32),
         standing_ms: (line.standing() / 1000) as u32,
         condition: line.condition(),
+        fresh: peer.share.is_fresh(at),
         own_loss: line.inherent_loss() as f32,
         slots,
     }
