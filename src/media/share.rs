@@ -90,7 +90,7 @@ impl Share {
     /// Whether the first measurement goes on: what is not given yet is not missing.
     #[must_use]
     pub fn is_fresh(&self, now: Micros) -> bool {
-        now < self.fresh_until
+        self.until == 0 || now < self.fresh_until
     }
 
     /// The line is measured from the beginning.

@@ -13,6 +13,8 @@ use crate::media::source::MAX_LAYERS;
 const EVERY: Micros = 100_000;
 /// What the content's base is encoded with at most, headers and a wobble included, bits per second.
 const SLIDES: f64 = 170_000.0;
+/// What a line is measured for at first, whatever is sent yet, bits per second.
+const BEGINNING: f64 = 2_500_000.0;
 /// A picture that was paused does not come and go.
 const PAUSE: Micros = 3_000_000;
 /// Deeper than this the present picture is stopped at once, not at the next key frame.
@@ -113,6 +115,10 @@ impl Core {
         }
         demands.sort_by_key(|d| d.rank);
         peer.share.useful = (sound + pictures) * 1.1;
+        if peer.share.is_fresh(at) {
+            // A teacher's browser that has just begun sends little yet.
+            peer.share.useful = peer.share.useful.max(BEGINNING);
+        }
         let line = &peer.deliveries.line;
         let condition = line.condition();
         let budget = Budget {
@@ -192,6 +198,18 @@ impl Core {
             Why::Congestion | Why::Loss | Why::Backlog => peer.share.fell(at),
             Why::Silence | Why::Demand => {}
         }
+        tracing::debug!(
+            peer = peer.id.0,
+            slot = place,
+            ?before,
+            ?grant,
+            ?why,
+            line = peer.share.line,
+            proven = peer.share.proven(),
+            useful = peer.share.useful,
+            standing = peer.deliveries.line.standing(),
+            "grant"
+        );
         let event = Event::SlotGranted { peer: peer.id, slot: peer.slots[place].index, granted: grant, why };
         let hub = peer.hub;
         self.emit(hub, event);

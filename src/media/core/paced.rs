@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
 use crate::media::command::{Rank, SlotIndex, Why};
 use crate::media::core::Core;
@@ -78,12 +77,12 @@ impl Core {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        // Before the first word from the client the rate is a guess.
-        let guessed = peer.deliveries.line.condition() == Condition::Unknown;
-        if !guessed && peer.pacer.delay() > LATE {
+        // While the line is measured the rate is a guess, mostly too low.
+        let patience = if peer.share.is_fresh(at) { 4 } else { 1 };
+        if peer.pacer.delay() > patience * LATE {
             let mut late = None;
             for slot in &peer.slots {
-                let limit = if slot.rank == Rank::Content { LATE_CONTENT } else { LATE };
+                let limit = if slot.rank == Rank::Content { LATE_CONTENT } else { patience * LATE };
                 let waits = peer.pacer.delay_of(slot.index.0);
                 if waits > limit && late.is_none_or(|(rank, _)| slot.rank > rank) {
                     late = Some((slot.rank, slot.index));
