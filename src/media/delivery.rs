@@ -103,11 +103,19 @@ impl Deliveries {
     }
 
     /// Believes a client about packets that were really sent to it, once each. What was lost may
-    /// still come late. `rtt`: round-trip time; `useful`: bits per second that could be sent at most.
-    pub fn feedback(&mut self, told: &TransportFeedback, now: Micros, rtt: Micros, useful: f64) {
+    /// still come late. `rtt`: round-trip time; `useful`: bits per second that could be sent at most;
+    /// `each` is told of every packet whether it came.
+    pub fn feedback(
+        &mut self,
+        told: &TransportFeedback,
+        (now, rtt): (Micros, Micros),
+        useful: f64,
+        mut each: impl FnMut(bool),
+    ) {
         let kept = self.sent.len() as u64;
         let mut any = false;
         told.each(|number, at| {
+            each(at.is_some());
             let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + kept >= self.next;
             let Some(ext) = extend(self.next, number).filter(sent) else {
                 return;
@@ -158,7 +166,7 @@ mod tests {
             assert_eq!(d.number(), n);
             d.sent(0, 100, 0);
         }
-        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, 0, 0, 0.0);
+        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, (0, 0), 0.0, |_| ());
         feedback(&mut d, told(0, &[Some(1), None, Some(3)]));
         assert_eq!(d.sums, Sums { arrived: 2, lost: 1 });
         feedback(&mut d, told(0, &[Some(1), Some(9), Some(3)]));
@@ -170,7 +178,7 @@ mod tests {
     #[test]
     fn nobody_acknowledges_what_was_not_sent() {
         let mut d = Deliveries::default();
-        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, 0, 0, 0.0);
+        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, (0, 0), 0.0, |_| ());
         feedback(&mut d, told(7, &[Some(1); 3]));
         d.sent(0, 100, 0);
         feedback(&mut d, told(65_530, &[Some(1); 6]));
@@ -192,7 +200,7 @@ mod tests {
             d.sent(n * 1_000, 100, 0);
         }
         assert_eq!(d.sent.len(), 1024);
-        d.feedback(&told(0, &[Some(1); 1]), 1_000_000, 0, 0.0);
+        d.feedback(&told(0, &[Some(1); 1]), (1_000_000, 0), 0.0, |_| ());
         assert_eq!(d.sums.arrived, 1, "the first is still known");
         // A client that tells nothing makes nothing grow.
         let mut silent = Deliveries::default();

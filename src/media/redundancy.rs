@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::transport::twcc::TransportFeedback;
-
 /// Whether sound is ever repeated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,12 +140,8 @@ impl Losses {
     const LEAST: f32 = 20.0;
     const KEPT: f32 = 0.75;
 
-    /// Takes a subscriber's word for what came.
-    pub fn feedback(&mut self, told: &TransportFeedback) {
-        told.each(|_, at| self.note(at.is_some()));
-    }
-
-    fn note(&mut self, arrived: bool) {
+    /// Takes a subscriber's word for one packet.
+    pub fn note(&mut self, arrived: bool) {
         if arrived {
             self.arrived += 1.0;
         } else {

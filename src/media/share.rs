@@ -31,6 +31,8 @@ pub struct Share {
     pub next: Micros,
     /// The estimate, bits per second; infinite when there is none.
     pub line: f64,
+    /// Every picture has the best that its source sends.
+    pub all_given: bool,
     /// Bits per second that could be sent if the line carried all.
     pub useful: f64,
     raised: Option<Micros>,
@@ -52,6 +54,7 @@ impl Default for Share {
             fresh_until: 0,
             next: 0,
             line: f64::INFINITY,
+            all_given: false,
             useful: 0.0,
             raised: None,
             rose_to: 0.0,

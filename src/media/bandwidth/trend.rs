@@ -138,14 +138,22 @@ impl Trend {
     }
 }
 
-/// Least squares.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let n = points.len() as f64;
-    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    let (over, under) = points
-        .iter()
-        .fold((0.0, 0.0), |(over, under), p| (over + (p.0 - x) * (p.1 - y), under + (p.0 - x) * (p.0 - x)));
-    if under == 0.0 { 0.0 } else { over / under }
+/// Least squares, in one pass: it is asked for every few packets.
+fn slope(points: &[(f64, f64); WINDOW]) -> f64 {
+    let n = WINDOW as f64;
+    // Small numbers, so that nothing cancels out.
+    let (x0, y0) = points[0];
+    let mut sums = [0.0; 4];
+    for (x, y) in points {
+        let (x, y) = (x - x0, y - y0);
+        sums[0] += x;
+        sums[1] += y;
+        sums[2] += x * y;
+        sums[3] += x * x;
+    }
+    let [x, y, xy, xx] = sums;
+    let under = n * xx - x * x;
+    if under == 0.0 { 0.0 } else { (n * xy - x * y) / under }
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::media::negotiate::MediaKind;
 use crate::media::source::MAX_LAYERS;
 
 const EVERY: Micros = 100_000;
+/// So much later where the line carries all there is.
+const RELAXED: Micros = 400_000;
 /// What the content's base is encoded with at most, headers and a wobble included, bits per second.
 const SLIDES: f64 = 170_000.0;
 /// What a line is measured for at first, whatever is sent yet, bits per second.
@@ -34,7 +36,8 @@ impl Core {
             peer.share.forgive(at);
         }
         peer.share.note(at, target);
-        if at >= peer.share.next {
+        let calm = peer.deliveries.line.condition() == Condition::Clear;
+        if at >= peer.share.next && !(calm && peer.share.all_given && at < peer.share.next + RELAXED) {
             self.share_out(key, now, None);
         }
         self.probe(key, now);
@@ -128,6 +131,8 @@ impl Core {
             overused: matches!(condition, Condition::Congested | Condition::Lossy | Condition::Silent),
         };
         allocate(budget, &mut demands);
+        let best = |d: &Demand| d.given.is_some_and(|at| at + 1 == d.ladder.steps().len());
+        peer.share.all_given = whole == LayerIndex::TOP.0 && demands.iter().all(best);
         let why = why.unwrap_or(match condition {
             Condition::Congested => Why::Congestion,
             Condition::Lossy => Why::Loss,

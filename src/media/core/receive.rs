@@ -257,8 +257,8 @@ impl Core {
         };
         let rtt = peer.rtt.unwrap_or(Duration::from_millis(100)).as_micros() as Micros;
         let silent = peer.deliveries.line.condition() == Condition::Silent;
-        peer.deliveries.feedback(told, at, rtt, peer.share.useful);
-        peer.losses.feedback(told);
+        let losses = &mut peer.losses;
+        peer.deliveries.feedback(told, (at, rtt), peer.share.useful, |came| losses.note(came));
         let woken = silent && peer.deliveries.line.condition() != Condition::Silent;
         self.line_moved(key, woken, now);
     }
