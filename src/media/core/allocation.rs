@@ -170,11 +170,12 @@ impl Core {
         };
         let slot = &mut peer.slots[place];
         let before = std::mem::replace(&mut slot.granted, grant);
-        if before == grant {
-            return;
-        }
+        // Also when nothing changed: a slot with another source begins with all granted.
         if let Grant::Layer(_, temporal) = grant {
             slot.max_temporal = temporal;
+        }
+        if before == grant {
+            return;
         }
         let (rises, stop) = match (before, grant) {
             (Grant::Paused, _) => (true, false),
