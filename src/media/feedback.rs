@@ -1,5 +1,9 @@
 //! Arrival times of a peer's packets, for its own bandwidth estimate: transport-wide feedback
 //! (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+//!
+//! What was reported is remembered for half a second: a packet that was overtaken, and so reported as
+//! missing, makes the next report begin at its place, with all that came since. Else a line that
+//! reorders would look like one that loses.
 
 use std::collections::VecDeque;
 
@@ -9,12 +13,16 @@ use crate::media::transport::srtp::extend;
 
 /// Most packets in one feedback: about 0.5 s of a 3-layer camera.
 const MAX_STATUS: usize = 400;
+/// A packet that is overtaken by more than this is of no more use.
+const REMEMBERED: Micros = 500_000;
 
 #[derive(Default)]
 pub struct Arrivals {
     /// Extended number of `times[0]`.
     base: u64,
     times: VecDeque<Option<u64>>,
+    /// How many of `times` are reported, and came not later than that.
+    reported: usize,
     number: u8,
     highest: Option<u64>,
 }
@@ -28,45 +36,51 @@ impl Arrivals {
             return;
         };
         self.highest = Some(near.max(ext));
-        if self.times.is_empty() {
-            // What was reported stays reported; a late one before it is of no more use.
-            if self.base > ext {
-                return;
-            }
-            if self.base == 0 || ext - self.base > MAX_STATUS as u64 {
-                self.base = ext;
-            }
-        }
-        if ext < self.base {
-            return;
-        }
-        let at = (ext - self.base) as usize;
-        if at >= 2 * MAX_STATUS {
+        self.forget(now);
+        // Nobody wants a report of so many that are missing.
+        let room = if self.is_empty() { MAX_STATUS } else { 2 * MAX_STATUS } + self.reported;
+        if self.base == 0 || ext >= self.base + room as u64 {
             self.times.clear();
-            self.base = ext;
-            self.times.push_back(Some(now as u64));
-            return;
+            (self.base, self.reported) = (ext, 0);
         }
+        let Some(at) = ext.checked_sub(self.base) else {
+            return; // not remembered any more
+        };
+        let at = at as usize;
         if self.times.len() <= at {
             self.times.resize(at + 1, None);
         }
-        self.times[at] = Some(now as u64);
+        if self.times[at].is_none() {
+            self.times[at] = Some(now as u64);
+            self.reported = self.reported.min(at);
+        }
+    }
+
+    /// What is reported and old. A missing packet is as old as the one before it.
+    fn forget(&mut self, now: Micros) {
+        let old = |at: u64| now - at as Micros > REMEMBERED;
+        while self.reported > 0 && self.times.front().is_some_and(|t| t.is_none_or(old)) {
+            self.times.pop_front();
+            self.reported -= 1;
+            self.base += 1;
+        }
     }
 
     /// Appends what is not yet reported.
     pub fn report(&mut self, ours: u32, media: u32, out: &mut Compound) {
-        while !self.times.is_empty() {
-            let take = self.times.len().min(MAX_STATUS);
-            let arrivals: Vec<Option<u64>> = self.times.drain(..take).collect();
-            out.transport_feedback(ours, media, self.number, self.base as u16, &arrivals);
+        while self.reported < self.times.len() {
+            let end = self.times.len().min(self.reported + MAX_STATUS);
+            let first = self.base + self.reported as u64;
+            let arrivals = &self.times.make_contiguous()[self.reported..end];
+            out.transport_feedback(ours, media, self.number, first as u16, arrivals);
             self.number = self.number.wrapping_add(1);
-            self.base += take as u64;
+            self.reported = end;
         }
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
+        self.reported == self.times.len()
     }
 }
 
@@ -87,10 +101,35 @@ mod tests {
         let mut c = Compound::default();
         a.report(1, 2, &mut c);
         assert!(!c.is_empty() && a.is_empty());
-        a.arrived(3, 50);
-        assert!(a.is_empty(), "reported as lost already");
+        a.arrived(4, 45);
+        assert!(a.is_empty(), "twice");
         a.arrived(6, 60);
-        assert_eq!(a.times.len(), 2, "5 is missing, 6 is there");
+        let mut c = Compound::default();
+        a.report(1, 2, &mut c);
+        assert_eq!(reports(c), [(1, 5, 2)], "5 is missing, 6 is there");
+    }
+
+    #[test]
+    fn what_was_overtaken_is_told_with_all_that_came_since() {
+        let mut a = Arrivals::default();
+        for (n, t) in [(10u16, 0), (11, 1_000), (13, 2_000)] {
+            a.arrived(n, t);
+        }
+        a.report(1, 2, &mut Compound::default());
+        a.arrived(12, 60_000);
+        a.arrived(14, 61_000);
+        let mut c = Compound::default();
+        a.report(1, 2, &mut c);
+        assert_eq!(reports(c), [(1, 12, 3)]);
+        // Half a second later it is forgotten, with the packets before it.
+        a.arrived(16, 62_000);
+        a.report(1, 2, &mut Compound::default());
+        a.arrived(20, 600_000);
+        a.arrived(15, 601_000);
+        let mut c = Compound::default();
+        a.report(1, 2, &mut c);
+        assert_eq!(reports(c), [(3, 17, 4)]);
+        assert_eq!(a.times.len(), 4);
     }
 
     #[test]
