@@ -23,7 +23,7 @@ use zhuandi::media::transport::dtls::DtlsContext;
 
 use crate::classroom::{AUDIO_SLOTS, CAMERA_SLOT, CONTENT_SLOT, Classroom, OWN_MIC, VIDEO_SLOTS};
 use crate::lead::{Lead, Show, TRACKS};
-use crate::station::{Joined, Station};
+use crate::station::{Joined, Station, weight};
 
 /// A timer of the core that is not moved on by being handled is looked at again after this.
 const CORE_STEP: Duration = Duration::from_micros(100);
@@ -183,13 +183,13 @@ impl World {
             match self.trunk.as_mut().filter(|_| station.behind) {
                 Some(trunk) => {
                     station.count(bytes, now);
-                    trunk.down.send(now, bytes.len(), (room, bytes.to_vec()));
+                    trunk.down.send(now, weight(bytes), (room, bytes.to_vec()));
                 }
                 None => station.sent(bytes, now),
             }
         }
         while let Some((room, bytes)) = self.trunk.as_mut().and_then(|t| t.down.receive(now)) {
-            self.classrooms[room].station.down.send(now, bytes.len(), bytes);
+            self.classrooms[room].station.down.send(now, weight(&bytes), bytes);
         }
         if self.lead.poll_timeout() <= now {
             self.lead.handle_timeout(now, self.start, &mut self.lead_station.light);
@@ -213,7 +213,7 @@ impl World {
             while let Some(datagram) = station.up.receive(now) {
                 match self.trunk.as_mut().filter(|_| station.behind) {
                     Some(trunk) => {
-                        trunk.up.send(now, datagram.len(), (room, datagram));
+                        trunk.up.send(now, weight(&datagram), (room, datagram));
                     }
                     None => all.push((station.address, datagram)),
                 }
