@@ -45,6 +45,8 @@ const SILENCE: Micros = 900_000;
 const MUTE: Micros = 3_000_000;
 /// Above this share packets do not come in order.
 const OUT_OF_ORDER: f64 = 0.02;
+/// Where the estimate goes on after a queue has drained, as a share of what the line carried.
+const AFTER_DRAINING: f64 = 0.85;
 /// Of one cut.
 const DEEPEST_CUT: f64 = 0.4;
 /// An estimate may lie so far above what really arrives without proof.
@@ -139,6 +141,14 @@ impl Estimator {
     #[must_use]
     pub fn target(&self) -> f64 {
         self.target
+    }
+
+    /// What the line is believed to carry. While a queue drains less than that may be sent (`target`), but
+    /// that is over in a moment, and no reason to take anything away.
+    #[must_use]
+    pub fn capacity(&self) -> f64 {
+        let line = self.line.filter(|_| self.draining).unwrap_or(0.0);
+        self.target.max(line * AFTER_DRAINING)
     }
 
     #[must_use]
@@ -300,7 +310,7 @@ impl Estimator {
             }
             self.draining = false;
             if let Some(line) = self.line {
-                self.target = self.target.max(line * 0.85);
+                self.target = self.target.max(line * AFTER_DRAINING);
             }
         }
         self.condition = Condition::Clear;

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use crate::ids::{HubId, PeerId};
 use crate::media::clock::{Micros, SenderClock};
 use crate::media::command::{CloseReason, SlotIndex};
+use crate::media::bandwidth::Estimator;
 use crate::media::delivery::{Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
@@ -346,12 +347,22 @@ impl Peer {
         self.streams.iter().find(|s| s.ssrc == ssrc).map(|s| s.place)
     }
 
-    /// What its line carries, bits per second; `None`: nothing is known, nothing is limited.
+    /// What may be sent to it now, bits per second; `None`: nothing is known, nothing is limited.
     #[must_use]
     pub fn line_target(&self, now: Micros) -> Option<f64> {
+        self.line_figure(now, Estimator::target)
+    }
+
+    /// What its line carries; the same while no queue drains.
+    #[must_use]
+    pub fn line_capacity(&self, now: Micros) -> Option<f64> {
+        self.line_figure(now, Estimator::capacity)
+    }
+
+    fn line_figure(&self, now: Micros, figure: fn(&Estimator) -> f64) -> Option<f64> {
         let line = &self.deliveries.line;
         let tells = self.extensions.transport_cc.is_some() && self.slots.iter().any(Slot::is_told_of);
-        if tells && !line.is_mute(now) { Some(line.target()) } else { self.told_most }
+        if tells && !line.is_mute(now) { Some(figure(line)) } else { self.told_most }
     }
 
     /// Split borrows for forwarding into one slot. `None`: nothing can be sent yet.

@@ -13,8 +13,9 @@ use crate::media::source::MAX_LAYERS;
 const EVERY: Micros = 100_000;
 /// So much later where the line carries all there is.
 const RELAXED: Micros = 400_000;
-/// What the content's base is encoded with at most, headers and a wobble included, bits per second.
-const SLIDES: f64 = 170_000.0;
+/// What is reserved for the content's base, bits per second. It is encoded with up to 150 000 while a page
+/// moves, but what is above may wait in the pacer.
+const SLIDES: f64 = 100_000.0;
 /// What a line is measured for at first, whatever is sent yet, bits per second.
 const BEGINNING: f64 = 2_500_000.0;
 /// A picture that was paused does not come and go.
@@ -31,11 +32,11 @@ impl Core {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        let target = peer.deliveries.line.target();
+        let capacity = peer.deliveries.line.capacity();
         if woken {
             peer.share.forgive(at);
         }
-        peer.share.note(at, target);
+        peer.share.note(at, capacity);
         let calm = peer.deliveries.line.condition() == Condition::Clear;
         if at >= peer.share.next && !(calm && peer.share.all_given && at < peer.share.next + RELAXED) {
             self.share_out(key, now, None);
@@ -71,6 +72,7 @@ impl Core {
             peer.pacer.follow(f64::INFINITY);
             return self.grant_all(key, now);
         };
+        let capacity = peer.line_capacity(at).unwrap_or(target);
         peer.share.line = target;
         peer.pacer.follow(target);
         // A picture of many packets is hardly ever whole where many are lost.
@@ -125,7 +127,7 @@ impl Core {
         let line = &peer.deliveries.line;
         let condition = line.condition();
         let budget = Budget {
-            now: target - sound,
+            now: capacity - sound,
             proven: peer.share.proven() - sound,
             held: !peer.share.may_rise(at),
             overused: matches!(condition, Condition::Congested | Condition::Lossy | Condition::Silent),
