@@ -146,6 +146,13 @@ impl Pacer {
         (bytes as f64 * 1e6 / self.rate) as Micros
     }
 
+    /// Whether packets with this time stamp wait on the slot's lane.
+    #[must_use]
+    pub fn holds(&self, slot: u8, timestamp: u32) -> bool {
+        let lane = self.lanes.iter().find(|l| l.slot == slot);
+        lane.is_some_and(|l| l.queue.iter().any(|w| w.timestamp == timestamp))
+    }
+
     /// The next of the slot's packets, out of its turn, if it has this time stamp.
     pub fn pop_rest(&mut self, slot: u8, timestamp: u32) -> Option<Waiting> {
         let at = self.lanes.iter().position(|l| l.slot == slot)?;

@@ -57,6 +57,8 @@ pub struct Slot {
     pub left: Option<u32>,
     /// The layer of its last packet that waits in the pacer.
     pub queued: Option<u8>,
+    /// The last key frame: its input time stamp, and when a packet of it was last queued or sent.
+    key: Option<(u32, Micros)>,
     /// The highest temporal layer that it gets: fewer pictures, each as good.
     pub max_temporal: u8,
     /// Which frames its sound repeats, if the subscriber can take that.
@@ -130,6 +132,7 @@ impl Slot {
             paused_until: 0,
             left: None,
             queued: None,
+            key: None,
             max_temporal: Temporal::HIGHEST,
             redundancy: Redundancy::NONE,
             turn: 0,
@@ -244,6 +247,7 @@ impl Slot {
         let current = self.queued.or(self.layer());
         let begins = entry.payload.key_start && self.may_begin(source, layer, current);
         if current == Some(layer) || begins {
+            self.note_key(entry, to.at);
             self.queued = Some(layer);
             to.pacer.push(Waiting {
                 ext,
@@ -297,6 +301,23 @@ impl Slot {
             return None;
         }
         self.send(source, layer, entry, payload, to)
+    }
+
+    /// Follows the last key frame on its way.
+    fn note_key(&mut self, entry: &Entry, at: Micros) {
+        if entry.payload.key_start || self.key.is_some_and(|(timestamp, _)| timestamp == entry.timestamp) {
+            self.key = Some((entry.timestamp, at));
+        }
+    }
+
+    /// Whether a key frame waits in the pacer, or left so short a time ago that the subscriber asked
+    /// before it had come. `under_way`: how long an answer to a packet takes, µs.
+    #[must_use]
+    pub fn key_frame_is_coming(&self, pacer: &Pacer, under_way: Micros, at: Micros) -> bool {
+        let Some((timestamp, touched)) = self.key.filter(|_| self.kind == MediaKind::Video) else {
+            return false;
+        };
+        at - touched < under_way || pacer.holds(self.index.0, timestamp)
     }
 
     /// Starts a segment at this packet: time stamps follow the server's clock.
@@ -367,6 +388,7 @@ impl Slot {
         let class = if self.kind == MediaKind::Audio { Class::Audio } else { Class::Video };
         let size = to.out.commit(start, to.path, class);
         self.packets += 1;
+        self.note_key(entry, to.at);
         self.left = Some(entry.timestamp);
         self.count_sent(size, to);
         if codec.rtx_payload_type.is_some() {

@@ -305,10 +305,23 @@ impl Core {
     }
 
     fn key_frame_wanted(&mut self, key: usize, ssrc: u32, now: Instant) {
-        let slot = self.peers.get(key).and_then(|p| p.slots.iter().find(|s| s.ssrc == ssrc));
-        let Some((source, layer)) = slot.and_then(|s| Some((s.feed?, s.layer()?))) else {
+        let at = self.micros(now);
+        let Some(peer) = self.peers.get(key) else {
             return;
         };
+        let Some(slot) = peer.slots.iter().find(|s| s.ssrc == ssrc) else {
+            return;
+        };
+        let Some((source, layer)) = slot.feed.zip(slot.layer()) else {
+            return;
+        };
+        // On a small line a key frame takes longer than a browser's patience: a second one would make the
+        // first later.
+        let round_trip = peer.rtt.map_or(0, |r| r.as_micros() as Micros);
+        let under_way = round_trip + peer.deliveries.line.standing();
+        if slot.key_frame_is_coming(&peer.pacer, under_way, at) {
+            return;
+        }
         if let Some(source) = self.sources.get_mut(source) {
             source.key_wanted = Some(layer);
         }
