@@ -230,6 +230,9 @@ impl Estimator {
         let limit = (STANDING + UNREST * unrest).min(MOST_STANDING);
         let grows = self.trend.usage() == Usage::Over && standing > JITTER + 5 * unrest / 2;
         let over = grows || standing > limit;
+        if over || self.draining {
+            self.loss.overfull();
+        }
         let found = self.prober.result(unrest);
         // In a queue everything arrives at the line's rate, or at that of somebody else's packets.
         if let Some(found) = found.filter(|_| !over && !self.draining) {

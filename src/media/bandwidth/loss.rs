@@ -31,6 +31,8 @@ struct Quarter {
     lost: f64,
     /// Losses that followed a packet which came.
     runs: f64,
+    /// A queue stood meanwhile: what was lost overflowed it.
+    overfull: bool,
 }
 
 #[derive(Default)]
@@ -49,7 +51,10 @@ impl LossModel {
     pub fn note(&mut self, sent: Micros, bits: f64, lost: bool) {
         let since = *self.open_since.get_or_insert(sent);
         if sent - since >= QUARTER || sent < since - QUARTER {
-            if self.open.packets >= ENOUGH {
+            if self.open.overfull {
+                self.open = Quarter::default();
+                self.open_since = Some(sent);
+            } else if self.open.packets >= ENOUGH {
                 self.quarters[self.count % KEPT] = self.open;
                 self.count += 1;
                 self.open = Quarter::default();
@@ -65,6 +70,11 @@ impl LossModel {
         self.open.lost += f64::from(u8::from(lost));
         self.open.runs += f64::from(u8::from(lost && !self.in_run));
         self.in_run = lost;
+    }
+
+    /// The delay says already that too much was sent: losses of this moment are not the line's own.
+    pub fn overfull(&mut self) {
+        self.open.overfull = true;
     }
 
     /// One that was told lost was only overtaken.
