@@ -43,8 +43,14 @@ const JITTER: Micros = 20_000;
 const SILENCE: Micros = 900_000;
 /// A client that tells does so within a second.
 const MUTE: Micros = 3_000_000;
+/// With more unrest than this a train is believed a step at a time …
+const JITTERY: Micros = 10_000;
+/// … of this size.
+const BELIEVED_IN_JITTER: f64 = 1.25;
 /// Above this share packets do not come in order.
 const OUT_OF_ORDER: f64 = 0.02;
+/// Growth near the line's end, in a second, as a share: a packet may be much on a small line.
+const NEAR_THE_END: f64 = 0.06;
 /// Where the estimate goes on after a queue has drained, as a share of what the line carried.
 const AFTER_DRAINING: f64 = 0.85;
 /// Of one cut.
@@ -325,7 +331,7 @@ impl Estimator {
         let more = if near {
             // A packet per response time (GCC §5.5).
             let response = (rtt.min(800_000) + 100_000) as f64 / 1e6;
-            9_600.0 / response * seconds
+            (9_600.0 / response).min(self.target * NEAR_THE_END) * seconds
         } else {
             self.target * 0.08 * seconds
         };
@@ -340,6 +346,12 @@ impl Estimator {
 
     fn believe_train(&mut self, found: f64, now: Micros, useful: f64) {
         let before = self.target;
+        let found = if self.queue.unrest() > JITTERY {
+            // Packets that were held up and let go together look like a fast line.
+            found.min(self.target * BELIEVED_IN_JITTER).min(self.line.unwrap_or(found))
+        } else {
+            found
+        };
         if found > self.target {
             // A train says what a moment carried; a little less lasts.
             self.target = (found * 0.95).max(self.target).min(MOST);
