@@ -123,7 +123,8 @@ pub fn allocate(budget: Budget, demands: &mut [Demand]) {
     let mut spent = 0.0;
     let limit = |demand: &Demand, step: &Step, base: bool| {
         let content = demand.rank == Rank::Content && base;
-        if budget.held && !base && !demand.flows(step) {
+        let bigger = demand.ladder.steps().first().is_some_and(|b| step.layer > b.layer);
+        if budget.held && bigger && !demand.flows(step) {
             return 0.0;
         }
         match (budget.overused, content, demand.flows(step)) {

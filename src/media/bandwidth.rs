@@ -49,10 +49,17 @@ const JITTERY: Micros = 10_000;
 const BELIEVED_IN_JITTER: f64 = 1.25;
 /// Above this share packets do not come in order.
 const OUT_OF_ORDER: f64 = 0.02;
+/// Growth far from the line's end, in a second; where trains say little it is all there is.
+const GROWTH: f64 = 0.08;
+const BLIND_GROWTH: f64 = 0.25;
 /// Growth near the line's end, in a second, as a share: a packet may be much on a small line.
 const NEAR_THE_END: f64 = 0.06;
 /// Where the estimate goes on after a queue has drained, as a share of what the line carried.
 const AFTER_DRAINING: f64 = 0.85;
+/// Packets that are overtaken come at most so much later than they do in the mean.
+const USUAL_TO_LATEST: f64 = 1.5;
+/// Who sends less than this share of the estimate hardly made a queue.
+const LITTLE: f64 = 0.6;
 /// Of one cut.
 const DEEPEST_CUT: f64 = 0.4;
 /// An estimate may lie so far above what really arrives without proof.
@@ -112,8 +119,10 @@ pub struct Estimator {
     drained_below: Micros,
     /// Before a silence.
     before_silence: f64,
-    /// Share of packets that come after later ones.
+    /// Share of packets that come after later ones …
     overtaken: f64,
+    /// … and how much longer than the quickest they take, µs.
+    lateness: f64,
 }
 
 impl Default for Estimator {
@@ -138,6 +147,7 @@ impl Default for Estimator {
             drained_below: 0,
             before_silence: START,
             overtaken: 0.0,
+            lateness: 0.0,
         }
     }
 }
@@ -186,6 +196,12 @@ impl Estimator {
         self.overtaken > OUT_OF_ORDER
     }
 
+    /// What is missing may still come by itself within this time of its leaving, µs; 0: it is lost.
+    #[must_use]
+    pub fn may_come_late(&self) -> Micros {
+        if self.reorders() { (self.lateness * USUAL_TO_LATEST) as Micros } else { 0 }
+    }
+
     /// Something leaves now.
     pub fn note_sent(&mut self, at: Micros) {
         self.first_sent.get_or_insert(at);
@@ -209,6 +225,10 @@ impl Estimator {
         let Some(arrived) = packet.arrived else {
             return;
         };
+        if packet.late {
+            let late = self.queue.above_least(arrived - packet.sent) as f64;
+            self.lateness += (late - self.lateness) / 32.0;
+        }
         if packet.train != 0 {
             self.prober.arrived(packet.train, arrived, bits);
         }
@@ -266,6 +286,12 @@ impl Estimator {
         }
         if waits || drains {
             return;
+        }
+        let sent = self.sent.rate(500_000);
+        if sent < self.target * LITTLE && self.received.rate(500_000) > sent * 0.85 {
+            // What was sent is far less than the line has carried, and it comes: how much the line carries
+            // now is not known from that.
+            return self.cut(now, (self.target * 0.9).max(LEAST), standing);
         }
         // By a short window: the line may have changed a moment ago.
         let mut line = self.received.rate(250_000).max(self.received.rate(500_000) * 0.7);
@@ -333,7 +359,8 @@ impl Estimator {
             let response = (rtt.min(800_000) + 100_000) as f64 / 1e6;
             (9_600.0 / response).min(self.target * NEAR_THE_END) * seconds
         } else {
-            self.target * 0.08 * seconds
+            let jitters = self.line.is_none() && self.queue.unrest() > JITTERY;
+            self.target * if jitters { BLIND_GROWTH } else { GROWTH } * seconds
         };
         // What was not sent proves nothing.
         let ceiling = (received * UNPROVEN + 20_000.0).max(self.target);

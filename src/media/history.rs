@@ -81,12 +81,17 @@ impl History {
         self.cells[usize::from(sent.sequence) % KEPT] = cell;
     }
 
-    /// The packet with this 16-bit number, unless it was sent again a moment ago.
-    pub fn again(&mut self, sequence: u16, at: Micros) -> Option<(Sent, Stretch)> {
+    /// The packet with this 16-bit number, unless it was sent again a moment ago or `waits`.
+    pub fn again(
+        &mut self,
+        sequence: u16,
+        at: Micros,
+        waits: impl Fn(&Sent) -> bool,
+    ) -> Option<(Sent, Stretch)> {
         let now = (at / 1000) as u16;
         let cell = &mut self.cells[usize::from(sequence) % KEPT];
         let crossed = cell.times > 0 && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
-        if cell.sent.sequence != sequence || crossed || cell.times >= TIMES {
+        if cell.sent.sequence != sequence || crossed || cell.times >= TIMES || waits(&cell.sent) {
             return None;
         }
         let (number, stretch) = self.stretches[usize::from(cell.stretch) % STRETCHES]?;
@@ -116,14 +121,16 @@ mod tests {
         for sequence in 65_500u32..65_600 {
             h.note(sent(sequence, sequence + 7), stretch(0));
         }
-        assert_eq!(h.again(3, 1_000_000).unwrap().0.ext, 65_539 + 7);
-        assert!(h.again(3, 1_000_000).is_none());
-        assert!(h.again(3, 1_014_000).is_none());
-        assert!(h.again(3, 1_015_000).is_some());
-        assert!(h.again(100, 0).is_none(), "never sent");
-        assert!(h.again(4 + 256, 0).is_none(), "another packet stands in its place");
-        assert!(h.again(4, 0).is_some(), "and has not been asked for");
-        assert!(h.again(65_400, 0).is_none());
+        assert_eq!(h.again(3, 1_000_000, |_| false).unwrap().0.ext, 65_539 + 7);
+        assert!(h.again(3, 1_000_000, |_| false).is_none());
+        assert!(h.again(3, 1_014_000, |_| false).is_none());
+        assert!(h.again(3, 1_015_000, |_| false).is_some());
+        assert!(h.again(100, 0, |_| false).is_none(), "never sent");
+        assert!(h.again(4 + 256, 0, |_| false).is_none(), "another packet stands in its place");
+        assert!(h.again(4, 0, |_| false).is_some(), "and has not been asked for");
+        assert!(h.again(65_400, 0, |_| false).is_none());
+        assert!(h.again(5, 0, |sent| sent.sequence == 5).is_none(), "it may come by itself");
+        assert!(h.again(5, 0, |_| false).is_some(), "and that was not counted as once more");
     }
 
     #[test]
@@ -133,21 +140,21 @@ mod tests {
             h.note(sent(1000 + n, n), stretch((n / 40 % 3) as u8));
         }
         for n in 400u32..600 {
-            let (found, stretch) = h.again((1000 + n) as u16, i64::from(n) * 100_000).unwrap();
+            let (found, stretch) = h.again((1000 + n) as u16, i64::from(n) * 100_000, |_| false).unwrap();
             assert_eq!((found, u32::from(stretch.layer)), (sent(1000 + n, n), n / 40 % 3));
         }
         // Nine stretches back: what it belonged to is forgotten, so it is not sent as another's.
         for n in 600u32..610 {
             h.note(sent(1000 + n, n), stretch((n % 2) as u8));
         }
-        assert!(h.again(1560, 0).is_none());
+        assert!(h.again(1560, 0, |_| false).is_none());
     }
 
     #[test]
     fn one_packet_is_sent_again_ten_times_and_no_more() {
         let mut h = History::default();
         h.note(sent(1000, 1), stretch(0));
-        let more = (1..100).filter(|n| h.again(1000, n * 20_000).is_some()).count();
+        let more = (1..100).filter(|n| h.again(1000, n * 20_000, |_| false).is_some()).count();
         assert_eq!(more, usize::from(TIMES));
     }
 

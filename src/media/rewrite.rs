@@ -90,6 +90,12 @@ impl Rewriter {
         self.current.as_ref().map(|s| s.layer)
     }
 
+    /// The newest output time stamp.
+    #[must_use]
+    pub fn newest_timestamp(&self) -> Option<u32> {
+        self.last_timestamp
+    }
+
     /// What is added to the current layer's time stamps.
     #[must_use]
     pub fn timestamp_offset(&self) -> Option<u32> {

@@ -82,6 +82,13 @@ impl QueueDelay {
         (LEAST_WINDOWS + (self.unrest / WINDOW_PER) as usize).min(RECENT_WINDOWS)
     }
 
+    /// How much longer than the least `way` took, µs.
+    #[must_use]
+    pub fn above_least(&self, way: Micros) -> Micros {
+        let least = self.base[0].min(self.base[1]);
+        if least == Micros::MAX { 0 } else { (way - least).max(0) }
+    }
+
     /// µs; 0 before anything came.
     #[must_use]
     pub fn standing(&self) -> Micros {

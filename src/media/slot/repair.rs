@@ -3,6 +3,7 @@
 use super::{OVERHEAD, Sending, Slot};
 use crate::media::clock::Micros;
 use crate::media::codec::Codec;
+use crate::media::history::Sent;
 use crate::media::output::Class;
 use crate::media::rtp::Outgoing;
 use crate::media::source::Source;
@@ -20,7 +21,11 @@ impl Slot {
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
     ) {
-        let Some((sent, stretch)) = self.history.as_mut().and_then(|h| h.again(sequence, at)) else {
+        // What was overtaken comes by itself, and is asked for again if it does not.
+        let newest = self.rewriter.newest_timestamp().unwrap_or(self.base);
+        let patience = to.deliveries.line.may_come_late() * 90 / 1_000;
+        let waits = |sent: &Sent| Micros::from(newest.wrapping_sub(sent.timestamp) as i32) < patience;
+        let Some((sent, stretch)) = self.history.as_mut().and_then(|h| h.again(sequence, at, waits)) else {
             return;
         };
         let Some(source) = find(stretch.source) else {
