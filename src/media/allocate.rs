@@ -130,7 +130,7 @@ pub fn allocate(budget: Budget, demands: &mut [Demand]) {
         match (budget.overused, content, demand.flows(step)) {
             // The pacer sees to it that it does not overfill the line; taken away it would cost a key
             // frame to come back.
-            (true, true, true) => budget.now * NEVER_BLACK,
+            (_, _, true) if base && demand.rank != Rank::Small => budget.now * NEVER_BLACK,
             (true, _, true) => budget.now,
             (true, _, false) => budget.now.min(budget.proven) * NEW,
             (false, true, _) => budget.now * NEVER_BLACK,

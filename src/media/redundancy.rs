@@ -68,8 +68,9 @@ pub struct Line {
     pub loss: f32,
     /// Frames of sound that are lost in a row, mean; 1: each alone.
     pub run: f32,
-    /// What it can carry besides all that it gets now, bits/s.
+    /// What it can carry besides all that it gets now, bits/s: for one copy, and for more.
     pub spare: u64,
+    pub spare_for_more: u64,
     /// What the sound takes without redundancy, bits/s.
     pub audio: u64,
 }
@@ -85,7 +86,9 @@ pub fn choose(line: &Line) -> Redundancy {
     let enough = |level: &u8| residue(line.loss, line.run, *level, apart) <= RESIDUE;
     let wanted = levels.clone().find(enough).unwrap_or(MOST as u8);
     // A copy costs the frame and four bytes, less than the packet that the frame came in.
-    let affordable = |level: &u8| u64::from(*level) * line.audio <= line.spare;
+    let affordable = |level: &u8| {
+        u64::from(*level) * line.audio <= if *level == 1 { line.spare } else { line.spare_for_more }
+    };
     Redundancy::new(levels.filter(|l| *l <= wanted).rfind(affordable).unwrap_or(0), apart)
 }
 
@@ -178,7 +181,7 @@ mod tests {
     const RICH: u64 = u64::MAX;
 
     fn line(loss: f32, run: f32, spare: u64) -> Line {
-        Line { loss, run, spare, audio: 48_000 }
+        Line { loss, run, spare, spare_for_more: spare, audio: 48_000 }
     }
 
     #[test]

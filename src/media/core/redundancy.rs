@@ -6,8 +6,10 @@ use crate::media::codec::Temporal;
 use crate::media::core::Core;
 use crate::media::redundancy::{Line, RedundancyMode};
 
-/// What is left to pictures, bits per second.
-const BASE: f64 = 100_000.0;
+/// What is left to pictures, bits per second: a slide for the first copy, and the lead's smallest picture
+/// for more.
+const SLIDE: f64 = 100_000.0;
+const SLIDE_AND_LEAD: f64 = 180_000.0;
 
 impl Core {
     pub(super) fn choose_redundancy(&mut self, key: usize, now: Instant) {
@@ -30,8 +32,8 @@ impl Core {
             |feed| sources.get(feed).and_then(|s| s.layers[0].as_ref()).map(|l| l.rate(Temporal::HIGHEST));
         let audio: u64 = hears().filter_map(|s| rate(s.feed?)).sum();
         // Pictures give way to sound, but not to its copies: a slide's base stays.
-        let spare = (peer.share.line - audio as f64 - BASE).max(0.0) as u64;
-        let line = Line { loss, run, spare, audio };
+        let beside = |pictures: f64| (peer.share.line - audio as f64 - pictures).max(0.0) as u64;
+        let line = Line { loss, run, spare: beside(SLIDE), spare_for_more: beside(SLIDE_AND_LEAD), audio };
         let before = peer.redundancy.now;
         let chosen = peer.redundancy.update(&line, now);
         if chosen != before {
