@@ -44,7 +44,7 @@ const SILENCE: Micros = 900_000;
 /// A client that tells does so within a second.
 const MUTE: Micros = 3_000_000;
 /// With more unrest than this a train is believed a step at a time …
-const JITTERY: Micros = 10_000;
+const JITTERY: Micros = 6_000;
 /// … of this size.
 const BELIEVED_IN_JITTER: f64 = 1.25;
 /// Above this share packets do not come in order.
@@ -63,7 +63,8 @@ const LITTLE: f64 = 0.6;
 /// Of one cut.
 const DEEPEST_CUT: f64 = 0.4;
 /// An estimate may lie so far above what really arrives without proof.
-const UNPROVEN: f64 = 1.5;
+const UNPROVEN: f64 = 1.3;
+const UNPROVEN_IN_JITTER: f64 = 1.6;
 
 /// What became of one packet.
 #[derive(Clone, Copy, Debug)]
@@ -251,10 +252,13 @@ impl Estimator {
         if self.condition == Condition::Silent {
             return self.wake(now);
         }
+        let reorders = self.reorders();
+        self.queue.look_wide(reorders);
         let standing = self.queue.standing();
         let unrest = self.queue.unrest();
         let limit = (STANDING + UNREST * unrest).min(MOST_STANDING);
-        let grows = self.trend.usage() == Usage::Over && standing > JITTER + 5 * unrest / 2;
+        // Where packets overtake one another each has a delay of its own, and a trend means nothing.
+        let grows = self.trend.usage() == Usage::Over && !reorders && standing > JITTER + 5 * unrest / 2;
         let over = grows || standing > limit;
         if over || self.draining {
             self.loss.overfull();
@@ -354,16 +358,17 @@ impl Estimator {
         // What comes out of order is counted late; in calm, what was sent is what arrives.
         let received = self.received.rate(500_000).max(self.sent.rate(500_000) * 0.85);
         let near = self.line.is_some_and(|l| self.target > l * 0.8 && self.target < l * 1.2);
+        let jitters = self.line.is_none() && self.queue.unrest() > JITTERY;
         let more = if near {
             // A packet per response time (GCC §5.5).
             let response = (rtt.min(800_000) + 100_000) as f64 / 1e6;
             (9_600.0 / response).min(self.target * NEAR_THE_END) * seconds
         } else {
-            let jitters = self.line.is_none() && self.queue.unrest() > JITTERY;
             self.target * if jitters { BLIND_GROWTH } else { GROWTH } * seconds
         };
         // What was not sent proves nothing.
-        let ceiling = (received * UNPROVEN + 20_000.0).max(self.target);
+        let unproven = if jitters { UNPROVEN_IN_JITTER } else { UNPROVEN };
+        let ceiling = (received * unproven + 20_000.0).max(self.target);
         self.target = (self.target + more).min(ceiling).clamp(LEAST, MOST);
         if self.line.is_some_and(|l| self.target > l * 1.3) {
             self.line = None;

@@ -30,6 +30,7 @@ pub struct QueueDelay {
     unrest: Micros,
     /// What stood then, and how many windows ago.
     looked: Option<(Micros, usize)>,
+    wide: bool,
 }
 
 impl Default for QueueDelay {
@@ -43,6 +44,7 @@ impl Default for QueueDelay {
             last: None,
             unrest: FIRST_UNREST,
             looked: None,
+            wide: false,
         }
     }
 }
@@ -78,7 +80,15 @@ impl QueueDelay {
         self.recent[0] = self.recent[0].min(way);
     }
 
+    /// Whether packets overtake one another: only what all of a second have in common is a queue.
+    pub fn look_wide(&mut self, wide: bool) {
+        self.wide = wide;
+    }
+
     fn windows(&self) -> usize {
+        if self.wide {
+            return RECENT_WINDOWS;
+        }
         (LEAST_WINDOWS + (self.unrest / WINDOW_PER) as usize).min(RECENT_WINDOWS)
     }
 
