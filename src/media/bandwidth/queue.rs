@@ -13,7 +13,7 @@ const RECENT_WINDOWS: usize = 16;
 const LEAST_WINDOWS: usize = 3;
 const WINDOW_PER: Micros = 3_000;
 /// Before anything is known.
-const FIRST_UNREST: Micros = 10_000;
+const FIRST_UNREST: Micros = 6_000;
 /// A queue that fills or drains is no unrest.
 const MOST_CHANGE: Micros = 150_000;
 /// One-way times are differences of two clocks; a jump of this much is a clock's.
