@@ -37,6 +37,9 @@ const STANDING: Micros = 90_000;
 /// … and so many times its unrest, but at most so much.
 const UNREST: Micros = 4;
 const MOST_STANDING: Micros = 350_000;
+/// Above this much (and the unrest) losses are those of a full queue, if they are more than this share.
+const OVERFLOWING: Micros = 35_000;
+const OVERFLOW: f64 = 0.04;
 /// With less than this (and the unrest) even the luckiest packets find a queue: what grows is jitter.
 const JITTER: Micros = 20_000;
 /// Feedback comes every 50–250 ms; without any for this long beyond a round trip the line is silent.
@@ -52,10 +55,13 @@ const OUT_OF_ORDER: f64 = 0.02;
 /// Growth far from the line's end, in a second; where trains say little it is all there is.
 const GROWTH: f64 = 0.08;
 const BLIND_GROWTH: f64 = 0.25;
-/// Growth near the line's end, in a second, as a share: a packet may be much on a small line.
-const NEAR_THE_END: f64 = 0.06;
+/// Growth near the line's end, bits per second in a second; the same for all, so that many who share a line
+/// come to have as much as each other (Chiu and Jain 1989).
+const NEAR_THE_END: f64 = 24_000.0;
 /// Where the estimate goes on after a queue has drained, as a share of what the line carried.
 const AFTER_DRAINING: f64 = 0.85;
+/// What a train may say of a line whose end is known, as a share of that.
+const A_LITTLE_MORE: f64 = 1.5;
 /// Packets that are overtaken come at most so much later than they do in the mean.
 const USUAL_TO_LATEST: f64 = 1.5;
 /// Who sends less than this share of the estimate hardly made a queue.
@@ -259,7 +265,10 @@ impl Estimator {
         let limit = (STANDING + UNREST * unrest).min(MOST_STANDING);
         // Where packets overtake one another each has a delay of its own, and a trend means nothing.
         let grows = self.trend.usage() == Usage::Over && !reorders && standing > JITTER + 5 * unrest / 2;
-        let over = grows || standing > limit;
+        // A short queue that is full and overflows; whose packets fill it does not matter.
+        let overflows = standing > OVERFLOWING + 6 * unrest && !reorders && self.loss.lately() > OVERFLOW;
+        let over = grows || standing > limit || overflows;
+        let limit = if overflows { limit.min(OVERFLOWING + 6 * unrest) } else { limit };
         if over || self.draining {
             self.loss.overfull();
         }
@@ -362,7 +371,7 @@ impl Estimator {
         let more = if near {
             // A packet per response time (GCC §5.5).
             let response = (rtt.min(800_000) + 100_000) as f64 / 1e6;
-            (9_600.0 / response).min(self.target * NEAR_THE_END) * seconds
+            (9_600.0 / response).min(NEAR_THE_END) * seconds
         } else {
             self.target * if jitters { BLIND_GROWTH } else { GROWTH } * seconds
         };
@@ -382,7 +391,8 @@ impl Estimator {
             // Packets that were held up and let go together look like a fast line.
             found.min(self.target * BELIEVED_IN_JITTER).min(self.line.unwrap_or(found))
         } else {
-            found
+            // Where the line's end was found a moment ago it is not suddenly far away.
+            found.min(self.line.map_or(found, |l| l * A_LITTLE_MORE))
         };
         if found > self.target {
             // A train says what a moment carried; a little less lasts.

@@ -42,6 +42,7 @@ pub struct LossModel {
     open: Quarter,
     open_since: Option<Micros>,
     in_run: bool,
+    lately: f64,
     inherent: f64,
     /// Quarters that were judged.
     judged: usize,
@@ -70,11 +71,18 @@ impl LossModel {
         self.open.lost += f64::from(u8::from(lost));
         self.open.runs += f64::from(u8::from(lost && !self.in_run));
         self.in_run = lost;
+        self.lately += (f64::from(u8::from(lost)) - self.lately) / 64.0;
     }
 
     /// The delay says already that too much was sent: losses of this moment are not the line's own.
     pub fn overfull(&mut self) {
         self.open.overfull = true;
+    }
+
+    /// Share of the packets of the last moments that was lost: of about the last 64.
+    #[must_use]
+    pub fn lately(&self) -> f64 {
+        self.lately
     }
 
     /// One that was told lost was only overtaken.
