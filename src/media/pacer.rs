@@ -67,6 +67,9 @@ impl Pacer {
     fn fill(&mut self, now: Micros) {
         let time = (now - self.at).max(0);
         self.at = self.at.max(now);
+        if self.rate.is_infinite() {
+            return; // what is saved up without an estimate is not spent under one
+        }
         let depth = (self.rate * DEPTH as f64 / 1e6).max(LEAST_DEPTH);
         let full = self.credit.max(depth);
         self.credit = (self.credit + self.rate * time as f64 / 1e6).min(full);

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::ids::{HubId, PeerId};
+use crate::media::bandwidth::Estimator;
 use crate::media::clock::{Micros, SenderClock};
 use crate::media::command::{CloseReason, SlotIndex};
-use crate::media::bandwidth::Estimator;
 use crate::media::delivery::{Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};

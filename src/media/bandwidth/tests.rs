@@ -185,3 +185,55 @@ fn a_silent_line_is_noticed_and_taken_up_again() {
     assert_eq!(line.estimator.condition(), Condition::Clear);
     assert!(line.estimator.target() > before * 0.8, "{} of {before}", line.estimator.target());
 }
+
+/// Somebody else's packets fill a short queue: neither the delay nor one's own rate says much.
+#[test]
+fn a_short_queue_that_overflows_is_congestion() {
+    let mut line = Line::new(2_000_000.0);
+    line.run(10.0);
+    // Half of the line is another's from now on; its queue holds 70 ms.
+    line.deepest = 70_000;
+    line.rate = 1_000_000.0;
+    line.useful = 2_000_000.0;
+    line.run(5.0);
+    let sent = line.run(20.0);
+    assert!(sent <= 1_050_000.0, "{sent}");
+}
+
+#[test]
+fn while_a_queue_drains_the_line_is_known_to_carry_more() {
+    let mut line = Line::new(2_000_000.0);
+    line.deepest = 1_500_000;
+    line.run(10.0);
+    line.rate = 400_000.0;
+    let mut least = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..30 {
+        line.run(0.1);
+        let e = &line.estimator;
+        if e.target() < least.0 {
+            least = (e.target(), e.capacity());
+        }
+    }
+    assert!(least.0 < 250_000.0, "it drains at {}", least.0);
+    assert!((280_000.0..=420_000.0).contains(&least.1), "and carries {}", least.1);
+}
+
+#[test]
+fn packets_that_overtake_one_another_are_waited_for() {
+    let mut e = Estimator::default();
+    assert_eq!(e.may_come_late(), 0);
+    let told = |n: i64, way: i64, late| Told {
+        sent: n * 10_000,
+        size: 1_000,
+        train: 0,
+        arrived: Some(n * 10_000 + way - 40_000_000),
+        late,
+    };
+    for n in 0..400 {
+        // Every eighth takes 120 ms longer.
+        let late = n % 8 == 0;
+        e.told(told(n, if late { 145_000 } else { 25_000 }, late));
+    }
+    assert!(e.reorders());
+    assert!((135_000..=200_000).contains(&e.may_come_late()), "{}", e.may_come_late());
+}

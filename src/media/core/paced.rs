@@ -42,8 +42,7 @@ impl Core {
     /// What `Slot::forward` returns.
     fn send_waiting(&mut self, key: usize, waiting: Waiting, at: Micros) -> Option<u32> {
         let from = waiting.source as usize;
-        // What waits when a source is closed is not shown any more.
-        let source = self.sources.get(from).filter(|s| s.open)?;
+        let source = self.sources.get(from)?;
         let (owner, peer) = self.peers.get2_mut(source.owner, key)?;
         let (slot, mut to) = peer.sending(usize::from(waiting.slot), &mut self.out, at)?;
         if slot.feed != Some(from) {

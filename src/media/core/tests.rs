@@ -9,6 +9,7 @@ mod receiving;
 mod redundancy;
 mod repeat;
 mod sending;
+mod small_line;
 mod temporal;
 mod world;
 
