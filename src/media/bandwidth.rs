@@ -40,6 +40,7 @@ const MOST_STANDING: Micros = 350_000;
 /// Above this much (and the unrest) losses are those of a full queue, if they are more than this share.
 const OVERFLOWING: Micros = 35_000;
 const OVERFLOW: f64 = 0.04;
+const OVERFLOWING_FOR: Micros = 400_000;
 /// With less than this (and the unrest) even the luckiest packets find a queue: what grows is jitter.
 const JITTER: Micros = 20_000;
 /// Feedback comes every 50–250 ms; without any for this long beyond a round trip the line is silent.
@@ -124,6 +125,8 @@ pub struct Estimator {
     /// Draining: the estimate stands lower than the line until the queue is empty.
     draining: bool,
     drained_below: Micros,
+    /// Since when a short queue stands.
+    stands_since: Option<Micros>,
     /// Before a silence.
     before_silence: f64,
     /// Share of packets that come after later ones …
@@ -152,6 +155,7 @@ impl Default for Estimator {
             line: None,
             draining: false,
             drained_below: 0,
+            stands_since: None,
             before_silence: START,
             overtaken: 0.0,
             lateness: 0.0,
@@ -266,7 +270,10 @@ impl Estimator {
         // Where packets overtake one another each has a delay of its own, and a trend means nothing.
         let grows = self.trend.usage() == Usage::Over && !reorders && standing > JITTER + 5 * unrest / 2;
         // A short queue that is full and overflows; whose packets fill it does not matter.
-        let overflows = standing > OVERFLOWING + 6 * unrest && !reorders && self.loss.lately() > OVERFLOW;
+        let stands = standing > OVERFLOWING + 6 * unrest && !reorders;
+        self.stands_since = if stands { self.stands_since.or(Some(now)) } else { None };
+        let lasts = self.stands_since.is_some_and(|at| now - at > OVERFLOWING_FOR);
+        let overflows = lasts && self.loss.lately() > OVERFLOW;
         let over = grows || standing > limit || overflows;
         let limit = if overflows { limit.min(OVERFLOWING + 6 * unrest) } else { limit };
         if over || self.draining {
