@@ -148,7 +148,7 @@ fn after_a_fall_the_line_is_found_again() {
 }
 
 #[test]
-#[ignore = "missed: 68 % of the time the top layer before the fall, then 336 of 330 kbit/s, pictures 8 s apart"]
+#[ignore = "missed: 67 % of the time the top layer before the fall, then pictures up to 5 s apart"]
 fn a_link_that_falls_and_rises_is_followed() {
     let mut lab = Lab::new(1);
     // The link of `step`, with the steps where they are read.
@@ -192,7 +192,7 @@ fn on_a_thin_link_sound_and_slides_get_through() {
 }
 
 #[test]
-#[ignore = "missed: N4 frozen 7 % of 5 %"]
+#[ignore = "missed: N4 frozen 6 to 8 % of 5 %"]
 fn poor_links_have_sound_first_then_content_then_the_picture() {
     for (name, concealed, frozen) in [("N3", 0.02, 0.02), ("N4", 0.05, 0.05), ("N8", 0.05, 1.0)] {
         let mut lab = on(name);
@@ -205,7 +205,7 @@ fn poor_links_have_sound_first_then_content_then_the_picture() {
 }
 
 #[test]
-#[ignore = "missed: sound holds (4 and 13 % concealed), but pictures are up to 6 s apart"]
+#[ignore = "missed with some seeds: sound holds (4 and 13 % concealed), but pictures are up to 6 s apart"]
 fn sound_goes_on_where_a_third_is_lost() {
     for name in ["loss30", "burst30"] {
         let mut lab = on(name);
@@ -217,7 +217,7 @@ fn sound_goes_on_where_a_third_is_lost() {
 }
 
 #[test]
-#[ignore = "missed: who came first keeps up to three times what the last one gets"]
+#[ignore = "missed: rates of 293 to 609 kbit/s, so up to 45 % off the mean instead of 20"]
 fn ten_behind_one_line_share_it() {
     let mut lab = Lab::new(5);
     let mut four = link("step");
