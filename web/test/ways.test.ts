@@ -117,6 +117,10 @@ async function begin(ways: Ways): Promise<FakePeerConnection> {
 /** Media flows on this way for so many seconds. */
 async function flows(pc: FakePeerConnection, protocol: 'udp' | 'tcp', seconds: number): Promise<void> {
   pc.stats.local = { type: 'local-candidate', candidateType: 'prflx', protocol };
+  // Of the way before there is still a pair, nominated as it was.
+  pc.stats.other = { type: 'local-candidate', candidateType: 'relay', protocol: 'udp' };
+  pc.stats.old = { type: 'candidate-pair', nominated: true, state: 'succeeded', localCandidateId: 'other' };
+  pc.stats.transport = { type: 'transport', selectedCandidatePairId: 'pair' };
   for (let n = 0; n < seconds; n++) {
     pc.bytesReceived += 1_000;
     FakeSocket.last.say({ type: 'pong', sent: 0 });

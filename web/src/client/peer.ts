@@ -160,12 +160,8 @@ export class Peer {
     report.forEach((stat: Record<string, unknown>) => {
       const number = (name: string) => (typeof stat[name] === 'number' ? (stat[name] as number) : 0);
       if (stat.type === 'candidate-pair' && stat.nominated === true && stat.state === 'succeeded') {
-        // Firefox has no transport figures; its nominated pair counts the same bytes.
+        // Firefox has no transport figures; its nominated pairs count the same bytes.
         sample.bytesReceived += number('bytesReceived');
-        if (typeof stat.currentRoundTripTime === 'number') {
-          sample.rttMs = Math.round(stat.currentRoundTripTime * 1000);
-        }
-        sample.way = wayOf(report.get(String(stat.localCandidateId)));
       } else if (stat.type === 'outbound-rtp') {
         if (stat.active !== false && stat.qualityLimitationReason === 'bandwidth')
           sample.uplinkLimited = true;
@@ -180,6 +176,11 @@ export class Peer {
         });
       }
     });
+    const used = usedPair(report);
+    if (typeof used?.currentRoundTripTime === 'number') {
+      sample.rttMs = Math.round(used.currentRoundTripTime * 1000);
+    }
+    sample.way = wayOf(report.get(String(used?.localCandidateId)));
     return sample;
   }
 
@@ -202,6 +203,18 @@ function configurationOf(iceServers: readonly IceServer[], relayAlone: boolean):
     iceServers: iceServers.map(iceServer),
     iceTransportPolicy: relayAlone ? 'relay' : 'all',
   };
+}
+
+/** The path in use. After a change of path the older ones stay in the report, nominated as they were. */
+function usedPair(report: RTCStatsReport): Record<string, unknown> | undefined {
+  let nominated: Record<string, unknown> | undefined;
+  let used: Record<string, unknown> | undefined;
+  report.forEach((stat: Record<string, unknown>) => {
+    if (stat.type === 'transport') used ??= report.get(String(stat.selectedCandidatePairId));
+    else if (stat.type === 'candidate-pair' && stat.selected === true) used = stat;
+    else if (stat.type === 'candidate-pair' && stat.nominated === true) nominated = stat;
+  });
+  return used ?? nominated;
 }
 
 function wayOf(local: Record<string, unknown> | undefined): Way | null {
