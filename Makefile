@@ -57,6 +57,11 @@ player: build tests/e2e/node_modules/.installed ## the simulation's player besid
 	scripts/need-packages chromium fonts-noto-cjk
 	cd tests/e2e && node player.mjs
 
+.PHONY: faults-paths
+faults-paths: build tests/e2e/node_modules/.installed ## networks that break, in namespaces (root): what was measured beside its goal; FAULT=udp, TIMES=3, SEED=2
+	scripts/need-packages chromium fonts-noto-cjk coturn nftables iproute2 openssl
+	node tests/faults/paths.mjs
+
 .PHONY: compare
 compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine
 	scripts/need-packages janus

@@ -270,6 +270,7 @@ impl House {
             pid: Some(self.server.id()),
             churn: None,
             hostile: None,
+            tcp: false,
         }
     }
 }

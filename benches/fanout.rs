@@ -144,7 +144,7 @@ fn floor(shared: &Shared, n: usize) -> f64 {
     let sockets: Vec<UdpSocket> = (0..n).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
     let paths: Vec<Path> = sockets
         .iter()
-        .map(|s| Path { remote: s.local_addr().expect("bound"), local: Some(Ipv4Addr::LOCALHOST.into()) })
+        .map(|s| Path::udp(s.local_addr().expect("bound"), Some(Ipv4Addr::LOCALHOST.into())))
         .collect();
     let drain = drain(sockets, ending.clone());
     let sent = Arc::new(AtomicU64::new(0));

@@ -62,12 +62,12 @@ impl App {
         let media_ports = media.ports().to_vec();
         let (stop, stopping) = watch::channel(false);
         let lost_events = Arc::new(AtomicU64::new(0));
-        let ice_servers = config.media.ice_servers_for_clients();
+        let ice_servers = config.media.ice_servers_for_clients(unix_now);
         let directory = Directory::new(Surroundings {
             config: config.lesson.clone(),
             media: media.handle.clone(),
             negotiator: media.negotiator.clone(),
-            ice_servers: Arc::clone(&ice_servers),
+            ice_servers: ice_servers.clone(),
             lost_events: Arc::clone(&lost_events),
         });
         let sessions = Arc::new(SessionParts {

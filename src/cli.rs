@@ -103,6 +103,9 @@ struct LoadArgs {
     /// your own.
     #[arg(long, value_name = "RATE")]
     hostile: Option<u32>,
+    /// Media by TCP, as on networks that let no UDP through.
+    #[arg(long)]
+    tcp: bool,
     /// The report as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -185,6 +188,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
             .churn
             .map(|total| load::Churn { total, stay: Duration::from_secs_f64(args.stay.max(0.0)) }),
         hostile: args.hostile,
+        tcp: args.tcp,
     };
     let ttl = plan.duration + Duration::from_secs(600);
     let lesson = args.lesson.clone();

@@ -7,17 +7,18 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
+use crate::auth::turn::{IceServers, Turn};
 use crate::auth::{AuthConfig, Secret};
 use crate::http::HttpConfig;
 use crate::http::ops::OpsConfig;
 use crate::lesson::LessonConfig;
-use crate::media::{Buffers, RedundancyMode};
+use crate::media::{Buffers, RedundancyMode, TcpConfig, TcpLimits};
 use crate::session::SessionConfig;
 use crate::session::message::IceServer;
 use crate::telemetry::LogConfig;
@@ -41,6 +42,10 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct MediaSection {
     pub port: u16,
+    pub tcp: bool,
+    pub tcp_extra_port: u16,
+    pub max_tcp_connections: usize,
+    pub max_tcp_connections_per_address: usize,
     #[serde(deserialize_with = "list")]
     pub addresses: Vec<String>,
     pub shards: usize,
@@ -51,6 +56,10 @@ pub struct MediaSection {
     pub redundancy: RedundancyMode,
     #[serde(deserialize_with = "ice_servers")]
     pub ice_servers: Vec<IceServerConfig>,
+    #[serde(deserialize_with = "list")]
+    pub turn_urls: Vec<String>,
+    pub turn_secret: Secret,
+    pub turn_ttl_seconds: u64,
 }
 
 /// A STUN or TURN server that clients are told of.
@@ -65,8 +74,13 @@ pub struct IceServerConfig {
 impl Default for MediaSection {
     fn default() -> Self {
         let Buffers { video_packets, audio_packets, socket_bytes } = Buffers::default();
+        let tcp = TcpConfig::default();
         Self {
             port: 7000,
+            tcp: tcp.on,
+            tcp_extra_port: tcp.extra_port,
+            max_tcp_connections: tcp.limits.most,
+            max_tcp_connections_per_address: tcp.limits.most_per_address,
             addresses: Vec::new(),
             shards: 1,
             video_packets,
@@ -75,6 +89,9 @@ impl Default for MediaSection {
             adapt: true,
             redundancy: RedundancyMode::default(),
             ice_servers: Vec::new(),
+            turn_urls: Vec::new(),
+            turn_secret: Secret::default(),
+            turn_ttl_seconds: 86_400,
         }
     }
 }
@@ -88,6 +105,14 @@ impl MediaSection {
             .map(|a| a.parse().with_context(|| format!("media.addresses: {a:?} is not an IP address")));
         Ok(crate::media::MediaConfig {
             port: self.port,
+            tcp: TcpConfig {
+                on: self.tcp,
+                extra_port: self.tcp_extra_port,
+                limits: TcpLimits {
+                    most: self.max_tcp_connections,
+                    most_per_address: self.max_tcp_connections_per_address,
+                },
+            },
             addresses: addresses.collect::<anyhow::Result<_>>()?,
             shards: self.shards,
             buffers: Buffers {
@@ -100,16 +125,22 @@ impl MediaSection {
         })
     }
 
-    /// As clients are told.
+    /// What clients are told. `unix_now`: seconds since 1970.
     #[must_use]
-    pub fn ice_servers_for_clients(&self) -> Arc<[IceServer]> {
+    pub fn ice_servers_for_clients(&self, unix_now: fn() -> u64) -> IceServers {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let servers = self.ice_servers.iter().map(|server| IceServer {
             urls: server.urls.clone(),
             username: some(&server.username),
             credential: some(server.credential.expose()),
         });
-        servers.collect()
+        let turn = (!self.turn_urls.is_empty()).then(|| Turn {
+            urls: self.turn_urls.clone(),
+            secret: self.turn_secret.clone(),
+            valid: Duration::from_secs(self.turn_ttl_seconds),
+            unix_now,
+        });
+        IceServers::new(servers.collect(), turn)
     }
 
     fn check(&self, problems: &mut Vec<String>) {
@@ -123,6 +154,16 @@ impl MediaSection {
             if !plain(&server.username) || !plain(server.credential.expose()) {
                 problems.push("media.ice_servers: username and credential must be plain ASCII".into());
             }
+        }
+        let relay = |url: &String| ["turn:", "turns:"].iter().any(|s| url.starts_with(s)) && plain(url);
+        if !self.turn_urls.iter().all(relay) {
+            problems.push("media.turn_urls must begin with turn: or turns:".into());
+        }
+        if self.turn_urls.is_empty() != self.turn_secret.is_empty() {
+            problems.push("media.turn_urls and media.turn_secret belong together".into());
+        }
+        if !(600..=604_800).contains(&self.turn_ttl_seconds) {
+            problems.push("media.turn_ttl_seconds must be 600 to 604800".into());
         }
         if let Err(error) = self.to_media() {
             problems.push(error.to_string());
@@ -139,8 +180,21 @@ impl MediaSection {
         if !(64..=262_144).contains(&self.socket_buffer_kib) {
             problems.push("media.socket_buffer_kib must be 64 to 262144".into());
         }
-        if self.port != 0 && usize::from(self.port) + self.shards > 65_536 {
+        let last = |first: u16| usize::from(first) + self.shards;
+        if self.port != 0 && last(self.port) > 65_536 {
             problems.push("media.port + media.shards is beyond the last port".into());
+        }
+        if self.tcp_extra_port != 0 {
+            let (first, own) = (usize::from(self.tcp_extra_port), usize::from(self.port));
+            if last(self.tcp_extra_port) > 65_536 {
+                problems.push("media.tcp_extra_port + media.shards is beyond the last port".into());
+            }
+            if self.tcp && own != 0 && first < last(self.port) && own < last(self.tcp_extra_port) {
+                problems.push("media.tcp_extra_port is one of the media ports already".into());
+            }
+        }
+        if self.max_tcp_connections == 0 || self.max_tcp_connections_per_address == 0 {
+            problems.push("media.max_tcp_connections and …_per_address must be at least 1".into());
         }
     }
 }
@@ -253,6 +307,8 @@ pub fn list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D:
 mod tests {
     use super::*;
 
+    use crate::ids::ParticipantId;
+
     const DOCUMENTED: &str = include_str!("../config/zhuandi.toml");
 
     fn env(pairs: &[(&str, &str)]) -> HashMap<String, String> {
@@ -338,8 +394,18 @@ mod tests {
         let by_environment = load("", &[("ZHUANDI_MEDIA__ICE_SERVERS", json)], &[]).unwrap();
         assert_eq!(by_file.media, by_environment.media);
         assert!(!format!("{by_file:?}").contains("hidden"), "secrets do not print");
-        let told = by_file.media.ice_servers_for_clients();
-        assert_eq!(told[0].credential.as_deref(), Some("hidden"));
+        let me = ParticipantId::new("me").unwrap();
+        let told = by_file.media.ice_servers_for_clients(|| 0).told_to(&me);
+        assert_eq!((told.len(), told[0].credential.as_deref()), (1, Some("hidden")));
+        let pairs = [
+            ("ZHUANDI_MEDIA__TURN_URLS", "turn:box:3478, turns:box:443?transport=tcp"),
+            ("ZHUANDI_MEDIA__TURN_SECRET", "shared-with-coturn"),
+        ];
+        let turn = load("", &pairs, &[]).unwrap();
+        assert!(!format!("{turn:?}").contains("shared-with-coturn"), "secrets do not print");
+        let told = turn.media.ice_servers_for_clients(|| 1_000_000).told_to(&me);
+        assert_eq!(told[0].urls, ["turn:box:3478", "turns:box:443?transport=tcp"]);
+        assert_eq!(told[0].username.as_deref(), Some("1086400:me"));
     }
 
     #[test]
@@ -360,10 +426,18 @@ mod tests {
             ("[media]\nvideo_packets = 1", &[], &[]),
             ("[media]\naudio_packets = 100000", &[], &[]),
             ("[media]\nsocket_buffer_kib = 0", &[], &[]),
+            ("[media]\ntcp_extra_port = 7000", &[], &[]),
+            ("[media]\nshards = 9\ntcp_extra_port = 6995", &[], &[]),
+            ("[media]\nshards = 2\ntcp_extra_port = 65535", &[], &[]),
+            ("[media]\nmax_tcp_connections = 0", &[], &[]),
             ("[media]\nredundancy = \"always\"", &[], &[]),
             ("[media]\naddresses = [\"example.org\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = [\"http://box\"]", &[], &[]),
             ("[[media.ice_servers]]\nurls = []", &[], &[]),
+            ("[media]\nturn_urls = [\"stun:box\"]\nturn_secret = \"s\"", &[], &[]),
+            ("[media]\nturn_urls = [\"turn:box\"]", &[], &[]),
+            ("[media]\nturn_secret = \"s\"", &[], &[]),
+            ("[media]\nturn_ttl_seconds = 1", &[], &[]),
             ("[http]\ntls = \"files\"", &[], &[]),
             ("[http]\ntls = \"sometimes\"", &[], &[]),
             ("[auth]\ntoken_secret = \"short\"", &[], &[]),

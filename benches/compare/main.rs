@@ -193,6 +193,7 @@ async fn fill_zhuandi(
         teach: Some(KBPS),
         pid: Some(server.pid()),
         hostile: None,
+        tcp: false,
         churn: None,
     };
     let mut pace = tokio::time::interval(Duration::from_secs(1) / JOINS);

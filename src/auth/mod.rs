@@ -1,4 +1,5 @@
-//! Who somebody is (`tokens`) and what they may do (`permissions`).
+//! Who somebody is (`tokens`) and what they may do (`permissions`); what they prove to a TURN server
+//! (`turn`).
 //!
 //! A token is the only proof of identity: signed by this server or by the district's platform with
 //! the same secret. It names the lesson, the role and the participant; nothing else is asked.
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub mod permissions;
 pub mod secret;
 pub mod tokens;
+pub mod turn;
 
 pub use secret::Secret;
 pub use tokens::{Claims, TokenError, Tokens};

@@ -58,7 +58,7 @@ pub struct RelayArgs {
     #[arg(long, requires = "tcp_listen")]
     tcp_server: Option<SocketAddr>,
     /// Take orders here too, a line each (as on standard input): `down rate 300`, `loss 5`,
-    /// `outage on`, `profile N3`, `figures`.
+    /// `outage on`, `udp off`, `profile N3`, `figures`.
     #[arg(long)]
     control: Option<SocketAddr>,
 }

@@ -201,12 +201,7 @@ impl World {
     /// A datagram in, all that comes of it out.
     fn send(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut datagram = bytes.to_vec();
-        self.core.handle_datagram(
-            &mut datagram,
-            Path { remote: from, local: None },
-            Duration::ZERO,
-            self.now,
-        );
+        self.core.handle_datagram(&mut datagram, Path::udp(from, None), Duration::ZERO, self.now);
         self.core.flush(self.now);
         assert!(self.core.out.len() <= MAX_OUT, "{} datagrams for one", self.core.out.len());
         self.deliver();
@@ -234,7 +229,7 @@ impl World {
             let mut moved = false;
             for insider in [true, false] {
                 let member = if insider { &mut self.insider } else { &mut self.honest };
-                let from = Path { remote: member.address, local: None };
+                let from = Path::udp(member.address, None);
                 for mut datagram in std::mem::take(&mut member.client.out) {
                     moved = true;
                     self.core.handle_datagram(&mut datagram, from, Duration::ZERO, self.now);

@@ -30,7 +30,7 @@ pub const SECRET: &str = "a secret for tests, long enough to be one";
 #[must_use]
 pub fn negotiator() -> Negotiator {
     let addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)].into();
-    Negotiator { dtls: SHARED.dtls.clone(), addresses, ports: vec![7000].into() }
+    Negotiator::new(SHARED.dtls.clone(), addresses, vec![7000].into())
 }
 
 /// WebSocket frames: what comes out does not depend on how the bytes were cut, and what is kept is no

@@ -22,7 +22,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::Bearer;
 use crate::http::resource::{self, FRAGMENT, IceSession, Resource};
 use crate::http::{HttpState, method_not_allowed, whep, whip};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, ParticipantId};
 use crate::lesson::outbox::Outbox;
 use crate::lesson::{Actor, Attachment, Member};
 use crate::media::negotiate::{Accepted, PeerRequest, SourceKind};
@@ -84,14 +84,14 @@ async fn preflight(State(state): State<HttpState>, caller: Result<Bearer, ApiErr
         ("access-control-max-age", "86400"),
     ];
     let mut response = (StatusCode::NO_CONTENT, headers).into_response();
-    if caller.is_ok() {
-        tell_ice_servers(&state, &mut response);
+    if let Ok(caller) = caller {
+        tell_ice_servers(&state, &caller.claims.sub, &mut response);
     }
     response
 }
 
-fn tell_ice_servers(state: &HttpState, response: &mut Response) {
-    for link in state.ice_servers.iter().flat_map(links) {
+fn tell_ice_servers(state: &HttpState, participant: &ParticipantId, response: &mut Response) {
+    for link in state.ice_servers.told_to(participant).iter().flat_map(links) {
         response.headers_mut().append(header::LINK, link);
     }
 }
@@ -190,7 +190,7 @@ impl Visitor {
             (header::HeaderName::from_static("accept-patch"), FRAGMENT),
         ];
         let mut response = (StatusCode::CREATED, headers, answer).into_response();
-        tell_ice_servers(&self.state, &mut response);
+        tell_ice_servers(&self.state, &self.claims.sub, &mut response);
         Ok(response)
     }
 }

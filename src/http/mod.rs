@@ -19,12 +19,12 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::auth::turn::IceServers;
 use crate::http::error::ApiError;
 use crate::http::extract::Reader;
 use crate::http::resource::Resources;
 use crate::session::SessionParts;
 use crate::session::errors::Code;
-use crate::session::message::IceServer;
 
 pub mod assets;
 pub mod ca;
@@ -33,6 +33,7 @@ pub mod error;
 pub mod extract;
 pub mod frames;
 pub mod lessons;
+mod network;
 pub mod ops;
 pub mod resource;
 pub mod server;
@@ -122,7 +123,7 @@ pub struct HttpState {
     /// Connections by WHIP and WHEP.
     pub resources: Resources,
     /// Told to WHIP and WHEP clients.
-    pub ice_servers: Arc<[IceServer]>,
+    pub ice_servers: IceServers,
     /// Held by every open WebSocket, so that shutting down can wait for the last.
     pub alive: mpsc::Sender<()>,
 }
@@ -135,6 +136,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/api/v1/lessons", get(lessons::list).post(lessons::create))
         .route("/api/v1/lessons/{id}", get(lessons::get))
         .route("/api/v1/lessons/{id}/end", axum::routing::post(lessons::end))
+        .route("/api/v1/network", get(network::tell))
         .fallback(assets::serve)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -120,6 +120,18 @@ metrics! {
         counter media_panics,
         /// Times that the network card's queue was full.
         counter media_send_would_block,
+        /// Media connections by TCP that are open.
+        gauge media_tcp_open,
+        /// Media connections by TCP that were accepted.
+        counter media_tcp_accepted,
+        /// Media connections by TCP closed at once because a limit was reached.
+        counter media_tcp_refused,
+        /// Times that accepting a media connection failed.
+        counter media_tcp_accept_errors,
+        /// Media connections by TCP closed because they proved nothing, broke the framing or fell silent.
+        counter media_tcp_expelled,
+        /// Video packets that came too late for their TCP connection.
+        counter media_tcp_dropped,
     }
 }
 
@@ -166,6 +178,12 @@ impl OpsState {
             out.media_audio_repeated_bytes += stats.audio_repeated_bytes;
             out.media_panics += stats.panics;
             out.media_send_would_block += stats.send_would_block;
+            out.media_tcp_open += stats.tcp.open;
+            out.media_tcp_accepted += stats.tcp.accepted;
+            out.media_tcp_refused += stats.tcp.refused;
+            out.media_tcp_accept_errors += stats.tcp.accept_errors;
+            out.media_tcp_expelled += stats.tcp.expelled;
+            out.media_tcp_dropped += stats.tcp.dropped;
         }
         out
     }

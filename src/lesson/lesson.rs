@@ -5,12 +5,12 @@
 //! each change once, however many messages of a burst caused it.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::feeds::Show;
@@ -24,8 +24,8 @@ use crate::media::command::{Command, Event, EventSink};
 use crate::media::negotiate::{Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
-    ByeReason, ClassroomLink, IceServer, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION,
-    Participant, ServerMessage, SlotPlan,
+    ByeReason, ClassroomLink, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant,
+    ServerMessage, SlotPlan,
 };
 
 /// Makes the sink that the shard calls; called once, when the hub opens.
@@ -71,7 +71,7 @@ pub struct Lesson {
     // Out.
     pub(super) media: MediaDoor,
     pub(super) negotiator: Negotiator,
-    ice_servers: Arc<[IceServer]>,
+    ice_servers: IceServers,
     make_sink: MakeSink,
     pub(super) codec: watch::Sender<Codec>,
 }
@@ -85,7 +85,7 @@ pub struct Parts {
     pub hub: HubId,
     pub media: MediaDoor,
     pub negotiator: Negotiator,
-    pub ice_servers: Arc<[IceServer]>,
+    pub ice_servers: IceServers,
     pub make_sink: MakeSink,
     pub codec: watch::Sender<Codec>,
 }
@@ -395,7 +395,7 @@ impl Lesson {
             lesson: self.info(now),
             roster,
             slots,
-            ice_servers: self.ice_servers.to_vec(),
+            ice_servers: self.ice_servers.told_to(&actor.member.id),
             peer,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::auth::turn::IceServers;
 use crate::ids::{ConnectionId, HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::lesson::{Lesson, Parts};
 use crate::lesson::media::MediaDoor;
@@ -59,7 +60,7 @@ impl Scene {
                 hub: HubId::next(),
                 media: door,
                 negotiator: media.negotiator.clone(),
-                ice_servers: Arc::default(),
+                ice_servers: IceServers::default(),
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
             },

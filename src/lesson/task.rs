@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId};
 use crate::lesson::directory::{Directory, Outcome};
 use crate::lesson::lesson::{Lesson, MakeSink, Parts};
@@ -21,7 +22,7 @@ use crate::media::command::{Event, EventSink};
 use crate::media::handle::MediaHandle;
 use crate::media::negotiate::Negotiator;
 use crate::media::stats::HubStats;
-use crate::session::message::{IceServer, LessonState};
+use crate::session::message::LessonState;
 
 /// Media events that may wait; enough for 1000 peers that connect in the same moment.
 const EVENTS: usize = 16_384;
@@ -40,7 +41,7 @@ pub struct Surroundings {
     pub media: MediaHandle,
     pub negotiator: Negotiator,
     /// Told to every page that joins.
-    pub ice_servers: Arc<[IceServer]>,
+    pub ice_servers: IceServers,
     /// Media events lost because a lesson was too slow, all lessons together.
     pub lost_events: Arc<AtomicU64>,
 }
@@ -69,7 +70,7 @@ pub(super) fn start(
             hub,
             media: MediaDoor::new(Box::new(move |command| door.send(command))),
             negotiator: around.negotiator.clone(),
-            ice_servers: Arc::clone(&around.ice_servers),
+            ice_servers: around.ice_servers.clone(),
             make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
             codec,
         },

@@ -150,7 +150,8 @@ fn source_payload_types(media: &OfferMedia, source: &SourceSetup) -> Vec<u8> {
     all
 }
 
-/// One host candidate per address (RFC 8839 §5.1), IPv6 first as RFC 8421 advises.
+/// One host candidate per address (RFC 8839 §5.1), IPv6 first as RFC 8421 advises; then the same by
+/// TCP (RFC 6544 §4.5), which lose against any by UDP.
 fn candidate_lines(negotiator: &Negotiator, shard: usize) -> String {
     let port = negotiator.ports[shard];
     let mut text = String::new();
@@ -158,6 +159,20 @@ fn candidate_lines(negotiator: &Negotiator, shard: usize) -> String {
         let preference = 65_535 - n as u32 - if ip.is_ipv4() { 1000 } else { 0 };
         let priority = (126 << 24) + (preference << 8) + 255;
         let _ = write!(text, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", n + 1);
+    }
+    let tcp_ports = negotiator.tcp_ports.get(shard).map(Vec::as_slice).unwrap_or_default();
+    let mut foundation = negotiator.addresses.len();
+    for (order, port) in tcp_ports.iter().enumerate() {
+        for (n, ip) in negotiator.addresses.iter().enumerate() {
+            foundation += 1;
+            // RFC 6544 §4.2: a type of its own below that of UDP, 4 for passive, the rest ours.
+            let behind = n as u32 + if ip.is_ipv4() { 1000 } else { 0 } + 3000 * order as u32;
+            let priority = (90 << 24) + ((4 * 8192 + 8191 - behind) << 8) + 255;
+            let _ = write!(
+                text,
+                "a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive\r\n"
+            );
+        }
     }
     text.push_str("a=end-of-candidates\r\n");
     text

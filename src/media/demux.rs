@@ -1,20 +1,25 @@
 //! Whose datagram is this: by address, and before the address is known by ICE user fragment.
 //!
 //! Addresses get in only from checks that proved a peer's password, so nobody can steal a path,
-//! and the table grows only with authenticated peers.
+//! and the table grows only with authenticated peers. A TCP connection is an address of its own.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use crate::media::output::{Path, Via};
+
 /// Addresses per peer that are remembered (several networks, rebinding).
 const MAX_ADDRESSES: usize = 16;
 
+/// Where datagrams come from: which of our own addresses they were sent to does not matter.
+type Origin = (SocketAddr, Via);
+
 #[derive(Default)]
 pub struct Demux {
-    by_address: HashMap<SocketAddr, usize>,
+    by_address: HashMap<Origin, usize>,
     by_ufrag: HashMap<String, usize>,
     /// Oldest first.
-    addresses: HashMap<usize, Vec<SocketAddr>>,
+    addresses: HashMap<usize, Vec<Origin>>,
 }
 
 /// What the first byte says (RFC 7983 §7).
@@ -41,8 +46,8 @@ impl Kind {
 
 impl Demux {
     #[must_use]
-    pub fn by_address(&self, from: SocketAddr) -> Option<usize> {
-        self.by_address.get(&from).copied()
+    pub fn by_address(&self, from: Path) -> Option<usize> {
+        self.by_address.get(&origin(from)).copied()
     }
 
     #[must_use]
@@ -59,7 +64,8 @@ impl Demux {
     }
 
     /// An authenticated check of `peer` came from here.
-    pub fn learn(&mut self, from: SocketAddr, peer: usize) {
+    pub fn learn(&mut self, from: Path, peer: usize) {
+        let from = origin(from);
         match self.by_address.insert(from, peer) {
             Some(before) if before == peer => return,
             // Behind one NAT an address may pass from one peer to another.
@@ -75,6 +81,16 @@ impl Demux {
             self.by_address.remove(&list.remove(0));
         }
         list.push(from);
+    }
+
+    /// A connection has ended. Returns whose it was.
+    pub fn forget_address(&mut self, from: Path) -> Option<usize> {
+        let from = origin(from);
+        let peer = self.by_address.remove(&from)?;
+        if let Some(list) = self.addresses.get_mut(&peer) {
+            list.retain(|a| *a != from);
+        }
+        Some(peer)
     }
 
     /// How many addresses and user fragments are known.
@@ -93,13 +109,20 @@ impl Demux {
     }
 }
 
+fn origin(path: Path) -> Origin {
+    (path.remote, path.via)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn a(port: u16) -> Path {
+        Path::udp(([127, 0, 0, 1], port).into(), None)
+    }
+
     #[test]
     fn addresses_pass_on_and_are_capped() {
-        let a = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let mut d = Demux::default();
         d.add_ufrag("one", 1);
         for port in 1..=40 {
@@ -137,7 +160,6 @@ mod tests {
 
     #[test]
     fn a_known_address_is_counted_once() {
-        let a = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let mut d = Demux::default();
         d.learn(a(1), 1);
         for _ in 0..40 {
@@ -152,5 +174,20 @@ mod tests {
         assert_eq!((d.by_address(a(1)), d.by_address(a(2))), (Some(1), Some(2)));
         d.learn(a(18), 1);
         assert_eq!((d.by_address(a(1)), d.by_address(a(2))), (None, Some(2)));
+    }
+    #[test]
+    fn connections_are_addresses_of_their_own() {
+        let tcp = |number| Path { via: Via::Tcp(number), ..a(1) };
+        let mut d = Demux::default();
+        d.learn(a(1), 1);
+        d.learn(tcp(7), 2);
+        assert_eq!(
+            (d.by_address(a(1)), d.by_address(tcp(7)), d.by_address(tcp(8))),
+            (Some(1), Some(2), None)
+        );
+        assert_eq!((d.forget_address(tcp(7)), d.forget_address(tcp(7))), (Some(2), None));
+        assert_eq!(d.by_address(a(1)), Some(1));
+        d.forget(2, std::iter::empty());
+        assert_eq!(d.held(), (1, 0));
     }
 }

@@ -39,6 +39,7 @@ mod share;
 mod slot;
 pub mod socket;
 mod source;
+pub(crate) mod tcp;
 mod thinning;
 mod timers;
 
@@ -51,6 +52,9 @@ use crate::media::command::Command;
 use crate::media::handle::{MediaHandle, ShardHandle};
 use crate::media::negotiate::Negotiator;
 pub use crate::media::redundancy::RedundancyMode;
+use crate::media::socket::MediaSocket;
+pub use crate::media::tcp::TcpLimits;
+use crate::media::tcp::TcpMedia;
 use crate::media::transport::dtls::DtlsContext;
 
 /// What the media plane needs to know at start.
@@ -58,6 +62,7 @@ use crate::media::transport::dtls::DtlsContext;
 pub struct MediaConfig {
     /// UDP port of shard 0; shard n takes the n-th after it. 0: any free port.
     pub port: u16,
+    pub tcp: TcpConfig,
     /// Put into answers. Empty: the addresses by which this host reaches others, or loopback.
     pub addresses: Vec<IpAddr>,
     /// At least 1.
@@ -72,8 +77,32 @@ pub struct MediaConfig {
 impl Default for MediaConfig {
     /// One shard on any free port, told to browsers by this host's own addresses.
     fn default() -> Self {
-        let (buffers, redundancy) = (Buffers::default(), RedundancyMode::default());
-        Self { port: 0, addresses: Vec::new(), shards: 1, buffers, adapt: true, redundancy }
+        Self {
+            port: 0,
+            tcp: TcpConfig::default(),
+            addresses: Vec::new(),
+            shards: 1,
+            buffers: Buffers::default(),
+            adapt: true,
+            redundancy: RedundancyMode::default(),
+        }
+    }
+}
+
+/// Media by TCP, for networks that let no UDP through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpConfig {
+    /// On the same port numbers as UDP.
+    pub on: bool,
+    /// And on this one (shard n takes the n-th after it); 0: on no other.
+    pub extra_port: u16,
+    /// For each shard.
+    pub limits: TcpLimits,
+}
+
+impl Default for TcpConfig {
+    fn default() -> Self {
+        Self { on: true, extra_port: 0, limits: TcpLimits::default() }
     }
 }
 
@@ -98,6 +127,8 @@ impl Default for Buffers {
 pub enum MediaError {
     #[error("UDP port {port} cannot be bound: {error}")]
     Bind { port: u16, error: std::io::Error },
+    #[error("TCP port {port} cannot be bound for media: {error}")]
+    BindTcp { port: u16, error: std::io::Error },
     #[error("the media thread cannot be started: {0}")]
     Thread(std::io::Error),
     #[error("{0}")]
@@ -119,26 +150,26 @@ impl Media {
         let dtls = DtlsContext::new(provider.clone()).map_err(|e| MediaError::Setup(e.to_string()))?;
         let mut sockets = Vec::new();
         for n in 0..config.shards.max(1) {
-            let port = if config.port == 0 { 0 } else { config.port + n as u16 };
-            let bound = socket::MediaSocket::bind(port, config.buffers.socket_bytes);
-            sockets.push(bound.map_err(|error| MediaError::Bind { port, error })?);
+            sockets.push(bind(config, n as u16)?);
         }
-        let ports: Result<Vec<u16>, _> = sockets.iter().map(socket::MediaSocket::port).collect();
+        let ports: Result<Vec<u16>, _> = sockets.iter().map(|(udp, _)| udp.port()).collect();
         let ports: Arc<[u16]> = ports.map_err(MediaError::Thread)?.into();
+        let tcp_ports: Result<Vec<Vec<u16>>, _> = sockets.iter().map(|(_, tcp)| tcp.ports()).collect();
+        let tcp_ports = tcp_ports.map_err(MediaError::Thread)?.into();
         let mut handles: Vec<ShardHandle> = Vec::new();
         let mut threads = Vec::new();
-        for (n, socket) in sockets.into_iter().enumerate() {
+        for (n, (socket, tcp)) in sockets.into_iter().enumerate() {
             let mut core = core::Core::new(provider.clone(), dtls.clone(), Instant::now());
             core.buffers = config.buffers;
             core.adapt = config.adapt;
             core.redundancy = config.redundancy;
-            let (shard, handle) = shard::Shard::new(socket, core).map_err(MediaError::Thread)?;
+            let (shard, handle) = shard::Shard::new(socket, tcp, core).map_err(MediaError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("shard-{n}"));
             threads.push(thread.spawn(move || run_or_die(shard)).map_err(MediaError::Thread)?);
             handles.push(handle);
         }
         let addresses = if config.addresses.is_empty() { own_addresses() } else { config.addresses.clone() };
-        let negotiator = Negotiator { dtls, addresses: addresses.into(), ports: ports.clone() };
+        let negotiator = Negotiator::new(dtls, addresses.into(), ports.clone()).with_tcp(tcp_ports);
         Ok(Self { handle: MediaHandle::new(handles), negotiator, ports, threads })
     }
 
@@ -155,6 +186,27 @@ impl Media {
         }
         for thread in self.threads {
             let _ = thread.join();
+        }
+    }
+}
+
+/// The sockets of one shard: UDP, and TCP on the same port number and perhaps one more.
+fn bind(config: &MediaConfig, shard: u16) -> Result<(MediaSocket, TcpMedia), MediaError> {
+    /// Any free UDP port may be somebody's TCP port.
+    const TRIES: usize = 16;
+    let extra = Some(config.tcp.extra_port).filter(|port| *port != 0).map(|port| port + shard);
+    let mut tries = if config.port == 0 { TRIES } else { 1 };
+    loop {
+        let wanted = if config.port == 0 { 0 } else { config.port + shard };
+        let udp = MediaSocket::bind(wanted, config.buffers.socket_bytes)
+            .map_err(|error| MediaError::Bind { port: wanted, error })?;
+        let port = udp.port().map_err(MediaError::Thread)?;
+        let tcp: Vec<u16> = Some(port).filter(|_| config.tcp.on).into_iter().chain(extra).collect();
+        tries -= 1;
+        match TcpMedia::bind(&tcp, config.tcp.limits) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err((_, _)) if tries > 0 => {}
+            Err((port, error)) => return Err(MediaError::BindTcp { port, error }),
         }
     }
 }

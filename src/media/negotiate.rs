@@ -222,13 +222,21 @@ pub struct Negotiator {
     pub(crate) addresses: Arc<[IpAddr]>,
     /// By shard.
     pub(crate) ports: Arc<[u16]>,
+    /// The same by TCP, in the order in which clients shall try them.
+    pub(crate) tcp_ports: Arc<[Vec<u16>]>,
 }
 
 impl Negotiator {
     /// One for a media plane that stands at these addresses, with a port for each shard.
     #[must_use]
     pub fn new(dtls: DtlsContext, addresses: Arc<[IpAddr]>, ports: Arc<[u16]>) -> Self {
-        Self { dtls, addresses, ports }
+        Self { dtls, addresses, ports, tcp_ports: Arc::default() }
+    }
+
+    /// The same, reached by TCP as well.
+    #[must_use]
+    pub fn with_tcp(self, tcp_ports: Arc<[Vec<u16>]>) -> Self {
+        Self { tcp_ports, ..self }
     }
 
     /// Answers an offer for a peer that will live on `shard`.

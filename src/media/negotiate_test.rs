@@ -185,7 +185,7 @@ fn a_publisher_s_first_lines_count() {
 fn negotiator() -> Negotiator {
     let dtls = DtlsContext::new(crate::media::transport::crypto_provider().unwrap()).unwrap();
     let addresses: [IpAddr; 2] = [[192, 0, 2, 1].into(), "2001:db8::1".parse().unwrap()];
-    Negotiator { dtls, addresses: addresses.to_vec().into(), ports: vec![7000, 7001].into() }
+    Negotiator::new(dtls, addresses.to_vec().into(), vec![7000, 7001].into())
 }
 
 /// More m-lines behind the first: (kind, direction, formats, attribute lines).
@@ -249,6 +249,28 @@ fn slots_have_streams_of_their_own_and_share_an_id_with_their_sound() {
     let priority = |ip: &str| -> u32 { candidates.iter().find(|c| c[4] == ip).unwrap()[3].parse().unwrap() };
     assert!(priority("2001:db8::1") > priority("192.0.2.1"));
     assert_eq!(sdp.matches("a=end-of-candidates").count(), 1);
+}
+
+#[test]
+fn candidates_by_tcp_are_passive_and_come_after_all_others() {
+    let by_tcp = negotiator().with_tcp(vec![vec![7000], vec![7001, 443]].into());
+    let offer = offer("audio", "111", "recvonly", &["rtpmap:111 opus/48000/2"]);
+    let request = PeerRequest { sources: Vec::new(), prefer_video: Codec::Vp8 };
+    let sdp = by_tcp.accept(1, &offer, &request).unwrap().sdp;
+    let candidates: Vec<Vec<&str>> =
+        sdp.lines().filter_map(|l| l.strip_prefix("a=candidate:")).map(|l| l.split(' ').collect()).collect();
+    let ways: Vec<_> = candidates.iter().map(|c| (c[2], c[5])).collect();
+    let (udp, tcp, extra) = (("udp", "7001"), ("tcp", "7001"), ("tcp", "443"));
+    assert_eq!(ways, [udp, udp, tcp, tcp, extra, extra]);
+    assert!(candidates.iter().all(|c| (c[2] == "tcp") == c.ends_with(&["tcptype", "passive"])));
+    let priorities: Vec<u32> = candidates.iter().map(|c| c[3].parse().unwrap()).collect();
+    assert!(priorities[..2].iter().min() > priorities[2..].iter().max(), "{priorities:?}");
+    assert!(priorities[2..4].iter().min() > priorities[4..].iter().max(), "{priorities:?}");
+    assert_eq!(priorities.iter().collect::<std::collections::HashSet<_>>().len(), 6);
+    let mut foundations: Vec<&str> = candidates.iter().map(|c| c[0]).collect();
+    foundations.sort_unstable();
+    foundations.dedup();
+    assert_eq!(foundations.len(), 6);
 }
 
 #[test]

@@ -5,12 +5,29 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// A remote address and the local one that it talks to.
+/// A remote address, the local one that it talks to, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Path {
     pub remote: SocketAddr,
     /// The address that the peer's packets came to: replies leave from it.
     pub local: Option<IpAddr>,
+    pub via: Via,
+}
+
+/// How datagrams travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    Udp,
+    /// Framed on a connection. Its number is never used for another one, so that what is meant for one
+    /// that has ended reaches nobody.
+    Tcp(u32),
+}
+
+impl Path {
+    #[must_use]
+    pub const fn udp(remote: SocketAddr, local: Option<IpAddr>) -> Self {
+        Self { remote, local, via: Via::Udp }
+    }
 }
 
 /// What a datagram is, for the moment the socket would block: video is dropped first, audio and
@@ -115,7 +132,7 @@ mod tests {
 
     #[test]
     fn runs_hold_equal_sizes_and_one_shorter_end() {
-        let path = |port: u16| Path { remote: ([127, 0, 0, 1], port).into(), local: None };
+        let path = |port: u16| Path::udp(([127, 0, 0, 1], port).into(), None);
         let mut out = Output::default();
         for (port, size) in [(1, 100), (1, 100), (1, 40), (1, 100), (2, 100), (2, 120)] {
             out.push(path(port), Class::Video, &vec![port as u8; size]);
@@ -132,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_run_stays_below_the_longest_datagram_of_ip() {
-        let path = Path { remote: ([127, 0, 0, 1], 1).into(), local: None };
+        let path = Path::udp(([127, 0, 0, 1], 1).into(), None);
         let mut out = Output::default();
         for _ in 0..60 {
             out.push(path, Class::Video, &[0; 1_200]);

@@ -249,6 +249,13 @@ impl Peer {
         }
     }
 
+    /// A path has ended. If media went there it waits for the next one that passes a check.
+    pub fn path_closed(&mut self, path: Path) {
+        if self.path == Some(path) {
+            self.path = None;
+        }
+    }
+
     /// A packet of its media opened.
     pub fn media_heard(&mut self, from: Path, now: Instant) {
         self.heard(from, now, MOVED_BY_MEDIA);

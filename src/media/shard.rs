@@ -1,7 +1,7 @@
-//! The loop around the core: one OS thread, one socket, nobody else's state.
+//! The loop around the core: one OS thread, its sockets, nobody else's state.
 //!
-//! Each turn: 1 commands, 2 received datagrams (bounded), 3 timers, 4 forward, 5 send. The clock is
-//! read here and nowhere else in the media plane.
+//! Each turn: 1 commands, 2 received datagrams by UDP and TCP (bounded), 3 timers, 4 forward, 5 send.
+//! The clock is read here and nowhere else in the media plane.
 
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -16,6 +16,7 @@ use crate::media::handle::ShardHandle;
 use crate::media::output::Output;
 use crate::media::socket::{MediaSocket, keep_when_blocked};
 use crate::media::stats::ShardStats;
+use crate::media::tcp::TcpMedia;
 
 const SOCKET: Token = Token(0);
 const WAKE: Token = Token(1);
@@ -28,6 +29,7 @@ const BATCHES_PER_TURN: usize = 8;
 pub struct Shard {
     poll: Poll,
     socket: MediaSocket,
+    tcp: TcpMedia,
     commands: Receiver<Command>,
     core: Core,
     shared: Arc<Mutex<ShardStats>>,
@@ -36,20 +38,21 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Registers a bound socket and makes the door.
-    pub fn new(mut socket: MediaSocket, core: Core) -> io::Result<(Self, ShardHandle)> {
+    /// Registers the bound sockets and makes the door.
+    pub fn new(mut socket: MediaSocket, mut tcp: TcpMedia, core: Core) -> io::Result<(Self, ShardHandle)> {
         let poll = Poll::new()?;
         poll.registry().register(&mut socket.io, SOCKET, Interest::READABLE)?;
+        tcp.register(poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (queue, commands) = sync_channel(QUEUE);
         let shared = Arc::new(Mutex::new(ShardStats::default()));
         let handle = ShardHandle { queue, waker, stats: shared.clone() };
-        Ok((Self { poll, socket, commands, core, shared, pending: None }, handle))
+        Ok((Self { poll, socket, tcp, commands, core, shared, pending: None }, handle))
     }
 
     /// Runs until `Shutdown`, or until every handle is gone.
     pub fn run(mut self) {
-        let mut events = Events::with_capacity(16);
+        let mut events = Events::with_capacity(256);
         let mut published = Instant::now();
         let mut more = false;
         loop {
@@ -65,15 +68,21 @@ impl Shard {
                 return;
             }
             let now = Instant::now();
+            for event in &events {
+                self.tcp.note(event.token(), event.is_readable(), event.is_writable());
+            }
             let running = self.take_commands(now);
-            more = self.receive(now);
+            more = self.receive(now) | self.receive_by_tcp(now);
             if self.core.poll_timeout() <= now {
                 self.core.handle_timeout(now);
             }
             self.core.flush(now);
-            self.send();
+            self.send(now);
             if now - published >= Duration::from_secs(1) {
                 published = now;
+                let core = &self.core;
+                self.tcp.sweep(self.poll.registry(), now, |path| core.knows(path));
+                self.core.stats.tcp = self.tcp.stats;
                 if let Ok(mut shared) = self.shared.lock() {
                     *shared = self.core.stats.clone();
                 }
@@ -123,7 +132,22 @@ impl Shard {
         true
     }
 
-    fn send(&mut self) {
+    /// The same of the connections, and what became of them.
+    fn receive_by_tcp(&mut self, now: Instant) -> bool {
+        let core = &mut self.core;
+        let more = self.tcp.receive(self.poll.registry(), now, |datagram, path| {
+            core.handle_datagram(datagram, path, Duration::ZERO, now);
+            core.knows(path)
+        });
+        while let Some(path) = self.tcp.poll_closed() {
+            self.core.handle_path_closed(path);
+        }
+        more
+    }
+
+    fn send(&mut self, now: Instant) {
+        self.tcp.push(&self.core.out, now);
+        self.tcp.flush(self.poll.registry());
         if let Some(pending) = self.pending.take() {
             let at = self.socket.send(&pending, 0);
             if at < pending.len() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::media::output::{Class, Output, Path};
+use crate::media::output::{Class, Output, Path, Via};
 
 /// Datagrams per receive call; each buffer can hold several segments (GRO).
 const BATCH: usize = 32;
@@ -64,7 +64,7 @@ impl MediaSocket {
         let mut taken = 0;
         for (meta, buffer) in metas.iter().zip(&mut slices).take(count) {
             let remote = unmapped(meta.addr);
-            let path = Path { remote, local: meta.dst_ip.map(|ip| ip.to_canonical()) };
+            let path = Path::udp(remote, meta.dst_ip.map(|ip| ip.to_canonical()));
             let waited = meta.timestamp.map_or(Duration::ZERO, |at| wall.saturating_sub(at));
             // A step of the wall clock is not a wait.
             let waited = if waited > LONGEST_WAIT { Duration::ZERO } else { waited };
@@ -76,12 +76,16 @@ impl MediaSocket {
         Ok(taken)
     }
 
-    /// Sends from `at` on. Returns the index of the first datagram that did not fit.
+    /// Sends from `at` on what goes by UDP. Returns the index of the first datagram that did not fit.
     pub fn send(&self, out: &Output, mut at: usize) -> usize {
         let most = self.state.max_gso_segments();
         while at < out.len() {
             let (next, contents, segment) = out.run(at, most);
             let path = out.get(at).0.path;
+            if path.via != Via::Udp {
+                at = next;
+                continue;
+            }
             let destination = if self.dual { mapped(path.remote) } else { path.remote };
             let transmit = Transmit {
                 destination,
@@ -126,7 +130,8 @@ fn mapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// What is kept when the socket would block: everything but video, and one batch of that.
+/// What is kept when the socket would block: everything but video, and one batch of that. Connections
+/// have queues of their own.
 #[must_use]
 pub fn keep_when_blocked(out: &Output, from: usize) -> Output {
     const VIDEO_KEPT: usize = 64;
@@ -134,6 +139,9 @@ pub fn keep_when_blocked(out: &Output, from: usize) -> Output {
     let mut video = 0;
     for at in from..out.len() {
         let (datagram, bytes) = out.get(at);
+        if datagram.path.via != Via::Udp {
+            continue;
+        }
         if datagram.class == Class::Video {
             video += 1;
             if video > VIDEO_KEPT {
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn video_is_dropped_first_and_the_newest_of_it() {
-        let path = Path { remote: ([127, 0, 0, 1], 1).into(), local: None };
+        let path = Path::udp(([127, 0, 0, 1], 1).into(), None);
         let mut out = Output::default();
         for n in 0..200u8 {
             out.push(path, Class::Video, &[n, 0]);
@@ -175,7 +183,7 @@ mod tests {
         let to = SocketAddr::from(([127, 0, 0, 1], ours.port().unwrap()));
         let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let path = Path { remote: peer.local_addr().unwrap(), local: None };
+        let path = Path::udp(peer.local_addr().unwrap(), None);
         let mut out = Output::default();
         // Equal sizes leave in one call and must arrive apart.
         for n in 0..5u8 {
@@ -193,7 +201,7 @@ mod tests {
         while got.len() < 5 {
             let wall = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
             ours.receive(wall, |bytes, from, waited| {
-                assert_eq!(from, Path { remote: path.remote, local: Some([127, 0, 0, 1].into()) });
+                assert_eq!(from, Path::udp(path.remote, Some([127, 0, 0, 1].into())));
                 assert!(waited <= LONGEST_WAIT);
                 got.push((bytes.len(), bytes[0]));
             })

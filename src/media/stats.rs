@@ -3,6 +3,7 @@
 use crate::ids::{HubId, PeerId, SourceId};
 pub use crate::media::bandwidth::Condition;
 use crate::media::command::{Grant, LayerIndex, SlotIndex};
+pub use crate::media::tcp::TcpStats;
 
 /// Figures of one hub over the last second.
 #[derive(Debug, Clone, Default)]
@@ -99,4 +100,5 @@ pub struct ShardStats {
     pub probes: u64,
     /// Pictures given up because too much waited for a subscriber's line.
     pub backlogs: u64,
+    pub tcp: TcpStats,
 }

@@ -11,6 +11,7 @@ use futures_util::{Sink, Stream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
+use crate::auth::turn::IceServers;
 use crate::auth::{Secret, Tokens};
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::{Directory, LessonConfig, Surroundings};
@@ -32,7 +33,7 @@ async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
             media: media.handle.clone(),
             negotiator: media.negotiator.clone(),
             lost_events: Arc::new(AtomicU64::new(0)),
-            ice_servers: Arc::default(),
+            ice_servers: IceServers::default(),
         }),
         negotiator: media.negotiator.clone(),
         unix_now: Box::new(|| NOW),

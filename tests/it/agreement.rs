@@ -34,6 +34,7 @@ async fn administrator_metrics_and_load_agree() {
         pid: None,
         churn: None,
         hostile: None,
+        tcp: false,
     };
     let tokens = Tokens::new(&Secret::new(SECRET.into()), 30);
     let issue =

@@ -15,7 +15,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("session::typescript", &["ids", "media::negotiate", "session"]),
     (
         "lesson",
-        &["ids", "session::message", "media::negotiate", "media::command", "media::handle", "media::stats"],
+        &[
+            "ids",
+            "auth::turn",
+            "session::message",
+            "media::negotiate",
+            "media::command",
+            "media::handle",
+            "media::stats",
+        ],
     ),
     ("session", &["ids", "auth", "lesson", "media::negotiate"]),
     (
@@ -36,11 +44,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "ids",
             "auth",
             "http",
             "lesson",
             "session",
             "media::MediaConfig",
+            "media::TcpConfig",
+            "media::TcpLimits",
             "media::Buffers",
             "media::RedundancyMode",
             "telemetry",

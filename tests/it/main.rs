@@ -22,5 +22,6 @@ mod people;
 mod rights;
 mod shutdown;
 mod slow;
+mod tcp;
 mod tls;
 mod whip;

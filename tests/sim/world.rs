@@ -160,7 +160,7 @@ impl World {
     fn step(&mut self) {
         let (now, at) = (self.now, self.start + self.now);
         for (sender, mut datagram) in self.arrived(now) {
-            let from = Path { remote: sender, local: None };
+            let from = Path::udp(sender, None);
             self.core.handle_datagram(&mut datagram, from, Duration::ZERO, at);
         }
         if self.core.poll_timeout() <= at {

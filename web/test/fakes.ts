@@ -9,6 +9,7 @@ export class FakeSocket {
   onmessage: ((event: { data: string }) => void) | null = null;
   sent: ClientMessage[] = [];
   closed = false;
+  readyState = 0;
 
   constructor(readonly url: string) {
     FakeSocket.all.push(this);
@@ -31,6 +32,7 @@ export class FakeSocket {
   }
 
   open(): void {
+    this.readyState = 1;
     this.onopen?.();
   }
 
@@ -93,14 +95,22 @@ export class FakePeerConnection {
   /** Entries of `getStats()` beside its path. */
   stats: Record<string, object> = {};
   offers: { iceRestart: boolean }[] = [];
+  answers: string[] = [];
+  configurations: RTCConfiguration[] = [];
   added: { kind: unknown; init: RTCRtpTransceiverInit }[] = [];
   private transceivers: FakeTransceiver[] = [];
 
-  constructor() {
+  constructor(configuration: RTCConfiguration = {}) {
+    this.configurations.push(configuration);
     FakePeerConnection.all.push(this);
   }
 
-  static make = (): RTCPeerConnection => new FakePeerConnection() as unknown as RTCPeerConnection;
+  static make = (configuration?: RTCConfiguration): RTCPeerConnection =>
+    new FakePeerConnection(configuration) as unknown as RTCPeerConnection;
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configurations.push(configuration);
+  }
 
   static get last(): FakePeerConnection {
     const pc = FakePeerConnection.all[FakePeerConnection.all.length - 1];
@@ -152,12 +162,19 @@ export class FakePeerConnection {
     });
   }
 
-  async setRemoteDescription(): Promise<void> {
+  async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    this.answers.push(description.sdp ?? '');
     this.signalingState = 'stable';
   }
 
   async getStats(): Promise<Map<string, object>> {
-    const pair = { type: 'candidate-pair', nominated: true, state: 'succeeded', currentRoundTripTime: 0.02 };
+    const pair = {
+      type: 'candidate-pair',
+      nominated: true,
+      state: 'succeeded',
+      currentRoundTripTime: 0.02,
+      localCandidateId: 'local',
+    };
     return new Map<string, object>([
       ['pair', { ...pair, bytesReceived: this.bytesReceived }],
       ...Object.entries(this.stats),

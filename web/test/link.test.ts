@@ -46,6 +46,7 @@ test('what is seen is the worst sound that comes; one that does not come says no
   const sample = (sounds: (Partial<typeof sound> & { id: string })[]) => ({
     bytesReceived: 0,
     rttMs: 30,
+    way: null,
     uplinkLimited: false,
     sounds: sounds.map((one) => ({ ...sound, ...one })),
   });

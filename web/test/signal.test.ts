@@ -71,6 +71,22 @@ test('a nudge skips the pause, and finds a dead socket out', () => {
   expect(signal.state.get()).toMatchObject({ phase: 'connecting', before: true });
 });
 
+test('a nudge gives up an attempt that began before the network came back', () => {
+  const signal = start();
+  FakeSocket.last.onclose?.();
+  vi.advanceTimersByTime(400);
+  const hanging = FakeSocket.last;
+  vi.advanceTimersByTime(900);
+  signal.nudge();
+  expect(FakeSocket.last).toBe(hanging);
+  vi.advanceTimersByTime(200);
+  signal.nudge();
+  expect(hanging.closed).toBe(true);
+  expect(FakeSocket.last).not.toBe(hanging);
+  FakeSocket.last.welcome();
+  expect(signal.state.get().phase).toBe('joined');
+});
+
 test('a socket that falls silent is given up, one that answers is not', () => {
   const signal = start();
   FakeSocket.last.welcome();

@@ -20,7 +20,9 @@ pub struct SlotLine {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub ice: IceCredentials,
+    /// By UDP.
     pub candidates: Vec<SocketAddr>,
+    pub tcp_candidates: Vec<SocketAddr>,
     pub slots: Vec<SlotLine>,
     /// Id of the transport-wide number in header extensions, where it was negotiated.
     pub transport_cc: Option<u8>,
@@ -38,6 +40,7 @@ impl Answer {
         let mut out = Self {
             ice: IceCredentials { ufrag: String::new(), pwd: String::new() },
             candidates: Vec::new(),
+            tcp_candidates: Vec::new(),
             slots: Vec::new(),
             transport_cc: None,
             red: None,
@@ -49,9 +52,14 @@ impl Answer {
                 out.ice = IceCredentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() };
             }
             for candidate in value("a=candidate:") {
-                let mut words = candidate.split(' ').skip(4);
-                let ip: IpAddr = words.next()?.parse().ok()?;
-                out.candidates.push(SocketAddr::new(ip, words.next()?.parse().ok()?));
+                let words: Vec<&str> = candidate.split(' ').collect();
+                let [_, _, transport, _, ip, port, ..] = words[..] else {
+                    return None;
+                };
+                let ip: IpAddr = ip.parse().ok()?;
+                let address = SocketAddr::new(ip, port.parse().ok()?);
+                let by_tcp = transport.eq_ignore_ascii_case("tcp");
+                if by_tcp { &mut out.tcp_candidates } else { &mut out.candidates }.push(address);
             }
             let ids = value("a=extmap:").filter_map(|l| l.split_once(' '));
             for (id, _) in ids.filter(|(_, uri)| *uri == TRANSPORT_CC) {
@@ -93,9 +101,18 @@ impl Answer {
     /// Where to send: loopback if there is such a candidate, else the first.
     #[must_use]
     pub fn server(&self) -> Option<SocketAddr> {
-        let loopback = self.candidates.iter().find(|a| a.ip().is_loopback());
-        loopback.or(self.candidates.first()).copied()
+        nearest(&self.candidates)
     }
+
+    /// The same by TCP.
+    #[must_use]
+    pub fn server_by_tcp(&self) -> Option<SocketAddr> {
+        nearest(&self.tcp_candidates)
+    }
+}
+
+fn nearest(candidates: &[SocketAddr]) -> Option<SocketAddr> {
+    candidates.iter().find(|a| a.ip().is_loopback()).or(candidates.first()).copied()
 }
 
 /// The answer that takes all that a server's `offer` has to send: its formats and its repair, and of

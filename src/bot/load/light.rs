@@ -71,6 +71,8 @@ pub struct Light {
     ice: IceCredentials,
     answer: Answer,
     pub server: SocketAddr,
+    /// Whether its datagrams shall go by TCP; whoever moves them decides.
+    pub by_tcp: bool,
     dtls: DtlsClient,
     shaking: bool,
     keys: Option<(Sealer, Opener)>,
@@ -120,6 +122,7 @@ impl Light {
             ice,
             answer,
             server,
+            by_tcp: false,
             shaking: false,
             keys: None,
             streams,

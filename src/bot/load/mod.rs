@@ -11,6 +11,7 @@ pub mod hostile;
 pub mod light;
 pub mod report;
 pub mod swarm;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub churn: Option<Churn>,
     /// Hostile datagrams per second at the media port, once everybody is in.
     pub hostile: Option<u32>,
+    /// Media goes by TCP.
+    pub tcp: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -214,8 +217,10 @@ pub async fn connect(
         }
     };
     let answer = Answer::parse(&answer).context("the answer")?;
-    let server = answer.server().context("no candidate in the answer")?;
-    let light = Light::new(shared, ice, answer, server, began);
+    let server = if plan.tcp { answer.server_by_tcp() } else { answer.server() };
+    let server = server.context("no candidate in the answer")?;
+    let mut light = Light::new(shared, ice, answer, server, began);
+    light.by_tcp = plan.tcp;
     let at = swarm.add(Member { light, publish });
     let playing =
         OwnState { mic: publish.is_some(), camera: publish.is_some(), sound: true, ..OwnState::default() };

@@ -1,26 +1,25 @@
-//! Many light clients on one thread: a socket each, one wait for all.
+//! Many light clients on one thread: a socket or connection each (`wire`), one wait for all.
 //!
 //! The thread only moves datagrams and time; what clients do is in `light`. New clients come by a
 //! channel and may leave again; figures are read by last value and stay when a client has left.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use crate::bot::load::light::{Counts, Light};
+use crate::bot::load::wire::Wire;
 
 const TICK: Duration = Duration::from_millis(20);
 /// Above any datagram. One at a time, as browsers read: taking several at once (GRO) would spare the
 /// server the kernel's work of cutting them apart, which on a real network it has to pay.
 const BUFFER: usize = 2048;
-/// About a second of a lesson's stream, as the kernel counts it.
-const KERNEL_BUFFER: usize = 1 << 20;
 
 /// What a publisher sends.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +127,7 @@ impl Swarm {
 
 struct Running {
     member: Member,
-    socket: mio::net::UdpSocket,
+    wire: Wire,
     began: Instant,
     pictures: u32,
     sounds: u32,
@@ -197,18 +196,8 @@ fn run(poll: &mut Poll, asked: &Receiver<Ask>, shared: &Mutex<Vec<Figures>>) -> 
 }
 
 fn begin(poll: &Poll, member: Member, at: usize) -> io::Result<Running> {
-    let any: SocketAddr = match member.light.server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any)?;
-    socket.connect(member.light.server)?;
-    socket.set_nonblocking(true)?;
-    // What waits for this thread on a busy machine is not lost on the way. The kernel may give less.
-    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(KERNEL_BUFFER);
-    let mut socket = mio::net::UdpSocket::from_std(socket);
-    poll.registry().register(&mut socket, Token(at), Interest::READABLE)?;
-    Ok(Running { member, socket, began: Instant::now(), pictures: 0, sounds: 0 })
+    let wire = Wire::open(member.light.server, member.light.by_tcp, poll, Token(at))?;
+    Ok(Running { member, wire, began: Instant::now(), pictures: 0, sounds: 0 })
 }
 
 impl Running {
@@ -218,16 +207,12 @@ impl Running {
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {
-        while let Ok(length) = self.socket.recv(buffer) {
-            self.member.light.handle(&mut buffer[..length], Instant::now());
-        }
+        let light = &mut self.member.light;
+        self.wire.receive(buffer, |datagram| light.handle(datagram, Instant::now()));
     }
 
     fn send(&mut self) {
-        for datagram in self.member.light.out.drain(..) {
-            // A full socket loses it, as a network would.
-            let _ = self.socket.send(&datagram);
-        }
+        self.wire.send(self.member.light.out.drain(..));
     }
 
     /// Sends what is due by the clock, so that the rate holds whatever the tick does.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! [down|up] rate KBIT          [down|up] loss PERCENT [BURST]     [down|up] outage on|off
-//! [down|up] delay MS           [down|up] jitter MS [reorder]      profile NAME | figures
+//! [down|up] delay MS           [down|up] jitter MS [reorder]      udp on|off
+//! profile NAME                 figures
 //! ```
 //!
 //! Without a direction an order holds in both. `loss` with a burst length loses in bursts of so many
@@ -24,6 +25,8 @@ pub enum Directions {
 pub enum Order {
     Change(Directions, Change),
     Profile(Box<Profile>),
+    /// Whether datagrams pass at all, as a firewall decides.
+    Udp(bool),
     /// What has passed so far, as a line of JSON.
     Figures,
 }
@@ -41,6 +44,8 @@ pub fn parse(line: &str) -> Result<Order, String> {
     }
     let change = match words[..] {
         ["figures"] => return Ok(Order::Figures),
+        ["udp", "on"] => return Ok(Order::Udp(true)),
+        ["udp", "off"] => return Ok(Order::Udp(false)),
         ["profile", name] => {
             let profile = profiles::find(name).ok_or_else(|| format!("there is no profile {name:?}"))?;
             return Ok(Order::Profile(Box::new(profile)));
@@ -56,7 +61,9 @@ pub fn parse(line: &str) -> Result<Order, String> {
         ["outage", "on"] => Change::Outage(true),
         ["outage", "off"] => Change::Outage(false),
         _ => {
-            return Err(format!("{line:?} is no order: rate, loss, delay, jitter, outage, profile, figures"));
+            return Err(format!(
+                "{line:?} is no order: rate, loss, delay, jitter, outage, udp, profile, figures"
+            ));
         }
     };
     Ok(Order::Change(directions, change))
@@ -110,6 +117,7 @@ mod tests {
             "rate -1",
             "loss 101",
             "outage",
+            "udp",
             "down",
             "profile N99",
             "delay NaN",

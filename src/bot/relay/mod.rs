@@ -220,15 +220,17 @@ impl Ways {
     /// Sends what has come out. A socket that is full loses it.
     fn deliver(&mut self, front: &UdpSocket) {
         let now = self.now();
-        if self.config.profile.udp_blocked {
-            return;
-        }
+        let passes = !self.config.profile.udp_blocked;
         for pair in &mut self.links {
             while let Some((client, datagram)) = pair.up.receive(now) {
-                let _ = self.clients[client].back.try_send(&datagram);
+                if passes {
+                    let _ = self.clients[client].back.try_send(&datagram);
+                }
             }
             while let Some((client, datagram)) = pair.down.receive(now) {
-                let _ = front.try_send_to(&datagram, self.clients[client].address);
+                if passes {
+                    let _ = front.try_send_to(&datagram, self.clients[client].address);
+                }
             }
         }
     }
@@ -240,6 +242,7 @@ impl Ways {
         };
         let now = self.now();
         match order {
+            Order::Udp(on) => self.config.profile.udp_blocked = !on,
             Order::Figures => return self.figures().to_string(),
             Order::Change(directions, change) => {
                 let (down, up) = (directions != Directions::Up, directions != Directions::Down);

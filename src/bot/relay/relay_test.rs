@@ -101,3 +101,17 @@ fn a_profile_changes_as_its_links_do() {
     profile.change(false, true, Change::Rate(5_000));
     assert_eq!(profile.up.rate.map(|r| r.bits), Some(5_000));
 }
+
+#[tokio::test]
+async fn a_firewall_drops_datagrams_until_it_is_told_otherwise() {
+    let (clients, control, server) = world(false, 1).await;
+    clients[0].send(b"before").await.unwrap();
+    assert_eq!(get(&server).await.0, b"before");
+    assert_eq!(order(control, "udp off").await, "ok");
+    clients[0].send(b"lost").await.unwrap();
+    // Until the relay has seen it, and the link has let it through.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(order(control, "udp on").await, "ok");
+    clients[0].send(b"after").await.unwrap();
+    assert_eq!(get(&server).await.0, b"after");
+}

@@ -33,7 +33,7 @@ impl Core {
         if kind == Kind::Stun {
             return self.handle_stun(datagram, from, now);
         }
-        let Some(key) = self.demux.by_address(from.remote) else {
+        let Some(key) = self.demux.by_address(from) else {
             self.stats.datagrams_dropped += 1;
             return;
         };
@@ -47,6 +47,20 @@ impl Core {
             }
             Kind::Media => self.guarded(key, now, |core| core.handle_rtp(key, datagram, from, now)),
             Kind::Stun | Kind::Unknown => self.stats.datagrams_dropped += 1,
+        }
+    }
+
+    /// Whether this path has passed a check of a peer that is still here.
+    #[must_use]
+    pub fn knows(&self, path: Path) -> bool {
+        self.demux.by_address(path).is_some()
+    }
+
+    /// The connection of a path has ended: nothing can be sent there any more.
+    pub fn handle_path_closed(&mut self, path: Path) {
+        let owner = self.demux.forget_address(path);
+        if let Some(peer) = owner.and_then(|key| self.peers.get_mut(key)) {
+            peer.path_closed(path);
         }
     }
 
@@ -64,7 +78,7 @@ impl Core {
             };
             let (good, ended) = peer.check(request, from, now, provider.crypto(), &mut core.out);
             if good {
-                core.demux.learn(from.remote, key);
+                core.demux.learn(from, key);
             } else {
                 core.stats.packets_unauthentic += 1;
             }

@@ -1,6 +1,7 @@
 //! The core against simulated clients, with a clock that only the test moves.
 
 mod client;
+mod connections;
 mod figures;
 mod moves;
 mod paths;

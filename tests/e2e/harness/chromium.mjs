@@ -29,10 +29,10 @@ const OWN_PAGES = PAGES ? ["--disable-features=LocalNetworkAccessChecks"] : [];
 /** A board is set up so that sound starts by itself (docs/OPERATIONS.md). */
 export const KIOSK = ["--autoplay-policy=no-user-gesture-required"];
 
-/** Starts a browser with an empty profile. */
-export async function launchChromium({ args = KIOSK } = {}) {
-  if (!existsSync(EXECUTABLE)) throw new Error(`${EXECUTABLE} is missing; \`make e2e\` installs it`);
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: [...FLAGS, ...OWN_PAGES, ...args] });
+/** Starts a browser with an empty profile; `executable`: one that starts it somewhere else. */
+export async function launchChromium({ args = KIOSK, executable = EXECUTABLE } = {}) {
+  if (!existsSync(executable)) throw new Error(`${executable} is missing; \`make e2e\` installs it`);
+  return chromium.launch({ executablePath: executable, headless: true, args: [...FLAGS, ...OWN_PAGES, ...args] });
 }
 
 /**

@@ -96,17 +96,18 @@ export async function startServer({ env = {} } = {}) {
   return server;
 }
 
-/** Two TCP ports and a UDP port. Free now, and nobody else on a test machine asks for them in the next moment. */
+/** Two TCP ports, and one that is free by UDP and TCP. Free now, and nobody else on a test machine asks for them in the next moment. */
 export async function freePorts() {
   const tcp = await Promise.all([0, 1].map(() => new Promise((resolve, reject) => {
     const probe = createServer().once("error", reject);
     probe.listen(0, "127.0.0.1", () => resolve(probe));
   })));
-  const udp = await new Promise((resolve, reject) => {
-    const probe = createSocket("udp4").once("error", reject);
-    probe.bind(0, "127.0.0.1", () => resolve(probe));
-  });
-  const ports = [...tcp, udp].map((probe) => probe.address().port);
-  await Promise.all([...tcp, udp].map((probe) => new Promise((resolve) => probe.close(resolve))));
+  const media = createServer();
+  await new Promise((resolve, reject) => { media.once("error", reject).listen(0, "0.0.0.0", resolve); });
+  const { port } = media.address();
+  const udp = createSocket("udp4");
+  await new Promise((resolve, reject) => { udp.once("error", reject).bind(port, "0.0.0.0", resolve); });
+  const ports = [...tcp.map((probe) => probe.address().port), port];
+  await Promise.all([...tcp, media, udp].map((probe) => new Promise((resolve) => probe.close(resolve))));
   return ports;
 }

@@ -156,7 +156,11 @@
   /** The candidates of the path in use, as getStats() has them: {local, remote}. */
   observe.path = async (pc) => {
     const report = await pc.getStats();
-    const pair = [...report.values()].find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+    // After a change of path the older ones stay nominated; which is in use, each browser says elsewhere.
+    const all = [...report.values()];
+    const transport = all.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
+    const pairs = all.filter(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+    const pair = report.get(transport?.selectedCandidatePairId) ?? pairs.find(({ selected }) => selected) ?? pairs[0];
     const candidate = ({ address, port, protocol, candidateType } = {}) => ({ address, port, protocol, candidateType });
     return pair && { local: candidate(report.get(pair.localCandidateId)), remote: candidate(report.get(pair.remoteCandidateId)) };
   };

@@ -9,11 +9,14 @@ import { type Room, reduce } from './room';
 import { type RequestMessage, Signal } from './signal';
 import { isCovered, type Slot } from './slots';
 import { Store } from './store';
+import type { Ways } from './ways';
 
 export interface LessonClientOptions {
   url: string;
   token: string;
   language: string;
+  /** What is remembered of this network. */
+  ways?: Ways;
   createSocket?: (url: string) => WebSocket;
   createPeerConnection?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
@@ -35,7 +38,7 @@ export class LessonClient {
   private devices: Devices | null = null;
 
   constructor(options: LessonClientOptions) {
-    const { url, token, language, createSocket, createPeerConnection } = options;
+    const { url, token, language, ways, createSocket, createPeerConnection } = options;
     this.signal = new Signal({
       url,
       token,
@@ -48,6 +51,7 @@ export class LessonClient {
       joined: () => this.signal.state.get().phase === 'joined',
       expecting: (slots) => this.expecting(slots),
       linkState: () => this.room.get()?.link?.state ?? null,
+      ...(ways ? { ways } : {}),
       ...(createPeerConnection ? { create: createPeerConnection } : {}),
     });
     this.signal.state.subscribe((state) => {

@@ -7,7 +7,10 @@
  * sends for a while after that: the others get its pictures until the new one's arrive, so that a
  * replacement shows no gap. A peer that does not connect within 8 s while signalling works means
  * that the network lets no media through (`blocked`); trying goes on, with growing pauses.
+ *
+ * Where UDP did not work in the last sessions (`ways`), it begins without, and tries later (`healing`).
  */
+import { Healing } from './healing';
 import type { SendLine } from './layers';
 import { Peer, type Sample, type SendTracks } from './peer';
 import { AS_IT_LIKES, follow, type Playout, seen } from './playout';
@@ -15,6 +18,7 @@ import type { IceServer, LinkState, SlotFeed, SlotPlan, SourceKind } from './pro
 import { type Answer, type Reply, RequestError, type RequestMessage } from './signal';
 import type { Slot } from './slots';
 import { Store } from './store';
+import { Ways } from './ways';
 
 const CONNECT_MS = 8_000;
 const RESTART_MS = 6_000;
@@ -38,6 +42,8 @@ export interface MediaLinkOptions {
   expecting: (slots: readonly Slot[]) => boolean;
   /** What the server says of this page's line. */
   linkState: () => LinkState | null;
+  /** What is remembered of this network. */
+  ways?: Ways;
   create?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
 
@@ -70,6 +76,8 @@ export class MediaLink {
   private lastSample: Sample | null = null;
   private limitedFor = 0;
   private playout: Playout = AS_IT_LIKES;
+  private readonly ways: Ways;
+  private readonly healing = new Healing();
   private connectTimer: ReturnType<typeof setTimeout> | undefined;
   private pauseTimer: ReturnType<typeof setTimeout> | undefined;
   private keptTimer: ReturnType<typeof setTimeout> | undefined;
@@ -77,7 +85,9 @@ export class MediaLink {
   private watchTimer: ReturnType<typeof setInterval> | undefined;
   private stopSlots: (() => void) | undefined;
 
-  constructor(private readonly options: MediaLinkOptions) {}
+  constructor(private readonly options: MediaLinkOptions) {
+    this.ways = options.ways ?? new Ways(null);
+  }
 
   /** The server's plan, from each `welcome`. */
   plan(slots: SlotPlan, iceServers: readonly IceServer[]): void {
@@ -129,15 +139,19 @@ export class MediaLink {
     this.renewWanted = true;
     if (!this.lines || !this.options.joined()) return;
     this.renewWanted = false;
+    // What is remembered may be wrong today: at the first failure everything is tried.
+    const only = this.failures === 0 ? this.ways.hint() : null;
     const peer = new Peer({
       lines: this.lines,
       slots: this.slotPlan,
       iceServers: this.iceServers,
       tracks: this.tracks,
+      only,
       onStateChange: () => this.changed(peer),
       ...(this.options.create ? { create: this.options.create } : {}),
     });
     this.made += 1;
+    this.healing.begin(only !== null, performance.now());
     this.next = peer;
     this.state.set(this.peer.get() ? 'repairing' : this.failures > 0 ? 'blocked' : 'connecting');
     this.connectTimer = setTimeout(() => this.failed(peer), CONNECT_MS);
@@ -264,6 +278,7 @@ export class MediaLink {
 
   private async restart(peer: Peer): Promise<void> {
     try {
+      peer.widen(this.iceServers);
       const { sdp } = await peer.offer(true);
       const answer = (await this.options.request({ type: 'restart_ice', sdp })) as Answer;
       await peer.accept(answer.sdp);
@@ -283,6 +298,8 @@ export class MediaLink {
     if (!sample || this.peer.get() !== peer) return;
     const now = performance.now();
     if (sample.rttMs !== null) this.rtt.set(sample.rttMs);
+    const settled = sample.way && this.healing.observe(sample.way, now);
+    if (settled) this.ways.note(settled);
     this.limitedFor = sample.uplinkLimited ? this.limitedFor + 1 : 0;
     this.uplinkLimited.set(this.limitedFor >= LIMITED_SAMPLES);
     this.playout = follow(this.playout, seen(this.lastSample, sample, this.options.linkState()), now);
@@ -303,6 +320,10 @@ export class MediaLink {
     } else if (now - this.lastArrival > SILENT_MS || peer.pc.connectionState === 'failed') {
       this.lastArrival = now;
       this.repair();
+    } else if (arrived && peer.connected && this.options.joined() && this.healing.due(now)) {
+      // The present way goes on meanwhile; nobody need know.
+      this.restartDeadline = now + RESTART_MS;
+      void this.restart(peer);
     }
   }
 }

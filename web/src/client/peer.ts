@@ -10,6 +10,7 @@ import { hint } from './playout';
 import type { IceServer, SlotPlan, SourceKind, TrackIntent } from './protocol.gen';
 import { activate, orBestAlone, scaleInTime } from './sender';
 import { SlotTable } from './slots';
+import type { Way } from './ways';
 
 export type SendTracks = Partial<Record<SourceKind, MediaStreamTrack | null>>;
 
@@ -18,6 +19,8 @@ export interface PeerOptions {
   slots: SlotPlan;
   iceServers: readonly IceServer[];
   tracks: SendTracks;
+  /** Begin with this way alone. */
+  only?: Exclude<Way, 'udp'> | null;
   onStateChange: () => void;
   create?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
@@ -31,6 +34,8 @@ export interface Offer {
 export interface Sample {
   bytesReceived: number;
   rttMs: number | null;
+  /** How media travels. */
+  way: Way | null;
   /** The browser sends less than it is asked for, because its estimate of the uplink says so. */
   uplinkLimited: boolean;
   sounds: SoundSample[];
@@ -57,12 +62,11 @@ export class Peer {
   private wanted = new Map<SourceKind, readonly number[]>();
   /** One change of a sender's parameters at a time: a second one would void the first. */
   private changing: Promise<void> = Promise.resolve();
+  private only: Exclude<Way, 'udp'> | null;
 
   constructor(options: PeerOptions) {
-    const configuration: RTCConfiguration = {
-      bundlePolicy: 'max-bundle',
-      iceServers: options.iceServers.map(iceServer),
-    };
+    this.only = options.only ?? null;
+    const configuration = configurationOf(options.iceServers, this.only === 'relay');
     const create = options.create ?? ((c: RTCConfiguration) => new RTCPeerConnection(c));
     this.pc = create(configuration);
     this.pc.onconnectionstatechange = () => options.onStateChange();
@@ -95,7 +99,18 @@ export class Peer {
     return { sdp: offer.sdp ?? '', tracks };
   }
 
-  async accept(sdp: string): Promise<void> {
+  /** From the next restart on every way may be tried, with credentials that are still good. */
+  widen(iceServers: readonly IceServer[]): void {
+    this.only = null;
+    try {
+      this.pc.setConfiguration(configurationOf(iceServers, false));
+    } catch {
+      // A browser that cannot change it keeps what it had.
+    }
+  }
+
+  async accept(answer: string): Promise<void> {
+    const sdp = this.only === 'tcp' ? withoutUdp(answer) : answer;
     await this.pc.setRemoteDescription({ type: 'answer', sdp });
     await this.change(async () => {
       for (const { sender } of this.senders.values()) await scaleInTime(sender);
@@ -141,15 +156,12 @@ export class Peer {
 
   async sample(): Promise<Sample> {
     const report = await this.pc.getStats();
-    const sample: Sample = { bytesReceived: 0, rttMs: null, uplinkLimited: false, sounds: [] };
+    const sample: Sample = { bytesReceived: 0, rttMs: null, way: null, uplinkLimited: false, sounds: [] };
     report.forEach((stat: Record<string, unknown>) => {
       const number = (name: string) => (typeof stat[name] === 'number' ? (stat[name] as number) : 0);
       if (stat.type === 'candidate-pair' && stat.nominated === true && stat.state === 'succeeded') {
-        // Firefox has no transport figures; its nominated pair counts the same bytes.
+        // Firefox has no transport figures; its nominated pairs count the same bytes.
         sample.bytesReceived += number('bytesReceived');
-        if (typeof stat.currentRoundTripTime === 'number') {
-          sample.rttMs = Math.round(stat.currentRoundTripTime * 1000);
-        }
       } else if (stat.type === 'outbound-rtp') {
         if (stat.active !== false && stat.qualityLimitationReason === 'bandwidth')
           sample.uplinkLimited = true;
@@ -164,6 +176,11 @@ export class Peer {
         });
       }
     });
+    const used = usedPair(report);
+    if (typeof used?.currentRoundTripTime === 'number') {
+      sample.rttMs = Math.round(used.currentRoundTripTime * 1000);
+    }
+    sample.way = wayOf(report.get(String(used?.localCandidateId)));
     return sample;
   }
 
@@ -178,6 +195,38 @@ export class Peer {
     this.pc.onconnectionstatechange = null;
     this.pc.close();
   }
+}
+
+function configurationOf(iceServers: readonly IceServer[], relayAlone: boolean): RTCConfiguration {
+  return {
+    bundlePolicy: 'max-bundle',
+    iceServers: iceServers.map(iceServer),
+    iceTransportPolicy: relayAlone ? 'relay' : 'all',
+  };
+}
+
+/** The path in use. After a change of path the older ones stay in the report, nominated as they were. */
+function usedPair(report: RTCStatsReport): Record<string, unknown> | undefined {
+  let nominated: Record<string, unknown> | undefined;
+  let used: Record<string, unknown> | undefined;
+  report.forEach((stat: Record<string, unknown>) => {
+    if (stat.type === 'transport') used ??= report.get(String(stat.selectedCandidatePairId));
+    else if (stat.type === 'candidate-pair' && stat.selected === true) used = stat;
+    else if (stat.type === 'candidate-pair' && stat.nominated === true) nominated = stat;
+  });
+  return used ?? nominated;
+}
+
+function wayOf(local: Record<string, unknown> | undefined): Way | null {
+  if (!local) return null;
+  if (local.candidateType === 'relay') return 'relay';
+  return local.protocol === 'tcp' ? 'tcp' : 'udp';
+}
+
+/** The answer without the server's candidates by UDP, if it has others. */
+export function withoutUdp(sdp: string): string {
+  if (!/^a=candidate:\S+ \d+ tcp /im.test(sdp)) return sdp;
+  return sdp.replace(/^a=candidate:\S+ \d+ udp .*\r\n/gim, '');
 }
 
 function iceServer(server: IceServer): RTCIceServer {

@@ -17,6 +17,8 @@ const PING_EVERY_MS = 10_000;
 /** The server answers each ping, so a socket silent for longer is dead even if TCP does not say so. */
 const SILENCE_MS = 15_000;
 const NUDGE_ANSWER_MS = 3_000;
+/** A connection that the network lets through is made within this. */
+const STALE_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 export type ErrorMessage = Extract<ServerMessage, { type: 'error' }>;
@@ -79,6 +81,7 @@ export class Signal {
   private joinedBefore = false;
   private lastError: ErrorMessage | null = null;
   private lastHeard = 0;
+  private triedAt = 0;
   private nextRequest = 1;
   private pending = new Map<number, Pending>();
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -117,7 +120,10 @@ export class Signal {
   /** The page came back or the network did: try now, or find out at once that the socket is dead. */
   nudge(): void {
     const phase = this.state.get().phase;
-    if (phase === 'connecting' && !this.socket) {
+    // An attempt that began before the network came back would wait for its own time-outs.
+    const stale = this.socket?.readyState === 0 && Date.now() - this.triedAt > STALE_MS;
+    if (phase === 'connecting' && (!this.socket || stale)) {
+      if (stale) this.drop('tried again');
       this.attempt = 0;
       this.connect();
     } else if (phase === 'joined' && !this.nudgeTimer) {
@@ -153,6 +159,7 @@ export class Signal {
       return;
     }
     this.socket = socket;
+    this.triedAt = Date.now();
     this.joinTimer = setTimeout(() => this.lost(), JOIN_TIMEOUT_MS);
     // Events of a socket that was given up must not touch its successor.
     const mine = (handle: () => void) => () => {

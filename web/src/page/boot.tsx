@@ -6,6 +6,7 @@
 import { render, type VNode } from 'preact';
 import { LessonClient } from '../client/lesson_client';
 import type { Role } from '../client/protocol.gen';
+import { tellNetwork, Ways } from '../client/ways';
 import { type Key, language, t } from '../i18n';
 import { StateScreen } from '../ui/state_screen';
 import { takeToken } from './token_keeper';
@@ -39,7 +40,9 @@ export function boot(page: PageName, show: (client: LessonClient, token: string)
     render(<Problem page={page} state="no-token" title="noTokenTitle" text="noTokenText" />, root);
     return;
   }
-  const client = new LessonClient({ url: socketUrl(), token, language: language.value });
+  const ways = new Ways();
+  void tellNetwork(ways);
+  const client = new LessonClient({ url: socketUrl(), token, language: language.value, ways });
   expose(client);
   connectBrowser(client);
   render(show(client, token), root);

@@ -302,7 +302,7 @@ fn arrivals_are_fed_back_in_the_name_of_a_stream() {
         let (ssrc, sequence) = (client.ssrc(0), client.next(0));
         let packet = Rtp { extensions: &names, ..Rtp::new(ssrc, 111, sequence, b"sound") };
         let mut sealed = client.sealed(&packet);
-        let from = Path { remote: client.address, local: None };
+        let from = Path::udp(client.address, None);
         let waited = if number == 2 { MS(7) } else { MS(0) };
         w.core.handle_datagram(&mut sealed, from, waited, w.now);
         w.run(MS(10));

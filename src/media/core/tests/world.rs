@@ -10,7 +10,7 @@ use crate::media::command::{Command, Event, LayerIndex, Rank, Route, SlotIndex};
 use crate::media::core::Core;
 use crate::media::core::tests::client::{Client, Packet};
 use crate::media::negotiate::{Accepted, Codec, Negotiator, PeerRequest, SourceKind};
-use crate::media::output::{Class, Path};
+use crate::media::output::{Class, Path, Via};
 use crate::media::transport::crypto_provider;
 use crate::media::transport::dtls::DtlsContext;
 
@@ -72,6 +72,8 @@ pub struct World {
     by_address: HashMap<SocketAddr, usize>,
     events: Arc<Mutex<Vec<Event>>>,
     next_port: u16,
+    /// Addresses that are connections, and their numbers.
+    connections: HashMap<SocketAddr, u32>,
 }
 
 impl World {
@@ -88,7 +90,7 @@ impl World {
         let take = move |event| sink.lock().unwrap().push(event);
         core.handle_command(Command::OpenHub { hub, events: Box::new(take) }, now);
         let addresses: Arc<[IpAddr]> = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)].into();
-        let negotiator = Negotiator { dtls, addresses, ports: vec![7000].into() };
+        let negotiator = Negotiator::new(dtls, addresses, vec![7000].into());
         Self {
             core,
             now,
@@ -102,6 +104,7 @@ impl World {
             by_address: HashMap::new(),
             events,
             next_port: 20_000,
+            connections: HashMap::new(),
         }
     }
 
@@ -242,7 +245,29 @@ impl World {
 
     /// A datagram from anywhere.
     pub fn inject(&mut self, from: SocketAddr, datagram: &mut [u8]) {
-        self.core.handle_datagram(datagram, Path { remote: from, local: None }, Duration::ZERO, self.now);
+        self.core.handle_datagram(datagram, self.path(from), Duration::ZERO, self.now);
+    }
+
+    /// An address that is a TCP connection with this number.
+    pub fn new_connection(&mut self, number: u32) -> SocketAddr {
+        let address = self.new_address();
+        self.connections.insert(address, number);
+        address
+    }
+
+    /// The client's packets come on a new connection from now on.
+    pub fn move_to_connection(&mut self, client: usize, number: u32) {
+        let address = self.new_connection(number);
+        self.clients[client].address = address;
+        self.by_address.insert(address, client);
+    }
+
+    pub fn via(&self, address: SocketAddr) -> Via {
+        self.connections.get(&address).map_or(Via::Udp, |n| Via::Tcp(*n))
+    }
+
+    pub fn path(&self, remote: SocketAddr) -> Path {
+        Path { remote, local: None, via: self.via(remote) }
     }
 
     /// Runs `time`, a picture of every layer of the camera each 40 ms and sound each 20 ms.
