@@ -62,6 +62,7 @@ impl Scene {
                 ice_servers: Arc::default(),
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
+                leads: watch::channel(None).0,
             },
             now,
         );
