@@ -119,7 +119,7 @@ pub struct OwnState {
     pub hidden: bool,
     /// Its own people keep the microphone closed, also when they are called on.
     #[ts(optional, as = "Option<_>")]
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mic_kept: bool,
 }
 

@@ -72,6 +72,21 @@
     look();
   });
 
+  /** When no element of the page plays any of these audio lines any more; ms since the epoch. */
+  observe.unplayed = (mids, limit = 10_000) => new Promise((resolve) => {
+    const end = barcode.now() + limit;
+    const tracks = zhuandi.pc().getTransceivers().filter(({ mid }) => mids.includes(mid)).map(({ receiver }) => receiver.track.id);
+    const look = () => {
+      const now = barcode.now();
+      const playing = [...document.querySelectorAll("audio")].some((audio) =>
+        !audio.paused && audio.srcObject?.getTracks().some(({ id }) => tracks.includes(id)));
+      if (!playing) resolve(now);
+      else if (now > end) resolve(null);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+
   /** When the lead's picture, of `id`, is the big one again; ms since the epoch. */
   observe.bigIs = (id, limit = 10_000) => new Promise((resolve) => {
     const end = barcode.now() + limit;
