@@ -24,6 +24,19 @@ pub enum Right {
     Kick,
     StartLesson,
     EndLesson,
+    /// Give the floor to a classroom, and take it or a hand away again.
+    CallOn,
+    ReleaseFloor,
+    RaiseHand,
+    LowerHand,
+    SetMode,
+    /// Give the lead away, and take it back.
+    HandOverLead,
+    /// Say which page of the wall is looked at.
+    ShowWall,
+    /// 没听清, 看不清.
+    SignalTrouble,
+    Headcount,
     /// See all lessons of the server.
     Watch,
     Leave,
@@ -37,7 +50,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 27] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -50,6 +63,15 @@ impl Right {
         Self::Kick,
         Self::StartLesson,
         Self::EndLesson,
+        Self::CallOn,
+        Self::ReleaseFloor,
+        Self::RaiseHand,
+        Self::LowerHand,
+        Self::SetMode,
+        Self::HandOverLead,
+        Self::ShowWall,
+        Self::SignalTrouble,
+        Self::Headcount,
         Self::Watch,
         Self::Leave,
         Self::Ping,
@@ -87,6 +109,12 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::Kick,
             Right::StartLesson,
             Right::EndLesson,
+            Right::CallOn,
+            Right::ReleaseFloor,
+            Right::LowerHand,
+            Right::SetMode,
+            Right::HandOverLead,
+            Right::ShowWall,
             Right::Leave,
             Right::Ping,
             Right::Publish,
@@ -100,6 +128,11 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::SendCamera,
             Right::OwnState,
             Right::SelectLayer,
+            Right::ReleaseFloor,
+            Right::RaiseHand,
+            Right::LowerHand,
+            Right::SignalTrouble,
+            Right::Headcount,
             Right::Leave,
             Right::Ping,
             Right::Publish,
@@ -127,10 +160,20 @@ const ALLOWED: &[(Role, &[Right])] = &[
     ),
 ];
 
+/// What a classroom may besides while it leads (移交主讲): any classroom may teach.
+const WHILE_LEADING: &[Right] =
+    &[Right::CallOn, Right::SetMode, Right::HandOverLead, Right::ShowWall, Right::MuteAll];
+
 /// Whether the table names this pair.
 #[must_use]
 pub fn allowed(role: Role, right: Right) -> bool {
     ALLOWED.iter().any(|(r, rights)| *r == role && rights.contains(&right))
+}
+
+/// Whether a receiver may do this while it leads, whatever the table says.
+#[must_use]
+pub fn allowed_to_leading_receiver(right: Right) -> bool {
+    WHILE_LEADING.contains(&right)
 }
 
 #[cfg(test)]
@@ -138,28 +181,37 @@ mod tests {
     use super::*;
 
     /// The whole matrix once more, written as a person would check it: L lead, R receiver,
-    /// O observer, A admin.
+    /// O observer, A admin, and what a receiver may while it leads (C), beyond R.
     #[test]
     fn the_matrix() {
         let expected = [
-            (Right::Connect, "LRO-"),
-            (Right::SendMic, "LR--"),
-            (Right::SendCamera, "LR--"),
-            (Right::SendContent, "L---"),
-            (Right::SendContentAudio, "L---"),
-            (Right::OwnState, "LRO-"),
-            (Right::SelectLayer, "LRO-"),
-            (Right::Mute, "L--A"),
-            (Right::MuteAll, "L--A"),
-            (Right::Kick, "L--A"),
-            (Right::StartLesson, "L---"),
-            (Right::EndLesson, "L--A"),
-            (Right::Watch, "---A"),
-            (Right::Leave, "LROA"),
-            (Right::Ping, "LROA"),
-            (Right::Publish, "LR--"),
-            (Right::Play, "-RO-"),
-            (Right::ManageLessons, "---A"),
+            (Right::Connect, "LRO--"),
+            (Right::SendMic, "LR---"),
+            (Right::SendCamera, "LR---"),
+            (Right::SendContent, "L----"),
+            (Right::SendContentAudio, "L----"),
+            (Right::OwnState, "LRO--"),
+            (Right::SelectLayer, "LRO--"),
+            (Right::Mute, "L--A-"),
+            (Right::MuteAll, "L--AC"),
+            (Right::Kick, "L--A-"),
+            (Right::StartLesson, "L----"),
+            (Right::EndLesson, "L--A-"),
+            (Right::CallOn, "L---C"),
+            (Right::ReleaseFloor, "LR---"),
+            (Right::RaiseHand, "-R---"),
+            (Right::LowerHand, "LR---"),
+            (Right::SetMode, "L---C"),
+            (Right::HandOverLead, "L---C"),
+            (Right::ShowWall, "L---C"),
+            (Right::SignalTrouble, "-R---"),
+            (Right::Headcount, "-R---"),
+            (Right::Watch, "---A-"),
+            (Right::Leave, "LROA-"),
+            (Right::Ping, "LROA-"),
+            (Right::Publish, "LR---"),
+            (Right::Play, "-RO--"),
+            (Right::ManageLessons, "---A-"),
         ];
         assert_eq!(expected.map(|(right, _)| right), Right::ALL, "every right has its row");
         let roles = [Role::Lead, Role::Receiver, Role::Observer, Role::Admin];
@@ -167,6 +219,7 @@ mod tests {
             for (role, mark) in roles.into_iter().zip(row.chars()) {
                 assert_eq!(allowed(role, right), mark != '-', "{role:?} × {right:?}");
             }
+            assert_eq!(allowed_to_leading_receiver(right), row.ends_with('C'), "leading × {right:?}");
         }
     }
 }

@@ -209,7 +209,7 @@ impl<'a> Seat<'a> {
             camera: settings.camera.is_some(),
             content: settings.content.is_some(),
             sound: true,
-            hidden: false,
+            ..OwnState::default()
         };
         Self {
             settings,

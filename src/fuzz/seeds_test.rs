@@ -302,7 +302,14 @@ fn signalling() {
          a=candidate:1 1 UDP 2122252543 0d7ee52e-1f7b.local 53124 typ host\r\na=end-of-candidates\r\n",
     );
     let id = |text: &str| ParticipantId::new(text).unwrap();
-    let state = OwnState { mic: true, camera: true, content: false, sound: true, hidden: true };
+    let state = OwnState {
+        mic: true,
+        camera: true,
+        content: false,
+        sound: true,
+        hidden: true,
+        ..OwnState::default()
+    };
     let (request, kind) = (1, SourceKind::Camera);
     let tracks = vec![TrackIntent { mid: "1".into(), kind }];
     for (name, message) in [

@@ -67,7 +67,9 @@ pub fn status(code: Code) -> StatusCode {
         Code::UnknownLesson | Code::UnknownParticipant | Code::UnknownSlot | Code::NotFound => {
             StatusCode::NOT_FOUND
         }
-        Code::LessonExists | Code::LessonEnded | Code::Replaced | Code::AlreadyJoined => StatusCode::CONFLICT,
+        Code::LessonExists | Code::LessonEnded | Code::NotLive | Code::Replaced | Code::AlreadyJoined => {
+            StatusCode::CONFLICT
+        }
         Code::LessonFull | Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge | Code::MessageTooLarge | Code::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -64,7 +64,7 @@ impl Lesson {
             camera: sends(SourceKind::Camera),
             content: false,
             sound: true,
-            hidden: false,
+            ..OwnState::default()
         };
         self.take_seat(actor, now)?;
         if let Err(error) = self.add_peer(actor, None, accepted, preferred) {

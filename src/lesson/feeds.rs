@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::ids::{ParticipantId, PeerId};
 use crate::lesson::lesson::Lesson;
-use crate::lesson::plan::{Assignment, Common, SeatNumber, Senders, plan};
+use crate::lesson::plan::{Assignment, Common, SeatNumber, Senders, Viewer, plan};
 use crate::lesson::roster::{Fed, Peer, Seat};
 use crate::lesson::{Actor, LessonError};
 use crate::media::command::{Command, LayerIndex, Rank, Route, SlotIndex};
@@ -31,11 +31,19 @@ pub struct Show {
 }
 
 impl Lesson {
-    /// Sends what changed since the last time: roster entries, who leads, routes and slots. In this
-    /// order, so that a page knows whom it is told of, as long as it is shown anything of them.
+    /// Sends what changed since the last time: roster entries, the floor, who leads, routes and slots.
+    /// In this order, so that a page knows whom it is told of, as long as it is shown anything of them.
     pub fn settle(&mut self, now: Instant) {
         self.do_what_is_due(now);
         self.end_late_handovers(now);
+        let replan = std::mem::take(&mut self.replan) || !self.stale.is_empty();
+        let before = self.lead;
+        if replan {
+            self.lead = self.roster.lead(before, self.chosen_lead);
+            if self.lead != before {
+                self.lead_moved(before);
+            }
+        }
         let stale = std::mem::take(&mut self.stale);
         for number in &stale {
             match self.roster.by_number(*number).and_then(Seat::sender_view) {
@@ -44,18 +52,41 @@ impl Lesson {
             };
         }
         let vanished = self.tell_people(&stale);
-        if std::mem::take(&mut self.replan) || !stale.is_empty() {
-            self.tell_lead(now);
+        self.tell_floor();
+        if self.lead != before {
+            self.tell_lead(before, now);
+        }
+        if replan {
             self.apply_plan(&stale);
         }
         self.tell_vanished(&vanished);
+        if let Some(seat) = before.filter(|_| self.lead != before) {
+            self.forget_others(seat);
+        }
+        self.tell_heard();
     }
 
-    /// Tells everybody when somebody else leads than before.
-    pub(super) fn tell_lead(&mut self, now: Instant) {
-        let lead = self.roster.lead(self.lead);
-        if std::mem::replace(&mut self.lead, lead) != lead {
-            self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+    /// Whoever led is gone: somebody else does from now on.
+    pub(super) fn replace_lead(&mut self, now: Instant) {
+        let before = self.lead;
+        self.lead = self.roster.lead(before, self.chosen_lead);
+        if self.lead != before {
+            self.lead_moved(before);
+            self.tell_lead(before, now);
+        }
+    }
+
+    /// Tells everybody that somebody else leads than before.
+    fn tell_lead(&mut self, before: Option<SeatNumber>, now: Instant) {
+        let leads = self.lead.and_then(|n| self.roster.by_number(n)).map(|s| s.member.id.clone());
+        self.leads_out.send_replace(leads);
+        if let Some(seat) = self.lead {
+            self.introduce_others(seat);
+        }
+        self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+        // The one knows the whole queue from now on, the other its own place alone.
+        for seat in before.into_iter().chain(self.lead).filter_map(|n| self.roster.by_number(n)) {
+            seat.push(&ServerMessage::Floor { floor: self.floor_for(seat) });
         }
     }
 
@@ -107,16 +138,18 @@ impl Lesson {
         let live = self.state == LessonState::Live;
         let nobody = Senders::new();
         let senders = if live { &self.show.senders } else { &nobody };
-        let common = Common::new(self.lead, senders);
+        let common = Common::new(self.lead, self.floor.stage(), senders);
         let all = common != self.show.common;
         let mut plans = Vec::new();
         for seat in self.roster.iter() {
             let role = seat.member.role;
-            if !(all || role == Role::Lead || stale.contains(&seat.number)) {
+            let teaches = role == Role::Lead || Some(seat.number) == self.lead;
+            if !(all || teaches || stale.contains(&seat.number)) {
                 continue;
             }
+            let viewer = Viewer { seat: seat.number, role, wall: seat.wall.as_deref() };
             for peer in seat.peers() {
-                let new = plan(&common, senders, (seat.number, role), &peer.view());
+                let new = plan(&common, senders, viewer, &peer.view());
                 plans.push((seat.number, peer.id, new));
             }
         }

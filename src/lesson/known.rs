@@ -1,7 +1,8 @@
 //! Who is told of whom.
 //!
-//! Leads and observers know everybody. A classroom knows itself and those that it may see or hear:
-//! the leads, and whoever's microphone is open. So a lesson's size is not felt by its classrooms: a
+//! Leads and observers know everybody, and so does a classroom while it leads. Any other classroom knows
+//! itself and those that it may see or hear: who leads, the leads, who is on stage, and whoever's
+//! microphone is open. So a lesson's size is not felt by its classrooms: a
 //! welcome stays small, and what happens in one classroom wakes no other. Administrators have no
 //! seat; they watch.
 //!
@@ -19,15 +20,37 @@ use crate::lesson::roster::Seat;
 use crate::media::negotiate::SourceKind;
 use crate::session::message::{LessonState, Role, ServerMessage};
 
-/// Which roles know everybody.
-fn knows_all(role: Role) -> bool {
-    role != Role::Receiver
-}
-
 impl Lesson {
     /// Whether a page of this member knows of this seat.
     pub(super) fn knows_of(&self, member: &Member, seat: &Seat) -> bool {
-        knows_all(member.role) || seat.member.id == member.id || self.is_public(seat)
+        let leads = || self.roster.get(&member.id).is_some_and(|own| Some(own.number) == self.lead);
+        member.role != Role::Receiver || seat.member.id == member.id || self.is_public(seat) || leads()
+    }
+
+    /// Whether this seat's page knows everybody.
+    pub(super) fn knows_all(&self, seat: &Seat) -> bool {
+        seat.member.role != Role::Receiver || Some(seat.number) == self.lead
+    }
+
+    /// Tells a page that is about to learn of everybody whom it does not know yet.
+    pub(super) fn introduce_others(&self, number: SeatNumber) {
+        for (own, seat) in self.strangers(number) {
+            own.push(&ServerMessage::Participant { participant: seat.participant() });
+        }
+    }
+
+    /// The opposite: the classroom does not lead any more.
+    pub(super) fn forget_others(&self, number: SeatNumber) {
+        for (own, seat) in self.strangers(number) {
+            own.push(&ServerMessage::ParticipantLeft { id: seat.member.id.clone() });
+        }
+    }
+
+    /// A classroom and all whom it would not know if it did not lead.
+    fn strangers(&self, number: SeatNumber) -> impl Iterator<Item = (&Seat, &Seat)> {
+        let own = self.roster.by_number(number).filter(|s| s.member.role == Role::Receiver);
+        let others = own.into_iter().flat_map(|own| self.roster.iter().map(move |seat| (own, seat)));
+        others.filter(|(own, seat)| own.number != seat.number && !self.is_public(seat))
     }
 
     /// Tells of everybody who changed, and classrooms of those who have come to be known to them.
@@ -74,14 +97,15 @@ impl Lesson {
             let sends = self.show.senders.get(&seat.number);
             self.state == LessonState::Live && sends.is_some_and(|s| s.source(SourceKind::Mic).is_some())
         };
-        seat.member.role == Role::Lead || is_heard()
+        let is_shown = self.floor.is_on_stage(seat.number) || Some(seat.number) == self.lead;
+        seat.member.role == Role::Lead || is_shown || is_heard()
     }
 
     /// To everybody who knows of `about`, and to `about` itself.
     fn to_knowing(&self, news: &Encoded, about: &Seat) {
         let public = self.show.public.contains(&about.number);
         for seat in self.roster.iter() {
-            if public || knows_all(seat.member.role) || seat.number == about.number {
+            if public || self.knows_all(seat) || seat.number == about.number {
                 seat.push_encoded(news);
             }
         }
@@ -89,7 +113,7 @@ impl Lesson {
 
     /// To all classrooms but `but`.
     fn to_classrooms(&self, news: &Encoded, but: &ParticipantId) {
-        let classrooms = self.roster.iter().filter(|s| !knows_all(s.member.role) && s.member.id != *but);
+        let classrooms = self.roster.iter().filter(|s| !self.knows_all(s) && s.member.id != *but);
         for seat in classrooms {
             seat.push_encoded(news);
         }

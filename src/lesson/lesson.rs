@@ -13,12 +13,16 @@ use tokio::time::Instant;
 use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
+use crate::lesson::events::EventLog;
 use crate::lesson::feeds::Show;
+use crate::lesson::floor::Floor;
+use crate::lesson::heard::Heard;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::Encoded;
 use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;
+use crate::lesson::speaking::FloorTold;
 use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, seated};
 use crate::media::command::{Command, Event, EventSink};
 use crate::media::negotiate::{Codec, Negotiator};
@@ -46,6 +50,12 @@ pub struct Lesson {
     pub(super) roster: Roster,
     /// Who led when the others were last told.
     pub(super) lead: Option<SeatNumber>,
+    /// Who was given the lead; leads whenever it is there.
+    pub(super) chosen_lead: Option<SeatNumber>,
+    pub(super) floor: Floor,
+    pub(super) floor_told: FloorTold,
+    pub(super) heard: Heard,
+    pub(super) events: EventLog,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
     /// Classrooms with a bad line, as the leads were last told.
@@ -74,6 +84,8 @@ pub struct Lesson {
     ice_servers: IceServers,
     make_sink: MakeSink,
     pub(super) codec: watch::Sender<Codec>,
+    /// Who leads, for rights.
+    pub(super) leads_out: watch::Sender<Option<ParticipantId>>,
 }
 
 /// What a lesson is made from.
@@ -88,6 +100,7 @@ pub struct Parts {
     pub ice_servers: IceServers,
     pub make_sink: MakeSink,
     pub codec: watch::Sender<Codec>,
+    pub leads: watch::Sender<Option<ParticipantId>>,
 }
 
 impl Lesson {
@@ -104,6 +117,11 @@ impl Lesson {
             ran: Duration::ZERO,
             roster: Roster::default(),
             lead: None,
+            chosen_lead: None,
+            floor: Floor::default(),
+            floor_told: FloorTold::default(),
+            heard: Heard::default(),
+            events: EventLog::default(),
             links: Vec::new(),
             empty_since: Some(now),
             hub: parts.hub,
@@ -120,6 +138,7 @@ impl Lesson {
             ice_servers: parts.ice_servers,
             make_sink: parts.make_sink,
             codec: parts.codec,
+            leads_out: parts.leads,
         }
     }
 
@@ -138,6 +157,7 @@ impl Lesson {
             self.repeat(&actor, peer);
         }
         self.tell_links(&actor);
+        self.greet(&actor, now);
         Ok(())
     }
 
@@ -156,7 +176,8 @@ impl Lesson {
             older.push(&ServerMessage::Bye { reason: ByeReason::Replaced });
         }
         let mut dropped = Vec::new();
-        if seat.member.role != actor.member.role {
+        let changes_role = seat.member.role != actor.member.role;
+        if changes_role {
             // Another role has other rights: what the old one sent ends.
             dropped.extend([seat.older.take(), seat.current.take(), seat.pending.take()]);
             seat.member.role = actor.member.role;
@@ -169,7 +190,11 @@ impl Lesson {
             seat.said = None;
         }
         let kept = seat.current.as_ref().map(|p| p.id);
-        self.stale.insert(seat.number);
+        let number = seat.number;
+        self.stale.insert(number);
+        if changes_role {
+            self.forget_on_floor(number);
+        }
         for peer in dropped.into_iter().flatten() {
             self.remove_peer(peer.id);
         }
@@ -226,6 +251,8 @@ impl Lesson {
                 self.mute(&participant, kind, muted, &actor.member.name)?;
             }
             Ask::MuteAll => self.mute_all(&actor.member.name),
+            Ask::Floor(ask) => self.floor_asked(actor, ask, now)?,
+            Ask::Signal(ask) => self.signalled(actor, ask, now)?,
             Ask::SelectLayer { mid, max_layer } => {
                 self.select_layer(&actor.member.id, &mid, max_layer)?;
             }
@@ -278,6 +305,7 @@ impl Lesson {
             }
             Event::SlotGranted { peer, slot, granted, why } => self.slot_granted(peer, slot, granted, why),
             Event::LayersWanted { source, layers } => self.layers_wanted(source, layers),
+            Event::SourceHeard { source, heard } => self.source_heard(source, heard),
             Event::Stats(stats) => self.handle_stats(*stats),
         }
     }
@@ -331,7 +359,8 @@ impl Lesson {
 
     /// Who leads at this moment.
     fn leads(&self) -> Option<ParticipantId> {
-        let seat = self.roster.by_number(self.roster.lead(self.lead)?)?;
+        let lead = self.roster.lead(self.lead, self.chosen_lead)?;
+        let seat = self.roster.by_number(lead)?;
         Some(seat.member.id.clone())
     }
 
@@ -355,8 +384,9 @@ impl Lesson {
             self.remove_peer(peer.id);
         }
         self.changed.remove(id);
+        self.forget_on_floor(seat.number);
         // First who leads instead, so that no page is without a teacher for a moment.
-        self.tell_lead(now);
+        self.replace_lead(now);
         self.tell_left(&seat);
         self.stale.insert(seat.number);
         if self.roster.is_empty() {
@@ -371,6 +401,7 @@ impl Lesson {
         self.state = LessonState::Live;
         self.started = Some(now);
         self.mute_all_receivers_at_start();
+        self.floor = Floor::default();
         self.replan = true;
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
     }

@@ -63,6 +63,7 @@ impl Scene {
                 ice_servers: IceServers::default(),
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
+                leads: watch::channel(None).0,
             },
             now,
         );

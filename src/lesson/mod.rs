@@ -7,7 +7,8 @@
 //!
 //! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
-//! their handover), `people` (mute, kick), `known` (who is told of whom), `feeds` (from the plan to the
+//! their handover), `people` (mute, kick), `floor` (who may speak, pure), `speaking` (what that does),
+//! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is told of whom), `feeds` (from the plan to the
 //! slots), `attached` (seats without a page), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,7 +20,10 @@ use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 mod attached;
 pub mod config;
 pub mod directory;
+mod events;
 mod feeds;
+mod floor;
+mod heard;
 mod known;
 #[allow(clippy::module_inception)]
 mod lesson;
@@ -32,12 +36,16 @@ mod peers;
 mod people;
 pub mod plan;
 pub mod roster;
+mod signals;
+mod speaking;
 mod task;
 
 pub use attached::Attachment;
 pub use config::LessonConfig;
 pub use directory::Directory;
 pub use roster::Member;
+pub use signals::SignalAsk;
+pub use speaking::FloorAsk;
 pub use task::Surroundings;
 
 use outbox::Outbox;
@@ -60,6 +68,8 @@ pub enum LessonError {
     Kicked,
     #[error("the media plane is busy")]
     Busy,
+    #[error("the lesson has not begun")]
+    NotLive,
     #[error("nobody here has this id")]
     UnknownParticipant,
     #[error("this connection has no such slot or no media")]
@@ -98,6 +108,8 @@ pub enum Ask {
         muted: bool,
     },
     MuteAll,
+    Floor(FloorAsk),
+    Signal(SignalAsk),
     Kick {
         participant: ParticipantId,
     },
@@ -168,6 +180,7 @@ pub struct LessonHandle {
     shard: usize,
     requests: mpsc::Sender<Request>,
     codec: watch::Receiver<Codec>,
+    leads: watch::Receiver<Option<ParticipantId>>,
 }
 
 impl LessonHandle {
@@ -186,6 +199,12 @@ impl LessonHandle {
     #[must_use]
     pub fn codec(&self) -> Codec {
         *self.codec.borrow()
+    }
+
+    /// Whether this participant leads now, whatever its role.
+    #[must_use]
+    pub fn is_led_by(&self, id: &ParticipantId) -> bool {
+        self.leads.borrow().as_ref() == Some(id)
     }
 
     /// Takes the participant's seat and pushes `welcome`. An older connection of the same

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::ids::{ParticipantId, PeerId};
-use crate::session::message::{ByeReason, ServerMessage, SlotFeed};
+use crate::session::message::{ByeReason, ServerMessage, SlotFeed, Trouble};
 
 /// A reader with more waiting messages than this, those that merge not counted, is cut off.
 pub const MAX_MESSAGES: usize = 256;
@@ -72,6 +72,9 @@ enum Key {
     Links,
     Overview,
     Slots(PeerId),
+    Floor,
+    Heard,
+    Trouble(ParticipantId, Trouble),
 }
 
 impl Key {
@@ -83,6 +86,9 @@ impl Key {
             ServerMessage::Link { .. } => Some(Self::Link),
             ServerMessage::Links { .. } => Some(Self::Links),
             ServerMessage::Overview { .. } => Some(Self::Overview),
+            ServerMessage::Floor { .. } => Some(Self::Floor),
+            ServerMessage::Heard { .. } => Some(Self::Heard),
+            ServerMessage::Trouble { participant, kind } => Some(Self::Trouble(participant.clone(), *kind)),
             ServerMessage::Slots { peer, .. } => Some(Self::Slots(*peer)),
             _ => None,
         }
@@ -344,6 +350,7 @@ mod tests {
                 state: OwnState::default(),
                 muted: Vec::new(),
                 sources: Vec::new(),
+                headcount: None,
             },
         };
         let last = MAX_MESSAGES as u32 + 200;

@@ -30,6 +30,21 @@ impl Lesson {
         muted: bool,
         by: &str,
     ) -> Result<(), LessonError> {
+        if kind == SourceKind::Mic {
+            self.open_or_close(id, muted, by)
+        } else {
+            self.set_closed(id, kind, muted, by)
+        }
+    }
+
+    /// The same without a word about the floor.
+    pub(super) fn set_closed(
+        &mut self,
+        id: &ParticipantId,
+        kind: SourceKind,
+        muted: bool,
+        by: &str,
+    ) -> Result<(), LessonError> {
         let seat = self.roster.get_mut(id).ok_or(LessonError::UnknownParticipant)?;
         seat.push(&ServerMessage::Muted { kind, muted, by: by.to_owned() });
         if seat.closed.contains(&kind) == muted {
@@ -47,12 +62,15 @@ impl Lesson {
             self.media.surely(move || Command::Gate { source, open: !muted });
         }
         self.changed.insert(id.clone());
+        self.heard.stale = true;
         Ok(())
     }
 
-    /// 全体静音: every receiver's microphone.
+    /// 全体静音: every receiver's microphone but the one's who leads. Nobody has the floor any more.
     pub(super) fn mute_all(&mut self, by: &str) {
-        self.mute_receivers(by, |_| true);
+        let lead = self.lead;
+        self.clear_floor();
+        self.mute_receivers(by, |seat| Some(seat.number) != lead);
     }
 
     /// A lesson begins with closed receivers, whatever was tried out before it. Only those that
@@ -66,7 +84,7 @@ impl Lesson {
         let ids: Vec<_> = receivers.map(|s| s.member.id.clone()).collect();
         for id in ids {
             // The seat was there a line ago.
-            let _ = self.mute(&id, SourceKind::Mic, true, by);
+            let _ = self.set_closed(&id, SourceKind::Mic, true, by);
         }
     }
 

@@ -45,6 +45,10 @@ pub struct Seat {
     pub said: Option<OwnState>,
     /// Kinds that the lead closed.
     pub closed: Vec<SourceKind>,
+    /// A lead's: the classrooms of the wall's page that she looks at.
+    pub wall: Option<Vec<SeatNumber>>,
+    /// Pupils in the room, as it said.
+    pub headcount: Option<u16>,
     pub older: Option<Peer>,
     pub current: Option<Peer>,
     pub pending: Option<Peer>,
@@ -75,11 +79,13 @@ pub struct Source {
     pub flowing: bool,
     /// The layers of it that somebody can use, bit n for layer n, as its page was told.
     pub wanted: Option<u8>,
+    /// Loud enough for speech.
+    pub heard: bool,
 }
 
 impl Source {
     fn new(info: SourceInfo) -> Self {
-        Self { info, flowing: false, wanted: None }
+        Self { info, flowing: false, wanted: None, heard: false }
     }
 }
 
@@ -161,6 +167,8 @@ impl Seat {
             attached: None,
             said: None,
             closed: Vec::new(),
+            wall: None,
+            headcount: None,
             older: None,
             current: None,
             pending: None,
@@ -211,7 +219,9 @@ impl Seat {
     /// Whether the page says that it really sends this kind.
     fn sends(&self, kind: SourceKind) -> bool {
         self.said.as_ref().is_none_or(|said| match kind {
-            SourceKind::Mic => said.mic,
+            // A classroom opens its microphone as soon as it hears that it may, so its voice needs not
+            // wait until it has said so.
+            SourceKind::Mic => said.mic || self.member.role == Role::Receiver && !said.mic_kept,
             SourceKind::Camera => said.camera,
             SourceKind::Content | SourceKind::ContentAudio => said.content,
         })
@@ -264,6 +274,7 @@ impl Seat {
                 .flat_map(|peer| &peer.sources)
                 .map(|s| SourceState { id: s.info.source, kind: s.info.kind, flowing: s.flowing })
                 .collect(),
+            headcount: self.headcount,
         }
     }
 }
@@ -363,11 +374,16 @@ impl Roster {
         self.iter().filter(gone).map(|s| s.member.id.clone()).collect()
     }
 
-    /// The seat that leads, when `sitting` led until now: the newest lead that really sends, else
-    /// whoever sits there. A teacher who joins beside a running demonstration takes over as soon as
+    /// The seat that leads, when `sitting` led until now. Who was `chosen` does, unless its connection
+    /// is broken and nothing of it comes; else the newest lead that really sends, else whoever sits
+    /// there. A teacher who joins beside a running demonstration takes over as soon as
     /// she sends, and gives it back by leaving; a colleague who only gets ready changes nothing.
     #[must_use]
-    pub fn lead(&self, sitting: Option<SeatNumber>) -> Option<SeatNumber> {
+    pub fn lead(&self, sitting: Option<SeatNumber>, chosen: Option<SeatNumber>) -> Option<SeatNumber> {
+        let is_there = |s: &&Seat| s.away_since.is_none() || s.shown().next().is_some();
+        if let Some(seat) = chosen.and_then(|n| self.by_number(n)).filter(is_there) {
+            return Some(seat.number);
+        }
         let leads = || self.seats.values().rev().filter(|s| s.member.role == Role::Lead);
         let sends = || leads().find(|s| s.shown().next().is_some());
         let stays = || leads().find(|s| Some(s.number) == sitting);

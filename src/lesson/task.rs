@@ -61,6 +61,7 @@ pub(super) fn start(
     let (events, events_in) = mpsc::channel(EVENTS);
     let (figures, figures_in) = watch::channel(None);
     let (codec, codec_out) = watch::channel(around.config.video_codec.into());
+    let (leads, leads_out) = watch::channel(None);
     let lesson = Lesson::new(
         Parts {
             id: id.clone(),
@@ -73,12 +74,13 @@ pub(super) fn start(
             ice_servers: around.ice_servers.clone(),
             make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
             codec,
+            leads,
         },
         Instant::now(),
     );
     let task = Task { lesson, requests: requests_in, events: events_in, figures: figures_in };
     tokio::spawn(async move { task.run(&directory).await });
-    LessonHandle { id, shard, requests, codec: codec_out }
+    LessonHandle { id, shard, requests, codec: codec_out, leads: leads_out }
 }
 
 type Figures = Arc<HubStats>;

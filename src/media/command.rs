@@ -133,6 +133,11 @@ pub enum Event {
     SourceStalled {
         source: SourceId,
     },
+    /// A microphone became loud enough for speech, or has been quiet for a while (RFC 6464).
+    SourceHeard {
+        source: SourceId,
+        heard: bool,
+    },
     /// The first packet of `source` has left on this slot; frames whose RTP timestamp is at or
     /// after `rtp_timestamp` show the new source, older ones the previous source.
     SlotFlowing {

@@ -54,8 +54,39 @@ pub struct Source {
     pub key_requests: u64,
     /// Loudest level since the last statistics (0 loud – 127 silent).
     pub loudest: Option<u8>,
+    pub voice: Voice,
     /// At the last statistics.
     pub figures: Figures,
+}
+
+/// Whether somebody speaks, by the loudness that senders write on their packets (RFC 6464).
+#[derive(Clone, Copy, Default)]
+pub struct Voice {
+    /// Loudest level since the last look.
+    loudest: Option<u8>,
+    last_loud: Option<Instant>,
+    heard: bool,
+}
+
+impl Voice {
+    /// −dBov; speech at a classroom's microphone is well above, its fans and chairs are below.
+    const LOUD: u8 = 45;
+    /// A pause for breath is no end.
+    const PAUSE: Duration = Duration::from_millis(700);
+
+    pub fn note(&mut self, level: u8) {
+        self.loudest = Some(self.loudest.map_or(level, |l| l.min(level)));
+    }
+
+    /// To be called a few times a second. Says when it turns.
+    pub fn look(&mut self, open: bool, now: Instant) -> Option<bool> {
+        let loudest = self.loudest.take();
+        if open && loudest.is_some_and(|level| level <= Self::LOUD) {
+            self.last_loud = Some(now);
+        }
+        let heard = open && self.last_loud.is_some_and(|at| now - at < Self::PAUSE);
+        (std::mem::replace(&mut self.heard, heard) != heard).then_some(heard)
+    }
 }
 
 /// Sums over all layers since the beginning.
@@ -85,6 +116,7 @@ impl Source {
             fewer_since: None,
             key_requests: 0,
             loudest: None,
+            voice: Voice::default(),
             figures: Figures::default(),
         }
     }

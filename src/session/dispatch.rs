@@ -1,7 +1,7 @@
 //! From a text to its handler: decode, is it allowed, who handles it.
 
-use crate::auth::permissions::{Right, allowed};
-use crate::lesson::Ask;
+use crate::auth::permissions::Right;
+use crate::lesson::{Ask, FloorAsk, SignalAsk};
 use crate::session::Session;
 use crate::session::errors::Code;
 use crate::session::handlers;
@@ -35,6 +35,15 @@ pub fn right_of(message: &ClientMessage) -> Option<(Right, Option<u32>)> {
         ClientMessage::StartLesson { request } => (Right::StartLesson, Some(*request)),
         ClientMessage::EndLesson { request } => (Right::EndLesson, Some(*request)),
         ClientMessage::SelectLayer { request, .. } => (Right::SelectLayer, Some(*request)),
+        ClientMessage::CallOn { request, .. } => (Right::CallOn, Some(*request)),
+        ClientMessage::ReleaseFloor { request, .. } => (Right::ReleaseFloor, Some(*request)),
+        ClientMessage::RaiseHand { request } => (Right::RaiseHand, Some(*request)),
+        ClientMessage::LowerHand { request, .. } => (Right::LowerHand, Some(*request)),
+        ClientMessage::SetMode { request, .. } => (Right::SetMode, Some(*request)),
+        ClientMessage::HandOverLead { request, .. } => (Right::HandOverLead, Some(*request)),
+        ClientMessage::ShowWall { .. } => (Right::ShowWall, None),
+        ClientMessage::SignalTrouble { request, .. } => (Right::SignalTrouble, Some(*request)),
+        ClientMessage::Headcount { request, .. } => (Right::Headcount, Some(*request)),
         ClientMessage::Watch { request } => (Right::Watch, Some(*request)),
         ClientMessage::Leave => (Right::Leave, None),
         ClientMessage::Ping { .. } => (Right::Ping, None),
@@ -50,7 +59,7 @@ pub(super) async fn dispatch(session: &mut Session<'_>, text: &str) {
     let Some((right, request)) = right_of(&message) else {
         return session.refuse(Code::AlreadyJoined, None);
     };
-    if !allowed(session.actor.member.role, right) {
+    if !session.may(right) {
         return session.refuse(Code::Forbidden, request);
     }
     match message {
@@ -73,6 +82,33 @@ pub(super) async fn dispatch(session: &mut Session<'_>, text: &str) {
         }
         ClientMessage::StartLesson { request } => session.ask(Some(request), Ask::Start).await,
         ClientMessage::EndLesson { request } => session.ask(Some(request), Ask::End).await,
+        ClientMessage::CallOn { request, participant } => {
+            handlers::floor::ask(session, request, FloorAsk::CallOn(participant)).await;
+        }
+        ClientMessage::ReleaseFloor { request, participant } => {
+            handlers::floor::release(session, request, participant).await;
+        }
+        ClientMessage::RaiseHand { request } => {
+            handlers::floor::ask(session, request, FloorAsk::Raise).await;
+        }
+        ClientMessage::LowerHand { request, participant } => {
+            handlers::floor::lower(session, request, participant).await;
+        }
+        ClientMessage::SetMode { request, mode } => {
+            handlers::floor::ask(session, request, FloorAsk::SetMode(mode)).await;
+        }
+        ClientMessage::HandOverLead { request, participant } => {
+            handlers::floor::ask(session, request, FloorAsk::HandOver(participant)).await;
+        }
+        ClientMessage::ShowWall { participants } => {
+            session.ask(None, Ask::Floor(FloorAsk::ShowWall(participants))).await;
+        }
+        ClientMessage::SignalTrouble { request, kind } => {
+            session.ask(Some(request), Ask::Signal(SignalAsk::Trouble(kind))).await;
+        }
+        ClientMessage::Headcount { request, present } => {
+            handlers::signals::headcount(session, request, present).await;
+        }
         ClientMessage::Watch { request } => handlers::watch::watch(session, request).await,
         ClientMessage::Leave => handlers::leave::leave(session).await,
         ClientMessage::Ping { sent } => session.actor.outbox.push(&ServerMessage::Pong { sent }),

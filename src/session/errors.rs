@@ -110,6 +110,9 @@ codes! {
     Kicked, "kicked", true,
         "主讲老师已把这里移出了这节课。", "这节课不能再进入；如果是误操作，请联系主讲老师或管理员。",
         "The lead teacher removed this participant from the lesson.", "It cannot be entered again; if that was a mistake, call the teacher or the administrator.";
+    NotLive, "not_live", false,
+        "还没有上课。", "上课以后再试。",
+        "The lesson has not begun.", "Try again when it has.";
     UnknownParticipant, "unknown_participant", false,
         "这个教室已不在课堂里。", "名单更新后再试。",
         "This participant is not in the lesson.", "Try again when the list has been updated.";
@@ -216,6 +219,7 @@ impl From<&LessonError> for Code {
             LessonError::Full => Self::LessonFull,
             LessonError::Kicked => Self::Kicked,
             LessonError::Busy => Self::Busy,
+            LessonError::NotLive => Self::NotLive,
             LessonError::UnknownParticipant => Self::UnknownParticipant,
             LessonError::UnknownSlot => Self::UnknownSlot,
             LessonError::Replaced => Self::Replaced,

@@ -60,6 +60,35 @@ pub enum ClientMessage {
     EndLesson { request: u32 },
     /// The best simulcast layer for one of the caller's own video slots; 0 smallest, 2 top.
     SelectLayer { request: u32, mid: String, max_layer: u8 },
+    /// 点名发言: this classroom gets the big picture and an open microphone in every classroom.
+    CallOn { request: u32, participant: ParticipantId },
+    /// 结束发言: of this classroom, or of all that speak. A classroom ends its own alone.
+    ReleaseFloor {
+        request: u32,
+        #[ts(optional)]
+        #[serde(default)]
+        participant: Option<ParticipantId>,
+    },
+    /// 举手
+    RaiseHand { request: u32 },
+    /// 取消举手: one's own, or (a lead) this classroom's.
+    LowerHand {
+        request: u32,
+        #[ts(optional)]
+        #[serde(default)]
+        participant: Option<ParticipantId>,
+    },
+    /// 听课 or 研讨.
+    SetMode { request: u32, mode: Mode },
+    /// 移交主讲: to a lead or to any classroom; a lead takes it back by naming herself.
+    HandOverLead { request: u32, participant: ParticipantId },
+    /// Whose pictures are on the page of the wall that this lead looks at; nobody else's are sent to
+    /// her. Before the first such message: of the first nine classrooms.
+    ShowWall { participants: Vec<ParticipantId> },
+    /// 没听清, 看不清: told to the leads.
+    SignalTrouble { request: u32, kind: Trouble },
+    /// How many pupils are in this classroom.
+    Headcount { request: u32, present: u16 },
     /// Admin only: send `overview` once a second on this connection.
     Watch { request: u32 },
     /// Leave for good: the seat is given up at once.
@@ -88,6 +117,10 @@ pub struct OwnState {
     /// The page is hidden behind another window.
     #[serde(default)]
     pub hidden: bool,
+    /// Its own people keep the microphone closed, also when they are called on.
+    #[ts(optional, as = "Option<_>")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mic_kept: bool,
 }
 
 /// Server to client.
@@ -178,6 +211,21 @@ pub enum ServerMessage {
     Links {
         links: Vec<ClassroomLink>,
     },
+    /// Mode, speakers and raised hands, whenever one of them changes (and after `welcome`, unless
+    /// nobody speaks, no hand is raised and the mode is `listen`).
+    Floor {
+        floor: FloorInfo,
+    },
+    /// Whose open microphone is heard now, whoever leads left out. To leads and observers; to
+    /// classrooms while several may speak.
+    Heard {
+        participants: Vec<ParticipantId>,
+    },
+    /// To leads: a classroom does not hear or see well.
+    Trouble {
+        participant: ParticipantId,
+        kind: Trouble,
+    },
     /// For `watch`.
     Overview {
         lessons: Vec<LessonOverview>,
@@ -223,6 +271,48 @@ pub struct LessonInfo {
     pub leads: Option<ParticipantId>,
 }
 
+/// Who may speak beside whoever leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// 听课: one classroom at a time.
+    #[default]
+    Listen,
+    /// 评课、研讨: up to three.
+    Discuss,
+}
+
+/// Who has the floor. DOMAIN: 发言, 举手.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct FloorInfo {
+    pub mode: Mode,
+    /// Whose microphones are open beside whoever leads, the newest first.
+    pub speakers: Vec<Speaker>,
+    /// Raised hands, the first one first. Empty for a classroom that does not lead.
+    pub hands: Vec<ParticipantId>,
+    /// This page's own raised hand: its place in the queue, 1 the next.
+    pub place: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Speaker {
+    pub participant: ParticipantId,
+    /// Called on: its picture is shown to everybody. Else it is only heard.
+    pub on_stage: bool,
+}
+
+/// What a classroom complains of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// 没听清
+    CannotHear,
+    /// 看不清
+    CannotSee,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
@@ -243,6 +333,10 @@ pub struct Participant {
     pub muted: Vec<SourceKind>,
     /// What it sends now, as seen by the server.
     pub sources: Vec<SourceState>,
+    /// Pupils in the room, as it said.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headcount: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -63,6 +63,35 @@ for (const lang of ["zh-CN", "en"]) {
     await keep(board, `class-content-${lang}`, 24);
     await keep(teacher, `teach-sharing-${lang}`, 14);
 
+    // The floor: hands beside content, somebody called on beside content and without, our own turn.
+    await board.getByTestId("hand").click();
+    await teacher.getByTestId("hands").waitFor();
+    await keep(teacher, `teach-hands-${lang}`, 14);
+    await keep(board, `class-hand-${lang}`, 24);
+    const other = teacher.getByTestId("wall-tile").filter({ hasNot: teacher.locator(`text=${CLASSROOMS[0]}`) }).first();
+    await other.getByTestId("call").click();
+    await until("another one is on the board", async () => (await board.getByTestId("side-video").count()) === 1);
+    await sleep(1000);
+    await keep(board, `class-other-beside-content-${lang}`, 24);
+    await keep(teacher, `teach-called-content-${lang}`, 14);
+    await teacher.getByTestId("stop-share").click();
+    await board.getByTestId("stage-video").waitFor();
+    await keep(board, `class-other-speaks-${lang}`, 24);
+    await teacher.locator(`[data-testid="wall-tile"][data-name="${CLASSROOMS[0]}"]`).getByTestId("call").click();
+    await board.getByTestId("turn").waitFor();
+    await sleep(1000);
+    await keep(board, `class-turn-${lang}`, 24);
+    await keep(teacher, `teach-called-${lang}`, 14);
+    await board.mouse.move(500, 300);
+    await whole(board, ".board-status", `the board's state in its turn in ${lang}`);
+    await teacher.locator(`[data-testid="wall-tile"][data-name="${CLASSROOMS[0]}"]`).getByTestId("hand-over").click();
+    await board.locator('[data-testid="turn"][data-turn="lead"]').waitFor();
+    await sleep(1500);
+    await keep(board, `class-leads-${lang}`, 24);
+    await keep(teacher, `teach-led-by-other-${lang}`, 14);
+    await teacher.getByTestId("take-lead").click();
+    await board.getByTestId("turn").waitFor({ state: "detached" });
+
     const admin = await at("admin", "管理员", TEACHER_SIZE);
     await admin.getByTestId("lesson-row").first().waitFor();
     await sleep(2500);

@@ -380,7 +380,7 @@ async fn a_player_with_one_picture_gets_content_while_there_is_some() {
     let mut one = Client::play(&server, 1).await;
     let mut two = Client::play(&server, 2).await;
     two.watch(&[ClipName::Teacher, ClipName::Content]).await;
-    let content = |content| OwnState { mic: true, camera: true, content, sound: true, hidden: false };
+    let content = |content| OwnState { mic: true, camera: true, content, sound: true, ..OwnState::default() };
     for (on, shown) in [(true, ClipName::Content), (false, ClipName::Teacher), (true, ClipName::Content)] {
         lead.send(Box::new(move |_| ClientMessage::State { state: content(on) }));
         one.watch(&[shown]).await;

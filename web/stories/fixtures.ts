@@ -2,6 +2,7 @@
 import { LessonClient } from '../src/client/lesson_client';
 import type { Peer } from '../src/client/peer';
 import type { LessonInfo, LessonOverview, LinkStats, Participant } from '../src/client/protocol.gen';
+import { NO_FLOOR } from '../src/client/room';
 import type { Slot } from '../src/client/slots';
 
 export const NAMES = [
@@ -169,6 +170,9 @@ export function join(
     roster: [self, ...others],
     link: { ...LINK, ...link },
     links: [],
+    floor: NO_FLOOR,
+    heard: [],
+    complaints: [],
   });
 }
 

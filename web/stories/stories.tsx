@@ -14,6 +14,7 @@ import { Board } from '../src/class/board';
 import { BoardPage } from '../src/class/board_page';
 import type { LessonClient } from '../src/client/lesson_client';
 import type { LessonInfo, LinkState, LinkStats, Participant } from '../src/client/protocol.gen';
+import type { Room } from '../src/client/room';
 import { ObservePage } from '../src/observe/observe_page';
 import { TeachPage } from '../src/teach/teach_page';
 import { Teaching } from '../src/teach/teaching';
@@ -23,7 +24,7 @@ import { CLASSES, type FedSlot, fakeClient, feed, join, LEAD, overview, picture 
 const face: FedSlot = { track: picture('face', 3), participant: 'lead', kind: 'camera' };
 const slide: FedSlot = { track: picture('slide', 1), participant: 'lead', kind: 'content' };
 const withContent: Participant = { ...LEAD, state: { ...LEAD.state, content: true } };
-const us = CLASSES[0] as Participant;
+const us: Participant = { ...(CLASSES[0] as Participant), muted: ['mic'] };
 
 function board(state: LessonInfo['state'], lead: Participant | null, fed: (FedSlot | null)[] = [face, null]) {
   const client = fakeClient();
@@ -79,6 +80,45 @@ const mixed: Participant[] = CLASSES.map((c, i) => {
   return c;
 });
 
+/** A lesson with a floor: who speaks (and is shown), whose hands are up. */
+function floor(client: LessonClient, change: Partial<Room['floor']>, more: Partial<Room> = {}): void {
+  client.room.update((room) => (room ? { ...room, floor: { ...room.floor, ...change }, ...more } : room));
+}
+
+const on = (participant: string) => ({ participant, onStage: true });
+const pupils = (i: number): FedSlot => ({
+  track: picture('class', i, 640, 360),
+  participant: `c${i}`,
+  kind: 'camera',
+});
+
+/** A classroom whose turn it is. */
+function ourTurn(lead = LEAD, fed: (FedSlot | null)[] = [face, null], kept = false) {
+  const b = board('live', lead, fed);
+  b.page.mic.state.update((s) => ({ ...s, track: tone() }));
+  b.page.ownMic.entry({ ...us, muted: [] });
+  if (kept) b.page.ownMic.toggle();
+  floor(b.client, { speakers: [on(us.id)] });
+  return b;
+}
+
+/** The lead's page with somebody on stage. */
+function teachFloor(
+  change: Partial<Room['floor']>,
+  more: Partial<Room> = {},
+  also: (t: Teaching) => void = () => undefined,
+) {
+  const counted = mixed.map((c, i) => (i < 4 ? { ...c, headcount: 27 - 4 * i } : c));
+  return teach(
+    true,
+    (t) => {
+      floor(t.client, change, more);
+      also(t);
+    },
+    counted,
+  );
+}
+
 function trouble(camera: DeviceProblem, mic: DeviceProblem | null) {
   return teach(false, (t) => {
     t.camera.state.update((s) => ({ ...s, track: null, problem: camera, devices: [] }));
@@ -125,6 +165,39 @@ const stories: Record<string, () => preact.VNode> = {
   'class-waiting': () => board('scheduled', LEAD, []).node,
   'class-live-lead': () => board('live', LEAD).node,
   'class-live-content': () => board('live', withContent, [face, slide]).node,
+  'class-turn': () => ourTurn().node,
+  'class-turn-content': () => ourTurn(withContent, [face, slide]).node,
+  'class-turn-kept': () => ourTurn(LEAD, [face, null], true).node,
+  'class-hand': () => {
+    const b = board('live', withContent, [face, slide]);
+    b.page.mic.state.update((s) => ({ ...s, track: tone() }));
+    floor(b.client, { place: 2 });
+    return b.node;
+  },
+  'class-other-speaks': () => {
+    const b = board('live', LEAD, [face, null, pupils(1)]);
+    b.page.mic.state.update((s) => ({ ...s, track: tone() }));
+    floor(b.client, { speakers: [on('c1')] });
+    return b.node;
+  },
+  'class-other-speaks-content': () => {
+    const b = board('live', withContent, [face, slide, pupils(1)]);
+    floor(b.client, { speakers: [on('c1')] });
+    return b.node;
+  },
+  'class-discussion': () => {
+    const b = board('live', withContent, [face, slide, pupils(1), pupils(2), pupils(3)]);
+    floor(b.client, { mode: 'discuss', speakers: [on('c1'), on('c2'), on('c3')] }, { heard: ['c2'] });
+    return b.node;
+  },
+  'class-leads': () => {
+    const b = board('live', LEAD, [{ ...face }, pupils(1), pupils(2), pupils(3), pupils(4)]);
+    b.page.mic.state.update((s) => ({ ...s, track: tone() }));
+    b.page.ownMic.entry({ ...us, muted: [] });
+    b.client.room.update((room) => (room ? { ...room, lesson: { ...room.lesson, leads: us.id } } : room));
+    return b.node;
+  },
+  'class-headcount': () => board('live', withContent, [face, slide]).node,
   'class-live-speaking': () => {
     const b = board('live', withContent, [face, slide]);
     b.page.mic.state.update((s) => ({ ...s, track: tone() }));
@@ -203,6 +276,41 @@ const stories: Record<string, () => preact.VNode> = {
     }),
   'teach-udp': () => teach(false, (t) => t.client.media.state.set('blocked')),
   'teach-live': () => teach(true, () => undefined, mixed),
+  'teach-called': () => teachFloor({ speakers: [on('c0')] }, { heard: ['c0'] }),
+  'teach-called-content': () =>
+    teachFloor({ speakers: [on('c2')] }, {}, (t) => {
+      t.content.value = { video: slide.track as MediaStreamTrack, audio: null };
+    }),
+  'teach-hands': () =>
+    teachFloor(
+      { hands: ['c3', 'c0', 'c2'] },
+      {
+        complaints: [
+          { participant: 'c1', kind: 'cannot_hear', at: performance.now() },
+          { participant: 'c2', kind: 'cannot_see', at: performance.now() - 22_000 },
+        ],
+      },
+    ),
+  'teach-discussion': () =>
+    teachFloor({ mode: 'discuss', speakers: [on('c3'), on('c0'), on('c1')] }, { heard: ['c0'] }),
+  'teach-kept': () =>
+    teach(
+      true,
+      (t) => floor(t.client, { speakers: [on('c0')] }),
+      mixed.map((c, i) => (i === 0 ? { ...c, state: { ...c.state, micKept: true } } : c)),
+    ),
+  'teach-led-by-other': () =>
+    teachFloor({}, {}, (t) =>
+      t.client.room.update((room) => (room ? { ...room, lesson: { ...room.lesson, leads: 'c0' } } : room)),
+    ),
+  'teach-pages': () => {
+    const many = Array.from({ length: 21 }, (_, i) => ({
+      ...(CLASSES[i % 6] as Participant),
+      id: `c${i}`,
+      name: `示例县${String(i + 1).padStart(3, '0')}小学`,
+    }));
+    return teach(true, (t) => floor(t.client, { hands: ['c12'] }), many);
+  },
   'teach-live-empty': () => teach(true, () => undefined, []),
   'teach-live-content': () =>
     teach(

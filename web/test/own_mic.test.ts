@@ -5,10 +5,10 @@ import type { Participant, SourceKind } from '../src/client/protocol.gen';
 import { participant } from './fakes';
 
 /** The page's own entry as the server keeps it. */
-function entry(muted: SourceKind[], mic = false): Participant {
+function entry(muted: SourceKind[], micKept = false): Participant {
   return participant('me', {
     muted,
-    state: { mic, camera: true, content: false, sound: true, hidden: false },
+    state: { mic: false, camera: true, content: false, sound: true, hidden: false, micKept },
   });
 }
 
@@ -18,45 +18,60 @@ function page(first: Participant): OwnMic {
   return mic;
 }
 
-const of = (mic: OwnMic) => ({ open: mic.open.value, closedByTeacher: mic.closedByTeacher.value });
+const of = (mic: OwnMic) => [mic.open.value, mic.closedByTeacher.value, mic.kept.value];
 
-test('closed by the teacher, it stays so over a reload, until she opens it', () => {
-  const before = page(entry(['mic']));
-  expect(of(before)).toEqual({ open: false, closedByTeacher: true });
-  before.toggle();
-  expect(before.open.value).toBe(false);
-  const after = page(entry(['mic']));
-  after.toggle();
-  expect(of(after)).toEqual({ open: false, closedByTeacher: true });
-  expect(after.told(false)).toBe(true);
-  expect(of(after)).toEqual({ open: true, closedByTeacher: false });
-  after.entry(entry([], true));
-  expect(of(after)).toEqual({ open: true, closedByTeacher: false });
+test('called on, it opens by itself; afterwards it is closed again', () => {
+  const mic = page(entry(['mic']));
+  expect(of(mic)).toEqual([false, true, false]);
+  expect(mic.told(false)).toBe(true);
+  expect(of(mic)).toEqual([true, false, false]);
+  expect(mic.told(false)).toBe(false);
+  expect(mic.told(true)).toBe(true);
+  expect(of(mic)).toEqual([false, true, false]);
 });
 
-test('opened by the teacher, it is open after a reload and the classroom may close it', () => {
-  const before = page(entry(['mic']));
-  before.told(false);
-  const after = page(entry([], true));
-  expect(of(after)).toEqual({ open: true, closedByTeacher: false });
-  // The server's word about the page's own state must not undo the classroom's tap.
-  after.toggle();
-  after.entry(entry([], true));
-  expect(of(after)).toEqual({ open: false, closedByTeacher: false });
+test('what its own people keep closed is not opened by a call, but by them', () => {
+  const mic = page(entry(['mic']));
+  mic.toggle();
+  expect(mic.told(false)).toBe(false);
+  expect(of(mic)).toEqual([false, false, true]);
+  mic.toggle();
+  expect(of(mic)).toEqual([true, false, false]);
 });
 
-test('a classroom that had muted itself is not opened by a reload, only by the teacher’s next tap', () => {
-  const after = page(entry([], false));
-  expect(of(after)).toEqual({ open: false, closedByTeacher: false });
-  expect(after.told(false)).toBe(true);
-  expect(after.open.value).toBe(true);
-  expect(after.told(false)).toBe(false);
+test('in the middle of an answer they may close it, and the server’s echo does not undo that', () => {
+  const mic = page(entry([]));
+  expect(mic.open.value).toBe(true);
+  mic.toggle();
+  mic.entry(entry([], false));
+  expect(of(mic)).toEqual([false, false, true]);
+});
+
+test('a page loaded anew finds both: who had the floor, and what was kept closed', () => {
+  expect(of(page(entry([])))).toEqual([true, false, false]);
+  expect(of(page(entry([], true)))).toEqual([false, false, true]);
+  expect(of(page(entry(['mic'], true)))).toEqual([false, true, true]);
 });
 
 test('a tap that came while the page was cut off is followed when it is back', () => {
   const mic = page(entry(['mic']));
   mic.entry(entry([]));
-  expect(of(mic)).toEqual({ open: true, closedByTeacher: false });
-  mic.entry(entry(['mic'], true));
-  expect(of(mic)).toEqual({ open: false, closedByTeacher: true });
+  expect(mic.open.value).toBe(true);
+  mic.entry(entry(['mic']));
+  expect(mic.open.value).toBe(false);
+});
+
+test('each change is told once', () => {
+  let changes = 0;
+  const mic = new OwnMic(() => {
+    changes += 1;
+  });
+  mic.entry(entry(['mic']));
+  expect(changes).toBe(0);
+  mic.toggle();
+  mic.told(false);
+  expect(changes).toBe(1);
+  mic.toggle();
+  mic.entry(entry([]));
+  expect(changes).toBe(2);
 });

@@ -6,7 +6,7 @@ import { choose } from '../src/capture/memory';
 import { classify } from '../src/capture/problems';
 import { parseSize } from '../src/capture/size';
 import type { LinkStats, ParticipantOverview } from '../src/client/protocol.gen';
-import { findLead, type Room, reduce, runningSeconds } from '../src/client/room';
+import { findLead, NO_FLOOR, type Room, reduce, runningSeconds } from '../src/client/room';
 import { readToken } from '../src/client/token';
 import { parseLanguage } from '../src/i18n';
 import { en } from '../src/i18n/en';
@@ -38,6 +38,9 @@ function room(change: Partial<Room> = {}): Room {
     roster: [participant('lead', { role: 'lead' }), participant('a'), participant('b')],
     link: null,
     links: [],
+    floor: NO_FLOOR,
+    heard: [],
+    complaints: [],
     ...change,
   };
 }

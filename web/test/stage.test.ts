@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Participant } from '../src/client/protocol.gen';
-import type { Room } from '../src/client/room';
+import { NO_FLOOR, type Room } from '../src/client/room';
 import type { Slot } from '../src/client/slots';
-import { cast } from '../src/page/lesson_stage';
+import { cast } from '../src/page/cast';
 import { participant } from './fakes';
 
 function room(lead: Partial<Participant['state']> = {}): Room {
@@ -14,6 +14,9 @@ function room(lead: Partial<Participant['state']> = {}): Room {
     roster: [participant('lead', { role: 'lead', state }), participant('a')],
     link: null,
     links: [],
+    floor: NO_FLOOR,
+    heard: [],
+    complaints: [],
   };
 }
 
@@ -54,4 +57,30 @@ test('a classroom in the lead’s slot is never taken for the lead', () => {
   expect(roles.showing).toBe('none');
   expect(roles.lead).toBeUndefined();
   expect(roles.others.map((s) => s.mid)).toEqual(['1']);
+});
+
+test('who was called on is big as soon as a frame of it is there, and small beside content', () => {
+  const called = (state: Partial<Participant['state']> = {}): Room => ({
+    ...room({ content: false, ...state }),
+    floor: { ...NO_FLOOR, speakers: [{ participant: 'a', onStage: true }] },
+  });
+  const shown = (s: Slot): Slot => ({ ...s, shown: { source: s.feed?.source ?? 0, since: 1 } });
+  const slots = [slot('1', 'lead'), slot('2', null), slot('3', 'a')];
+  expect(cast(slots, called()).showing).toBe('lead');
+  const seen = cast([slots[0] as Slot, slots[1] as Slot, shown(slots[2] as Slot)], called());
+  expect(seen).toMatchObject({ showing: 'stage', stage: [{ mid: '3' }], others: [] });
+  const withContent = [slot('1', 'lead'), slot('2', 'lead', 'content'), slot('3', 'a')];
+  expect(cast(withContent, called({ content: true }))).toMatchObject({
+    showing: 'content',
+    stage: [{ mid: '3' }],
+  });
+  const heardOnly = { ...called(), floor: { ...NO_FLOOR, speakers: [{ participant: 'a', onStage: false }] } };
+  expect(cast([shown(slots[2] as Slot)], heardOnly).showing).not.toBe('stage');
+});
+
+test('a classroom that leads sees the others beside each other until it calls on one', () => {
+  const own = room();
+  own.lesson = { ...own.lesson, leads: 'me' };
+  const slots = [slot('1', 'a'), slot('2', 'lead')];
+  expect(cast(slots, own)).toMatchObject({ showing: 'grid', others: [{ mid: '1' }, { mid: '2' }] });
 });

@@ -212,6 +212,7 @@ impl Core {
         if let (true, Some(level)) = (source.kind.is_audio(), extension) {
             let level = level & 0x7f;
             source.loudest = Some(source.loudest.map_or(level, |l| l.min(level)));
+            source.voice.note(level);
         }
         let begins = !source.flowing;
         source.flowing = true;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::media::clock::{Micros, micros_to_ntp};
 use crate::media::command::Event;
 use crate::media::core::Core;
-use crate::media::negotiate::MediaKind;
+use crate::media::negotiate::{MediaKind, SourceKind};
 use crate::media::output::Class;
 use crate::media::source::Subscriber;
 use crate::media::transport::rtcp::Compound;
@@ -62,6 +62,12 @@ impl Core {
         for source in sources {
             if let Some(source) = self.sources.get_mut(source) {
                 source.note_rates();
+                let turned =
+                    if source.kind == SourceKind::Mic { source.voice.look(source.open, now) } else { None };
+                if let Some(heard) = turned {
+                    let (hub, id) = (source.hub, source.id);
+                    self.emit(hub, Event::SourceHeard { source: id, heard });
+                }
             }
             self.look_at_wishes(source, now);
             if self.sources.get(source).is_some_and(|s| s.kind.is_video() && s.flowing) {

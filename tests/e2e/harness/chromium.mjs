@@ -10,7 +10,7 @@ const EXECUTABLE = process.env.E2E_CHROMIUM ?? "/usr/bin/chromium";
 const PAGES = process.env.E2E_PAGES;
 
 /** Scripts that run in every page and frame before its own; see their heads. */
-export const PAGE_SCRIPTS = ["barcode", "camera", "observe"].map((name) =>
+export const PAGE_SCRIPTS = ["barcode", "camera", "observe", "voice"].map((name) =>
   fileURLToPath(new URL(`../page/${name}.js`, import.meta.url)),
 );
 

@@ -60,6 +60,46 @@
     look();
   });
 
+  /** When `count` elements match; ms since the epoch. Looks at every displayed frame. */
+  observe.appears = (selector, count = 1, limit = 10_000) => new Promise((resolve) => {
+    const end = barcode.now() + limit;
+    const look = () => {
+      const now = barcode.now();
+      if (document.querySelectorAll(selector).length >= count) resolve(now);
+      else if (now > end) resolve(null);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+
+  /** When no element of the page plays any of these audio lines any more; ms since the epoch. */
+  observe.unplayed = (mids, limit = 10_000) => new Promise((resolve) => {
+    const end = barcode.now() + limit;
+    const tracks = zhuandi.pc().getTransceivers().filter(({ mid }) => mids.includes(mid)).map(({ receiver }) => receiver.track.id);
+    const look = () => {
+      const now = barcode.now();
+      const playing = [...document.querySelectorAll("audio")].some((audio) =>
+        !audio.paused && audio.srcObject?.getTracks().some(({ id }) => tracks.includes(id)));
+      if (!playing) resolve(now);
+      else if (now > end) resolve(null);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+
+  /** When the lead's picture, of `id`, is the big one again; ms since the epoch. */
+  observe.bigIs = (id, limit = 10_000) => new Promise((resolve) => {
+    const end = barcode.now() + limit;
+    const look = () => {
+      const now = barcode.now();
+      const video = document.querySelector('.lead-place.area-main video');
+      if (video && barcode.read(video)?.id === id) resolve(now);
+      else if (now > end) resolve(null);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+
   /**
    * Compares, at every displayed frame, what each tile of the wall shows with the name on it.
    * `expected`: name to id. A covered tile shows nobody. Ends by calling the returned function.

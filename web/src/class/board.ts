@@ -1,13 +1,16 @@
 /**
  * What the board does without being asked: opens its camera and (muted) microphone when it has them,
- * joins, plays sound, follows the teacher's word about its microphone. No markup here.
+ * joins, plays sound, opens the microphone when it is called on. And its people's taps: the hand, the
+ * microphone kept closed, complaints, the headcount. No markup here.
  */
 import { signal } from '@preact/signals';
 import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
 import { CLASSROOM_SIZE, cameraConstraints, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import type { LessonClient, Notice } from '../client/lesson_client';
-import { findSelf } from '../client/room';
+import type { Participant, Trouble } from '../client/protocol.gen';
+import { findSelf, speakerOf } from '../client/room';
+import { RequestError } from '../client/signal';
 import { t } from '../i18n';
 import { playSlots } from '../page/sound_of_slots';
 import { SoundOutput } from '../ui/sound_output';
@@ -15,6 +18,8 @@ import { keepAwake } from '../ui/wake_lock';
 import { OwnMic } from './own_mic';
 
 const NOTICE_MS = 6_000;
+/** How soon the same complaint can be made again; the server counts no sooner. */
+export const COMPLAINT_MS = 5_000;
 
 export class Board {
   readonly camera: DeviceTrack;
@@ -22,6 +27,10 @@ export class Board {
   readonly sound = new SoundOutput();
   readonly ownMic = new OwnMic(() => this.followMic());
   readonly notice = signal<string | null>(null);
+  /** Whether the panel that asks for the headcount is wanted. */
+  readonly askHeadcount = signal<'at-start' | 'now' | 'no'>('at-start');
+  /** What was just complained of: its button rests. */
+  readonly complained = signal<readonly Trouble[]>([]);
   readonly secure = typeof isSecureContext === 'undefined' || isSecureContext;
 
   private readonly cameraAllowed: boolean;
@@ -58,6 +67,43 @@ export class Board {
     media?.addEventListener('devicechange', () => void this.takeStock());
   }
 
+  /** 举手, and down again by the same tap. */
+  async toggleHand(): Promise<void> {
+    const raised = this.client.room.get()?.floor.place != null;
+    await this.attempt(raised ? this.client.lowerHand() : this.client.raiseHand());
+  }
+
+  /** 没听清, 看不清 */
+  async complain(kind: Trouble): Promise<void> {
+    if (this.complained.value.includes(kind)) return;
+    this.complained.value = [...this.complained.value, kind];
+    setTimeout(() => {
+      this.complained.value = this.complained.value.filter((k) => k !== kind);
+    }, COMPLAINT_MS);
+    if (await this.attempt(this.client.signalTrouble(kind))) this.say(t('complaintSent'));
+  }
+
+  async tellHeadcount(present: number): Promise<boolean> {
+    return this.attempt(this.client.headcount(present));
+  }
+
+  /** While this classroom leads: the same tap gives the floor and takes it back. */
+  async pick(participant: Participant): Promise<void> {
+    const room = this.client.room.get();
+    if (!room) return;
+    const speaks = speakerOf(room, participant.id) !== undefined;
+    await this.attempt(
+      speaks ? this.client.releaseFloor(participant.id) : this.client.callOn(participant.id),
+    );
+  }
+
+  /** Gives the floor, or the lead, back. */
+  async endTurn(leads: boolean): Promise<void> {
+    const teacher = this.client.room.get()?.roster.find((p) => p.role === 'lead' && p.presence === 'online');
+    if (!leads) await this.attempt(this.client.releaseFloor());
+    else if (teacher) await this.attempt(this.client.handOverLead(teacher.id));
+  }
+
   /** Lines only grow: a pulled camera keeps its line, so that it can come back without a new peer. */
   private async takeStock(): Promise<void> {
     const found = await DeviceTrack.present();
@@ -79,7 +125,8 @@ export class Board {
   }
 
   private tellMic(): void {
-    this.client.setOwnState({ mic: this.ownMic.open.value && this.mic.state.get().track !== null });
+    const has = this.mic.state.get().track !== null;
+    this.client.setOwnState({ mic: this.ownMic.open.value && has, micKept: this.ownMic.kept.value });
   }
 
   private told(notice: Notice): void {
@@ -87,10 +134,22 @@ export class Board {
       this.say(notice.message);
     } else if (notice.source === 'mic') {
       const changed = this.ownMic.told(notice.muted);
-      // At the lesson's beginning nobody in particular closes them.
-      if (changed && notice.by) this.say(t(notice.muted ? 'mutedBy' : 'openedBy', { by: notice.by }));
+      // That it is open stands at the top of the page. At the lesson's beginning nobody in particular
+      // closes it.
+      if (changed && notice.muted && notice.by) this.say(t('floorEnded'));
     } else if (notice.source === 'camera') {
       this.say(t(notice.muted ? 'cameraClosedBy' : 'cameraOpenedBy', { by: notice.by }));
+    }
+  }
+
+  private async attempt(command: Promise<void>): Promise<boolean> {
+    try {
+      await command;
+      return true;
+    } catch (error) {
+      const told = error instanceof RequestError && !['timeout', 'connection_lost'].includes(error.code);
+      this.say((told && error.message) || t('commandFailed'));
+      return false;
     }
   }
 

@@ -13,7 +13,9 @@ import { TrackVideo } from '../ui/track_video';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
 import { Controls } from './controls';
+import { Headcount } from './headcount';
 import { SoundPrompt } from './sound_prompt';
+import { Turn, turnOf } from './turn';
 import { Waiting } from './waiting';
 
 const FADE_MS = 5_000;
@@ -25,7 +27,6 @@ export function BoardPage(props: { board: Board }) {
   const signal = useStore(client.signal.state);
   const room = useStore(client.room);
   const media = useStore(client.media.state);
-  const peer = useStore(client.media.peer);
   const camera = useStore(board.camera.state);
   const blocked = useStore(board.sound.blocked);
   const [selfShown, setSelfShown] = useState(false);
@@ -38,13 +39,15 @@ export function BoardPage(props: { board: Board }) {
   // Own signalling may be cut while picture and sound go on: then they stay as they are.
   const cut = state === 'reconnecting' && media !== 'connected';
   const away = state === 'teacher-away';
+  const turn = turnOf(room);
+  const own = camera.track && (selfShown || turn) ? <OwnPicture track={camera.track} /> : null;
 
   return (
     <main
       ref={root}
       data-page="class"
       data-state={state === 'left' ? 'ended' : state}
-      class={`fill dark board ${awake ? '' : 'asleep'}`}
+      class={`fill dark board ${awake ? '' : 'asleep'} ${turn && !over ? 'turning' : ''}`}
     >
       {over && <FinalScreen client={client} />}
       {!over && state === 'connecting' && (
@@ -54,35 +57,42 @@ export function BoardPage(props: { board: Board }) {
       {!over && !began && state === 'reconnecting' && (
         <StateScreen title={t('reconnectingTitle')} text={t('reconnectingText')} tone="attention" busy />
       )}
-      {!over && began && <LessonStage client={client} away={away || cut} />}
+      {!over && began && (
+        <LessonStage
+          client={client}
+          away={away || cut}
+          own={own}
+          {...(turn === 'lead' ? { onPick: (who) => void board.pick(who) } : {})}
+        />
+      )}
       {!over && began && (away || cut) && (
         <div class="veil" role="status">
           <p class="veil-title">{t(cut ? 'reconnectingTitle' : 'boardAway')}</p>
           <p class="veil-text">{t(cut ? 'reconnectingText' : 'boardAwayText')}</p>
         </div>
       )}
-      {!over && selfShown && camera.track && (
-        <div class="self-picture">
-          <TrackVideo track={camera.track} />
-          <p class="name-tag">{t('you')}</p>
-        </div>
-      )}
+      {!over && !began && own && <div class="self-picture">{own}</div>}
+      {!over && turn && !cut && <Turn board={board} turn={turn} />}
+      {!over && began && !turn && <Headcount board={board} />}
       {board.notice.value !== null && !over && (
         <p class="board-notice" role="status">
           {board.notice.value}
         </p>
       )}
       {!over && (began || state === 'waiting') && (
-        <Controls
-          board={board}
-          state={state}
-          selfShown={selfShown}
-          onSelf={() => setSelfShown(!selfShown)}
-          hasPeer={peer !== null}
-        />
+        <Controls board={board} state={state} selfShown={selfShown} onSelf={() => setSelfShown(!selfShown)} />
       )}
       {!over && blocked && <SoundPrompt onTap={() => board.sound.unlock()} />}
     </main>
+  );
+}
+
+function OwnPicture(props: { track: MediaStreamTrack }) {
+  return (
+    <div class="own-picture" data-testid="own-picture">
+      <TrackVideo track={props.track} />
+      <p class="name-tag">{t('you')}</p>
+    </div>
   );
 }
 

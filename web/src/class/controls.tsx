@@ -1,32 +1,45 @@
-/** The bottom edge: who we are and how it goes (always there), and four large buttons (fading). */
+/**
+ * The bottom edge: who we are and how it goes (always there), and large buttons (fading): what a class
+ * needs in a lesson first, the rest behind one more tap.
+ */
 import { useState } from 'preact/hooks';
+import type { Trouble } from '../client/protocol.gen';
 import { type Key, t } from '../i18n';
 import type { PageState } from '../page/state';
-import { LeaveIcon, MicIcon, SelfIcon } from '../ui/icons';
+import {
+  BackIcon,
+  EarIcon,
+  EyeIcon,
+  HandIcon,
+  LeaveIcon,
+  MicIcon,
+  MoreIcon,
+  PeopleIcon,
+  SelfIcon,
+} from '../ui/icons';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { boardLink, linkTone } from '../ui/link_words';
 import { useSteady } from '../ui/steady';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
+import { turnOf } from './turn';
 
 export interface ControlsProps {
   board: Board;
   state: PageState;
   selfShown: boolean;
   onSelf: () => void;
-  hasPeer: boolean;
 }
 
 export function Controls(props: ControlsProps) {
   const { board } = props;
   const room = useStore(board.client.room);
   const mic = useStore(board.mic.state);
-  const camera = useStore(board.camera.state);
-  const [leaving, setLeaving] = useState(false);
+  const [row, setRow] = useState<'main' | 'more' | 'leaving'>('main');
   const status = useStatus(props);
   const micOpen = board.ownMic.open.value && mic.track !== null;
-  const closed = board.ownMic.closedByTeacher.value;
+  const kept = board.ownMic.kept.value;
   return (
     <footer class="board-bar">
       <div class="board-who">
@@ -36,51 +49,147 @@ export function Controls(props: ControlsProps) {
           {mic.track && (
             <span class={`board-mic ${micOpen ? 'open' : ''}`}>
               <MicIcon off={!micOpen} />
-              {t(micOpen ? 'weSpeak' : closed ? 'mutedByTeacher' : 'weMuted')}
+              {t(micOpen ? 'weSpeak' : kept ? 'weKept' : 'weWait')}
             </span>
           )}
         </p>
       </div>
       <div class="board-controls">
-        {leaving ? (
+        {row === 'leaving' && (
           <>
             <button type="button" class="button tall danger" onClick={() => board.client.leave()}>
               {t('confirmLeave')}
             </button>
-            <button type="button" class="button tall" onClick={() => setLeaving(false)}>
+            <button type="button" class="button tall" onClick={() => setRow('main')}>
               {t('stay')}
             </button>
           </>
-        ) : (
+        )}
+        {row === 'more' && (
+          <More {...props} onLeave={() => setRow('leaving')} onBack={() => setRow('main')} />
+        )}
+        {row === 'main' && (
           <>
-            {mic.track && (
-              <button
-                type="button"
-                class={`button tall ${micOpen ? 'active' : ''}`}
-                data-testid="mic"
-                disabled={closed}
-                aria-pressed={micOpen}
-                onClick={() => board.ownMic.toggle()}
-              >
-                <MicIcon off={!micOpen} />
-                {t(micOpen ? 'mute' : 'openOurMic')}
-              </button>
-            )}
-            {camera.track && (
-              <button type="button" class="button tall" aria-pressed={props.selfShown} onClick={props.onSelf}>
-                <SelfIcon />
-                {t(props.selfShown ? 'hideSelf' : 'selfPicture')}
-              </button>
-            )}
-            {props.state !== 'waiting' && <LanguageSwitch />}
-            <button type="button" class="button tall" data-testid="leave" onClick={() => setLeaving(true)}>
-              <LeaveIcon />
-              {t('leaveLesson')}
+            {props.state !== 'waiting' && <InLesson board={board} />}
+            <button
+              type="button"
+              class="button tall"
+              data-testid="more"
+              aria-label={t('moreMenu')}
+              onClick={() => setRow('more')}
+            >
+              <MoreIcon />
             </button>
           </>
         )}
       </div>
     </footer>
+  );
+}
+
+/** What a class needs while it listens or speaks. */
+function InLesson({ board }: { board: Board }) {
+  const room = useStore(board.client.room);
+  const mic = useStore(board.mic.state);
+  const kept = board.ownMic.kept.value;
+  const turn = turnOf(room);
+  const place = room?.floor.place ?? null;
+  return (
+    <>
+      {turn ? (
+        <button
+          type="button"
+          class="button tall"
+          data-testid="end-turn"
+          onClick={() => void board.endTurn(turn === 'lead')}
+        >
+          {t(turn === 'lead' ? 'giveBackLead' : 'endOwnFloor')}
+        </button>
+      ) : (
+        <button
+          type="button"
+          class={`button tall ${place !== null ? 'raised' : ''}`}
+          data-testid="hand"
+          aria-pressed={place !== null}
+          onClick={() => void board.toggleHand()}
+        >
+          <HandIcon />
+          {place === null ? t('raiseHand') : t('handRaised', { n: place })}
+        </button>
+      )}
+      {mic.track && (
+        <button
+          type="button"
+          class={`button tall ${kept ? 'active' : ''}`}
+          data-testid="mic"
+          aria-pressed={kept}
+          onClick={() => board.ownMic.toggle()}
+        >
+          <MicIcon off={kept} />
+          {t(kept ? 'unkeepMic' : 'keepMic')}
+        </button>
+      )}
+      {turn !== 'lead' && (
+        <>
+          <Complaint board={board} kind="cannot_hear" word="cannotHear" />
+          <Complaint board={board} kind="cannot_see" word="cannotSee" />
+        </>
+      )}
+    </>
+  );
+}
+
+function Complaint(props: { board: Board; kind: Trouble; word: Key }) {
+  const { board, kind } = props;
+  const rests = board.complained.value.includes(kind);
+  return (
+    <button
+      type="button"
+      class="button tall"
+      data-testid={kind}
+      disabled={rests}
+      onClick={() => void board.complain(kind)}
+    >
+      {kind === 'cannot_hear' ? <EarIcon /> : <EyeIcon />}
+      {t(props.word)}
+    </button>
+  );
+}
+
+function More(props: ControlsProps & { onLeave: () => void; onBack: () => void }) {
+  const camera = useStore(props.board.camera.state);
+  return (
+    <>
+      {camera.track && (
+        <button type="button" class="button tall" aria-pressed={props.selfShown} onClick={props.onSelf}>
+          <SelfIcon />
+          {t(props.selfShown ? 'hideSelf' : 'selfPicture')}
+        </button>
+      )}
+      {props.state !== 'waiting' && (
+        <button
+          type="button"
+          class="button tall"
+          data-testid="headcount-menu"
+          onClick={() => {
+            props.board.askHeadcount.value = 'now';
+            props.onBack();
+          }}
+        >
+          <PeopleIcon />
+          {t('headcountMenu')}
+        </button>
+      )}
+      {props.state !== 'waiting' && <LanguageSwitch />}
+      <button type="button" class="button tall" data-testid="leave" onClick={props.onLeave}>
+        <LeaveIcon />
+        {t('leaveLesson')}
+      </button>
+      <button type="button" class="button tall" onClick={props.onBack}>
+        <BackIcon />
+        {t('back')}
+      </button>
+    </>
   );
 }
 

@@ -4,7 +4,15 @@
  */
 import { type Devices, type SendLine, sendLines } from './layers';
 import { MediaLink } from './media_link';
-import type { LessonOverview, OwnState, ParticipantId, ServerMessage, SourceKind } from './protocol.gen';
+import type {
+  LessonOverview,
+  Mode,
+  OwnState,
+  ParticipantId,
+  ServerMessage,
+  SourceKind,
+  Trouble,
+} from './protocol.gen';
 import { type Room, reduce } from './room';
 import { type RequestMessage, Signal } from './signal';
 import { isCovered, type Slot } from './slots';
@@ -36,6 +44,7 @@ export class LessonClient {
 
   private own: OwnState = { mic: false, camera: false, content: false, sound: false, hidden: false };
   private devices: Devices | null = null;
+  private wall: readonly ParticipantId[] | null = null;
 
   constructor(options: LessonClientOptions) {
     const { url, token, language, ways, createSocket, createPeerConnection } = options;
@@ -111,6 +120,47 @@ export class LessonClient {
     return this.command({ type: 'kick', participant });
   }
 
+  /** 点名发言 */
+  callOn(participant: ParticipantId): Promise<void> {
+    return this.command({ type: 'call_on', participant });
+  }
+
+  /** 结束发言: of this classroom; without a name of all, or one's own. */
+  releaseFloor(participant?: ParticipantId): Promise<void> {
+    return this.command({ type: 'release_floor', ...(participant ? { participant } : {}) });
+  }
+
+  raiseHand(): Promise<void> {
+    return this.command({ type: 'raise_hand' });
+  }
+
+  lowerHand(participant?: ParticipantId): Promise<void> {
+    return this.command({ type: 'lower_hand', ...(participant ? { participant } : {}) });
+  }
+
+  setMode(mode: Mode): Promise<void> {
+    return this.command({ type: 'set_mode', mode });
+  }
+
+  handOverLead(participant: ParticipantId): Promise<void> {
+    return this.command({ type: 'hand_over_lead', participant });
+  }
+
+  signalTrouble(kind: Trouble): Promise<void> {
+    return this.command({ type: 'signal_trouble', kind });
+  }
+
+  headcount(present: number): Promise<void> {
+    return this.command({ type: 'headcount', present });
+  }
+
+  /** The classrooms of the wall's page that is looked at; told again after each join. */
+  showWall(participants: readonly ParticipantId[]): void {
+    if (this.wall?.join(' ') === participants.join(' ')) return;
+    this.wall = participants;
+    this.tellWall();
+  }
+
   selectLayer(mid: string, maxLayer: number): Promise<void> {
     return this.command({ type: 'select_layer', mid, maxLayer });
   }
@@ -131,6 +181,7 @@ export class LessonClient {
     switch (message.type) {
       case 'welcome': {
         this.signal.send({ type: 'state', state: this.own });
+        this.tellWall();
         this.media.plan(message.slots, message.iceServers);
         if (message.role === 'admin') {
           void this.command({ type: 'watch' }).catch(() => undefined);
@@ -160,6 +211,10 @@ export class LessonClient {
         this.overview.set(message.lessons);
         break;
     }
+  }
+
+  private tellWall(): void {
+    if (this.wall) this.signal.send({ type: 'show_wall', participants: [...this.wall] });
   }
 
   private lines(): SendLine[] | null {

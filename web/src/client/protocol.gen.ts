@@ -65,6 +65,15 @@ tracks: Array<TrackIntent>, }
   | { "type": "start_lesson", request: number, }
   | { "type": "end_lesson", request: number, }
   | { "type": "select_layer", request: number, mid: string, maxLayer: number, }
+  | { "type": "call_on", request: number, participant: ParticipantId, }
+  | { "type": "release_floor", request: number, participant?: ParticipantId, }
+  | { "type": "raise_hand", request: number, }
+  | { "type": "lower_hand", request: number, participant?: ParticipantId, }
+  | { "type": "set_mode", request: number, mode: Mode, }
+  | { "type": "hand_over_lead", request: number, participant: ParticipantId, }
+  | { "type": "show_wall", participants: Array<ParticipantId>, }
+  | { "type": "signal_trouble", request: number, kind: Trouble, }
+  | { "type": "headcount", request: number, present: number, }
   | { "type": "watch", request: number, }
   | { "type": "leave" }
   | { "type": "ping", sent: number, };
@@ -86,7 +95,11 @@ sound: boolean,
 /**
  * The page is hidden behind another window.
  */
-hidden: boolean, };
+hidden: boolean, 
+/**
+ * Its own people keep the microphone closed, also when they are called on.
+ */
+micKept?: boolean, };
 
 /**
  * Server to client.
@@ -118,6 +131,9 @@ peer?: PeerId, }
   | { "type": "link", link: LinkStats, }
   | { "type": "layers", peer: PeerId, source: SourceId, kind: SourceKind, layers: Array<number>, }
   | { "type": "links", links: Array<ClassroomLink>, }
+  | { "type": "floor", floor: FloorInfo, }
+  | { "type": "heard", participants: Array<ParticipantId>, }
+  | { "type": "trouble", participant: ParticipantId, kind: Trouble, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
@@ -136,6 +152,39 @@ runningSeconds: number,
  */
 leads: ParticipantId | null, };
 
+/**
+ * Who may speak beside whoever leads.
+ */
+export type Mode = "listen" | "discuss";
+
+/**
+ * Who has the floor. DOMAIN: 发言, 举手.
+ */
+export type FloorInfo = { mode: Mode, 
+/**
+ * Whose microphones are open beside whoever leads, the newest first.
+ */
+speakers: Array<Speaker>, 
+/**
+ * Raised hands, the first one first. Empty for a classroom that does not lead.
+ */
+hands: Array<ParticipantId>, 
+/**
+ * This page's own raised hand: its place in the queue, 1 the next.
+ */
+place: number | null, };
+
+export type Speaker = { participant: ParticipantId, 
+/**
+ * Called on: its picture is shown to everybody. Else it is only heard.
+ */
+onStage: boolean, };
+
+/**
+ * What a classroom complains of.
+ */
+export type Trouble = "cannot_hear" | "cannot_see";
+
 export type Presence = "online" | "away";
 
 export type Participant = { id: ParticipantId, name: string, role: Role, presence: Presence, state: OwnState, 
@@ -146,7 +195,11 @@ muted: Array<SourceKind>,
 /**
  * What it sends now, as seen by the server.
  */
-sources: Array<SourceState>, };
+sources: Array<SourceState>, 
+/**
+ * Pupils in the room, as it said.
+ */
+headcount?: number, };
 
 export type SourceState = { id: SourceId, kind: SourceKind, 
 /**

@@ -4,12 +4,14 @@
  */
 import type {
   ClassroomLink,
+  FloorInfo,
   LessonInfo,
   LinkStats,
   Participant,
   ParticipantId,
   Role,
   ServerMessage,
+  Trouble,
 } from './protocol.gen';
 
 export interface Room {
@@ -22,7 +24,21 @@ export interface Room {
   link: LinkStats | null;
   /** For a lead: classrooms whose line is not good. */
   links: readonly ClassroomLink[];
+  floor: FloorInfo;
+  /** Whose open microphone is heard now. */
+  heard: readonly ParticipantId[];
+  /** For a lead: what classrooms complained of, the newest of each kind last. */
+  complaints: readonly Complaint[];
 }
+
+export interface Complaint {
+  participant: ParticipantId;
+  kind: Trouble;
+  /** `performance.now()` at which it was heard. */
+  at: number;
+}
+
+export const NO_FLOOR: FloorInfo = { mode: 'listen', speakers: [], hands: [], place: null };
 
 /** The room after `message`; the same object when the message does not concern it. */
 export function reduce(room: Room | null, message: ServerMessage, now: number): Room | null {
@@ -35,6 +51,9 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
       roster,
       link: null,
       links: [],
+      floor: NO_FLOOR,
+      heard: [],
+      complaints: [],
     };
   }
   if (!room) return null;
@@ -49,6 +68,15 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
       return { ...room, link: message.link };
     case 'links':
       return { ...room, links: message.links };
+    case 'floor':
+      return { ...room, floor: message.floor };
+    case 'heard':
+      return { ...room, heard: message.participants };
+    case 'trouble': {
+      const { participant, kind } = message;
+      const others = room.complaints.filter((c) => c.participant !== participant || c.kind !== kind);
+      return { ...room, complaints: [...others, { participant, kind, at: now }] };
+    }
     default:
       return room;
   }
@@ -61,6 +89,16 @@ export function findLead(room: Room): Participant | undefined {
 
 export function findSelf(room: Room): Participant | undefined {
   return room.roster.find((p) => p.id === room.self.id);
+}
+
+/** Whether this page's own people lead. */
+export function leadsNow(room: Room): boolean {
+  return room.lesson.leads === room.self.id;
+}
+
+/** This participant's open microphone, when it has the floor. */
+export function speakerOf(room: Room, id: ParticipantId): FloorInfo['speakers'][number] | undefined {
+  return room.floor.speakers.find((speaker) => speaker.participant === id);
 }
 
 export function receivers(room: Room): Participant[] {

@@ -1,50 +1,34 @@
 /**
- * The lesson as classrooms see it: content large with the lead beside it, or the lead large. Also the
- * pictures of classrooms that the server puts on stage. Used by the board and by observers.
+ * The lesson as classrooms see it: content large with the lead beside it, or who was called on, or the
+ * lead. Small pictures stand in one column at the right. Used by the board and by observers, and by a
+ * lead while somebody else leads.
  *
  * Video elements stay mounted per slot while they move about the stage: a new element would be black
  * until its next frame.
  */
+import type { ComponentChildren } from 'preact';
 import type { LessonClient } from '../client/lesson_client';
 import type { Participant } from '../client/protocol.gen';
-import { findLead, type Room } from '../client/room';
+import { findLead } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
 import { t } from '../i18n';
 import { MicIcon } from '../ui/icons';
 import { SlotVideo } from '../ui/slot_video';
 import { useStore } from '../ui/use_store';
+import { cast } from './cast';
 
-export type Showing = 'content' | 'lead' | 'none';
-
-export interface Cast {
-  showing: Showing;
-  lead: Slot | undefined;
-  content: Slot | undefined;
-  others: readonly Slot[];
+export interface LessonStageProps {
+  client: LessonClient;
+  away: boolean;
+  /** This classroom's own picture, at the foot of the column. */
+  own?: ComponentChildren;
+  /** A page with a wall of its own: here only those on stage. */
+  wallElsewhere?: boolean;
+  /** For a classroom that leads: a tap on one of the others. */
+  onPick?: (participant: Participant) => void;
 }
 
-/**
- * Who stands where. The first two video slots are the lead's and content's home when empty. A feed
- * may stay assigned while its sender sends nothing, so what the sender says of itself decides.
- */
-export function cast(slots: readonly Slot[], room: Room | null): Cast {
-  const lead = room ? findLead(room) : undefined;
-  const video = slots.filter((slot) => slot.media === 'video');
-  const ofLead = (slot: Slot) => slot.feed?.kind === 'camera' && slot.feed.participant === lead?.id;
-  const content = video.find((slot) => slot.feed?.kind === 'content') ?? empty(video[1]);
-  const face = video.find(ofLead) ?? empty(video[0]);
-  const others = video.filter((slot) => slot.feed !== null && slot !== content && slot !== face);
-  const sharer = room?.roster.find((p) => p.id === content?.feed?.participant);
-  const contentOn = content?.feed != null && content.feed.since !== null && sharer?.state.content === true;
-  const faceOn = face?.feed != null && lead?.state.camera === true;
-  return { showing: contentOn ? 'content' : faceOn ? 'lead' : 'none', lead: face, content, others };
-}
-
-function empty(slot: Slot | undefined): Slot | undefined {
-  return slot && slot.feed === null ? slot : undefined;
-}
-
-export function LessonStage(props: { client: LessonClient; away: boolean }) {
+export function LessonStage(props: LessonStageProps) {
   const { client, away } = props;
   const slots = useStore(client.media.slots);
   const room = useStore(client.room);
@@ -53,14 +37,19 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
   const { showing } = roles;
   const leadOnStage = showing === 'lead' || (away && showing === 'none' && roles.lead?.shown != null);
   const contentOn = showing === 'content';
-  const side = contentOn || roles.others.length > 0;
-  const nameOf = (slot: Slot) => room?.roster.find((p) => p.id === slot.feed?.participant);
+  const leadBeside = (contentOn || showing === 'stage') && lead !== undefined && lead.id !== room?.self.id;
+  const tiles = props.wallElsewhere ? roles.stage : [...roles.stage, ...roles.others];
+  const big = showing === 'stage' ? roles.stage[0] : undefined;
+  const small = tiles.filter((slot) => slot !== big);
+  const grid = showing === 'grid';
+  const side = props.own != null || (!grid && (leadBeside || small.length > 0));
   const waiting = leadWaits(lead, roles.lead);
   return (
     <div
       class={`stage ${side ? 'with-side' : ''} ${away ? 'dimmed' : ''}`}
       data-testid="stage"
       data-showing={showing}
+      data-big={(big ?? (contentOn ? roles.content : roles.lead))?.feed?.participant ?? ''}
     >
       <SlotVideo
         key="content"
@@ -74,13 +63,13 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
         <p class="plate-line">{t('boardPictureComing')}</p>
       </SlotVideo>
       <div
-        class={`lead-place ${contentOn ? 'area-side' : leadOnStage ? 'area-main' : 'area-off'}`}
+        class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'area-off'}`}
         key="lead"
       >
         <SlotVideo
           client={client}
           slot={roles.lead}
-          place={contentOn ? 'small' : 'large'}
+          place={leadOnStage ? 'large' : 'small'}
           testId="lead-video"
           keepLast={away}
           hide={!away && lead?.state.camera === false}
@@ -96,20 +85,66 @@ export function LessonStage(props: { client: LessonClient; away: boolean }) {
           <p class="plate-line">{t(lead?.state.mic ? 'boardAudioOnly' : 'boardNoPicture')}</p>
         </div>
       )}
-      {roles.others.length > 0 && (
-        <div class={`others ${contentOn ? 'below-lead' : ''}`} key="others">
-          {roles.others.map((slot) => (
-            <div class="other" key={slot.mid}>
-              <SlotVideo client={client} slot={slot} place="small">
-                <p class="plate-line">{t('boardPictureComing')}</p>
-              </SlotVideo>
-              <p class="name-tag">
-                {nameOf(slot)?.state.mic && <MicIcon />}
-                {nameOf(slot)?.name ?? ''}
-              </p>
-            </div>
-          ))}
+      {tiles.map((slot) => (
+        <Tile
+          key={slot.mid}
+          {...props}
+          slot={slot}
+          place={slot === big ? 'main' : grid ? 'grid' : 'side'}
+          at={grid ? tiles.indexOf(slot) : small.indexOf(slot) + (leadBeside ? 1 : 0)}
+          of={tiles.length}
+        />
+      ))}
+      {props.own != null && (
+        <div class="own-place" key="own">
+          {props.own}
         </div>
+      )}
+    </div>
+  );
+}
+
+interface TileProps extends LessonStageProps {
+  slot: Slot;
+  place: 'main' | 'grid' | 'side';
+  /** Its number in the column or grid, and how many there are. */
+  at: number;
+  of: number;
+}
+
+/** Somebody who is neither the lead nor this classroom. */
+function Tile({ client, slot, place, at, of, onPick }: TileProps) {
+  const room = useStore(client.room);
+  const who = room?.roster.find((p) => p.id === slot.feed?.participant);
+  const speaks = room?.floor.speakers.some((s) => s.participant === who?.id) ?? false;
+  const heard = speaks && (room?.heard.includes(who?.id ?? '') ?? false);
+  const columns = of > 4 ? 3 : of > 1 ? 2 : 1;
+  const style =
+    place === 'grid'
+      ? `--column:${at % columns};--row:${Math.floor(at / columns)};--columns:${columns};--rows:${Math.ceil(of / columns)}`
+      : `--at:${at}`;
+  return (
+    <div
+      class={`other ${place === 'main' ? 'area-main' : place} ${heard ? 'heard' : ''}`}
+      style={style}
+      data-testid={place === 'main' ? 'stage-video' : 'side-video'}
+      data-participant={slot.feed?.participant ?? ''}
+    >
+      <SlotVideo client={client} slot={slot} place={place === 'side' ? 'small' : 'large'}>
+        <p class="plate-line">{t('boardPictureComing')}</p>
+      </SlotVideo>
+      <p class="name-tag">
+        {speaks && place !== 'side' && <MicIcon />}
+        <span class="name">{who?.name ?? ''}</span>
+      </p>
+      {onPick && who?.role === 'receiver' && (
+        <button
+          type="button"
+          class="other-pick"
+          aria-pressed={speaks}
+          aria-label={t(speaks ? 'endFloorOf' : 'callOn', { name: who.name })}
+          onClick={() => onPick(who)}
+        />
       )}
     </div>
   );

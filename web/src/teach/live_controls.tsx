@@ -1,6 +1,6 @@
 /** The row at the bottom. Ending asks here, in place, so that the stage stays free. */
 import { t } from '../i18n';
-import { CameraIcon, GearIcon, MicIcon, PeopleIcon, ScreenIcon } from '../ui/icons';
+import { CameraIcon, GearIcon, MicIcon, PeopleIcon, ScreenIcon, TalkIcon } from '../ui/icons';
 import { useStore } from '../ui/use_store';
 import type { Teaching } from './teaching';
 
@@ -16,6 +16,7 @@ export function LiveControls(props: LiveControlsProps) {
   const { teaching } = props;
   const mic = useStore(teaching.mic.state);
   const camera = useStore(teaching.camera.state);
+  const room = useStore(teaching.client.room);
   if (props.ending) {
     return (
       <footer class="live-bar asking">
@@ -39,6 +40,7 @@ export function LiveControls(props: LiveControlsProps) {
   }
   const micOn = teaching.micOn.value && mic.track !== null;
   const cameraOn = teaching.cameraOn.value && camera.track !== null;
+  const discusses = room?.floor.mode === 'discuss';
   const sharing = teaching.content.value !== null;
   return (
     <footer class="live-bar">
@@ -90,6 +92,17 @@ export function LiveControls(props: LiveControlsProps) {
       <button type="button" class="button" data-testid="mute-all" onClick={() => void teaching.muteAll()}>
         <PeopleIcon />
         {t('muteAll')}
+      </button>
+      <button
+        type="button"
+        class={`button ${discusses ? 'active' : ''}`}
+        data-testid="discuss"
+        aria-pressed={discusses}
+        title={t('discussHint')}
+        onClick={() => void teaching.setMode(discusses ? 'listen' : 'discuss')}
+      >
+        <TalkIcon />
+        {t('discuss')}
       </button>
       <button
         type="button"

@@ -2,7 +2,7 @@
  * The lesson from the lead's side: what the classrooms see, the wall of classrooms, one row of
  * controls. Nothing opens over the stage; questions are asked in the row itself.
  */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MediaState } from '../client/media_link';
 import { type Room, runningSeconds } from '../client/room';
 import { type Key, t } from '../i18n';
@@ -13,6 +13,7 @@ import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
 import { DeviceSelect } from './device_select';
+import { Hands } from './hands';
 import { LiveControls } from './live_controls';
 import { LiveStage } from './live_stage';
 import type { Teaching } from './teaching';
@@ -30,6 +31,7 @@ export function LivePage(props: { teaching: Teaching }) {
   useKeys(teaching, () => {
     setDevices(false);
     setEnding(false);
+    return devices || ending;
   });
   const limited = useStore(client.media.uplinkLimited);
   const line = useSteady(room?.link ? leadLink(room.link, limited) : 'linkGood');
@@ -67,6 +69,7 @@ export function LivePage(props: { teaching: Teaching }) {
           </p>
         )}
       </LiveStage>
+      <Hands teaching={teaching} />
       <div class="live-side">
         {devices && (
           <section class="device-panel" aria-label={t('devicesMenu')}>
@@ -101,10 +104,13 @@ function linkWords(line: Key, media: MediaState): { tone: Tone; word: Key } {
 }
 
 /**
- * Space mutes, S shares, Esc goes back. A button that was reached by keyboard keeps its Space; one
+ * Space mutes, S shares, 1 to 9 call on, Esc goes back: first what is open here, then the floor. A button that was reached by keyboard keeps its Space; one
  * that was only clicked does not, or Space would repeat the last click instead of muting.
  */
-function useKeys(teaching: Teaching, onEscape: () => void): void {
+function useKeys(teaching: Teaching, closePanels: () => boolean): void {
+  // The newest one: it knows what is open now.
+  const onEscape = useRef(closePanels);
+  onEscape.current = closePanels;
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const target = event.target instanceof HTMLElement ? event.target : null;
@@ -120,7 +126,9 @@ function useKeys(teaching: Teaching, onEscape: () => void): void {
         if (teaching.content.value) teaching.stopShare();
         else void teaching.startShare();
       } else if (event.key === 'Escape') {
-        onEscape();
+        if (!onEscape.current()) void teaching.releaseFloor();
+      } else if (/^[1-9]$/.test(event.key)) {
+        void teaching.toggleFloorOf(Number(event.key));
       }
     };
     document.addEventListener('keydown', press);

@@ -1,5 +1,6 @@
 import '../ui/tokens.css';
 import '../ui/base.css';
+import '../page/stage.css';
 import './teach.css';
 import './preflight.css';
 import { boot } from '../page/boot';

@@ -11,7 +11,8 @@ import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
 import { type CaptureSize, cameraConstraints, LEAD_SIZE, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import type { LessonClient } from '../client/lesson_client';
-import type { Participant } from '../client/protocol.gen';
+import type { Mode, Participant } from '../client/protocol.gen';
+import { speakerOf } from '../client/room';
 import { RequestError } from '../client/signal';
 import { readToken } from '../client/token';
 import { type Key, t } from '../i18n';
@@ -19,6 +20,7 @@ import { playSlots } from '../page/sound_of_slots';
 import { mark, marked } from '../page/token_keeper';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
+import { wallPage } from './wall_page';
 
 const MARK = 'teaching';
 const NOTICE_MS = 6_000;
@@ -33,6 +35,8 @@ export class Teaching {
   readonly content = signal<Content | null>(null);
   readonly contentAtOnce = signal(false);
   readonly notice = signal<string | null>(null);
+  /** The page of the wall that is looked at, from 0. */
+  readonly wallPage = signal(0);
   /** From 上课 on, what the devices give goes out. */
   readonly publishing = computed(() => this.phase.value !== 'preflight');
 
@@ -131,8 +135,46 @@ export class Teaching {
     if (await this.attempt(this.client.muteAll())) this.say(t('muteAllDone'));
   }
 
-  async setClassroomMic(participant: Participant, open: boolean): Promise<void> {
-    await this.attempt(this.client.mute(participant.id, 'mic', !open));
+  /** 点名发言: the same tap gives the floor and takes it back. */
+  async toggleFloor(participant: Participant): Promise<void> {
+    const room = this.client.room.get();
+    const speaks = room ? speakerOf(room, participant.id) !== undefined : false;
+    await this.attempt(
+      speaks ? this.client.releaseFloor(participant.id) : this.client.callOn(participant.id),
+    );
+  }
+
+  /** The classroom with this number on the page of the wall. */
+  async toggleFloorOf(digit: number): Promise<void> {
+    const room = this.client.room.get();
+    const classroom = room ? wallPage(room, this.wallPage.value).shown[digit - 1] : undefined;
+    if (classroom) await this.toggleFloor(classroom);
+  }
+
+  /** 结束发言, of all. */
+  async releaseFloor(): Promise<void> {
+    await this.attempt(this.client.releaseFloor());
+  }
+
+  async lowerHand(participant: Participant): Promise<void> {
+    await this.attempt(this.client.lowerHand(participant.id));
+  }
+
+  async setMode(mode: Mode): Promise<void> {
+    await this.attempt(this.client.setMode(mode));
+  }
+
+  /** 移交主讲 */
+  async handOver(participant: Participant): Promise<void> {
+    if (await this.attempt(this.client.handOverLead(participant.id))) {
+      this.say(t('handedOver', { name: participant.name }));
+    }
+  }
+
+  /** 收回主讲 */
+  async takeLead(): Promise<void> {
+    const own = this.client.room.get()?.self.id;
+    if (own) await this.attempt(this.client.handOverLead(own));
   }
 
   async remove(participant: Participant): Promise<void> {

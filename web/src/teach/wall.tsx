@@ -1,87 +1,183 @@
-/** The wall of classrooms: name, picture, state in words, and what the lead can do with each. */
+/**
+ * The wall of classrooms: picture, name, state in words. A tap on a picture gives that classroom the
+ * floor, the same tap takes it back; the number on it is its key.
+ */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LinkState, Participant } from '../client/protocol.gen';
-import { receivers } from '../client/room';
+import { type Room, speakerOf } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
 import { t } from '../i18n';
-import { MicIcon } from '../ui/icons';
+import { HandIcon, LeadIcon } from '../ui/icons';
 import { Lamp } from '../ui/lamp';
 import { SlotVideo } from '../ui/slot_video';
 import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
 import { classroomMic, classroomState } from './classroom_state';
+import { Complaints } from './complaints';
 import type { Teaching } from './teaching';
+import { colleagues, PAGE, wallPage } from './wall_page';
 
 export function Wall(props: { teaching: Teaching }) {
-  const { client } = props.teaching;
+  const { teaching } = props;
+  const { client } = teaching;
   const room = useStore(client.room);
   const slots = useStore(client.media.slots);
-  const classrooms = room ? receivers(room) : [];
+  const wanted = teaching.wallPage.value;
+  const wall = room ? wallPage(room, wanted) : { shown: [], page: 0, pages: 1 };
+  const others = room ? colleagues(room) : [];
+  const ids = wall.shown.map((p) => p.id).join(' ');
+  useEffect(() => {
+    // While all fit the server knows by itself.
+    if (wall.pages > 1) client.showWall(ids.split(' ').filter(Boolean));
+  }, [client, ids, wall.pages]);
   const pictureOf = (participant: Participant) =>
     slots.find(
       (s) => s.media === 'video' && s.feed?.participant === participant.id && s.feed.kind === 'camera',
     );
-  const columns = classrooms.length > 8 ? 'three' : classrooms.length > 1 ? 'two' : 'one';
+  const count = wall.shown.length + others.length;
+  const columns = count > 8 ? 'three' : count > 1 ? 'two' : 'one';
   return (
     <aside class="wall" data-testid="wall" aria-label={t('wall')}>
-      {classrooms.length === 0 && (
+      {count === 0 && (
         <div class="wall-empty">
           <p class="wall-empty-title">{t('wallEmpty')}</p>
           <p>{t('wallEmptyText')}</p>
         </div>
       )}
       <ul class={`wall-grid ${columns}`}>
-        {classrooms.map((participant) => (
+        {wall.shown.map((participant, place) => (
           <Tile
             key={participant.id}
-            teaching={props.teaching}
+            teaching={teaching}
+            room={room as Room}
             participant={participant}
+            digit={place + 1}
             slot={pictureOf(participant)}
             link={room?.links.find((link) => link.participant === participant.id)?.state ?? 'good'}
           />
         ))}
+        {others.map((participant) => (
+          <Tile
+            key={participant.id}
+            teaching={teaching}
+            room={room as Room}
+            participant={participant}
+            digit={null}
+            slot={pictureOf(participant)}
+            link="good"
+          />
+        ))}
       </ul>
+      {wall.pages > 1 && (
+        <Pager teaching={teaching} page={wall.page} pages={wall.pages} room={room as Room} />
+      )}
     </aside>
+  );
+}
+
+/** Below the wall; says on which other pages a hand is up. */
+function Pager(props: { teaching: Teaching; page: number; pages: number; room: Room }) {
+  const { teaching, page, pages, room } = props;
+  const turn = (by: number) => {
+    teaching.wallPage.value = (page + by + pages) % pages;
+  };
+  const raised = (n: number) => wallPage(room, n).shown.some((p) => room.floor.hands.includes(p.id));
+  return (
+    <nav class="wall-pages" aria-label={t('wallPages')}>
+      <button
+        type="button"
+        class="button"
+        data-testid="page-before"
+        aria-label={t('pageBefore')}
+        onClick={() => turn(-1)}
+      >
+        ‹
+      </button>
+      {Array.from({ length: pages }, (_, n) => (
+        <button
+          key={n}
+          type="button"
+          class={`button page ${n === page ? 'active' : ''} ${raised(n) ? 'raised' : ''}`}
+          aria-current={n === page ? 'page' : undefined}
+          aria-label={t('pageOf', { n: n + 1, of: pages })}
+          onClick={() => {
+            teaching.wallPage.value = n;
+          }}
+        >
+          {raised(n) && <HandIcon />}
+          {n * PAGE + 1}–{n * PAGE + wallPage(room, n).shown.length}
+        </button>
+      ))}
+      <button
+        type="button"
+        class="button"
+        data-testid="page-after"
+        aria-label={t('pageAfter')}
+        onClick={() => turn(1)}
+      >
+        ›
+      </button>
+    </nav>
   );
 }
 
 interface TileProps {
   teaching: Teaching;
+  room: Room;
   participant: Participant;
+  /** The key that calls on it; a colleague has none. */
+  digit: number | null;
   slot: Slot | undefined;
   link: LinkState;
 }
 
-function Tile({ teaching, participant, slot, link }: TileProps) {
+function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
   const [asking, setAsking] = useState(false);
   const state = classroomState(participant, useSteady(link));
   const mic = classroomMic(participant);
   const away = participant.presence === 'away';
+  const speaker = speakerOf(room, participant.id);
+  const leads = room.lesson.leads === participant.id;
+  const hand = room.floor.hands.indexOf(participant.id);
+  const heard = room.heard.includes(participant.id);
   return (
     <li
-      class={`tile ${mic === 'open' ? 'speaking' : ''} ${away ? 'away' : ''}`}
+      class={`tile ${speaker ? 'speaking' : ''} ${heard ? 'heard' : ''} ${hand >= 0 ? 'raised' : ''} ${away ? 'away' : ''}`}
       data-testid="wall-tile"
       data-participant={participant.id}
       data-name={participant.name}
       data-link={link}
+      data-speaking={String(speaker !== undefined)}
+      data-heard={String(heard)}
       data-covered={String(!slot || isCovered(slot))}
     >
-      <SlotVideo client={teaching.client} slot={slot} place="wall">
-        <p class="plate-line">{t(slot && !away ? 'pictureComing' : 'pictureNone')}</p>
-      </SlotVideo>
-      <div class="tile-words">
+      <div class="tile-picture">
+        <SlotVideo client={teaching.client} slot={slot} place="wall">
+          <p class="plate-line">{t(slot && !away ? 'pictureComing' : 'pictureNone')}</p>
+        </SlotVideo>
+        {digit !== null && !leads && (
+          <button
+            type="button"
+            class="tile-call"
+            data-testid="call"
+            aria-pressed={speaker !== undefined}
+            aria-keyshortcuts={String(digit)}
+            aria-label={t(speaker ? 'endFloorOf' : 'callOn', { name: participant.name })}
+            title={t(speaker ? 'endFloorOf' : 'callOn', { name: participant.name })}
+            onClick={() => void teaching.toggleFloor(participant)}
+          />
+        )}
+        {digit !== null && <kbd class="tile-digit">{digit}</kbd>}
+        {hand >= 0 && (
+          <p class="tile-hand" data-testid="tile-hand">
+            <HandIcon />
+            {hand + 1}
+          </p>
+        )}
+        <Complaints room={room} participant={participant} />
         <p class="tile-name" title={participant.name}>
           {participant.name}
-        </p>
-        <p class="tile-state">
-          <Lamp tone={state.tone} word={t(state.word)} />
-          {away && <AwaySince />}
-          {!away && (
-            <span class={`tile-mic ${mic === 'open' ? 'open' : ''}`}>
-              {t(mic === 'open' ? 'stateSpeaking' : mic === 'none' ? 'stateNoMic' : 'stateMuted')}
-            </span>
-          )}
         </p>
       </div>
       {asking ? (
@@ -103,32 +199,58 @@ function Tile({ teaching, participant, slot, link }: TileProps) {
           </button>
         </div>
       ) : (
-        <div class="tile-actions">
-          {mic !== 'none' && !away && (
+        <>
+          <p class="tile-state">
+            <Lamp tone={state.tone} word={t(state.word)} />
+            {leads ? (
+              <span class="tile-mic open">{t('stateLeads')}</span>
+            ) : away ? (
+              <AwaySince />
+            ) : (
+              <MicWord mic={mic} speaks={speaker !== undefined} kept={participant.state.micKept === true} />
+            )}
+            {participant.headcount !== undefined && (
+              <span class="tile-count">{t('pupils', { n: participant.headcount })}</span>
+            )}
+          </p>
+          <div class="tile-actions">
             <button
               type="button"
-              class={`button ${mic === 'open' ? 'active' : ''}`}
-              data-testid="tile-mic"
-              aria-label={`${t(mic === 'open' ? 'closeMic' : 'openMic')}: ${participant.name}`}
-              onClick={() => void teaching.setClassroomMic(participant, mic !== 'open')}
+              class="button"
+              data-testid="hand-over"
+              disabled={leads}
+              aria-label={`${t('handOver')}: ${participant.name}`}
+              onClick={() => void teaching.handOver(participant)}
             >
-              <MicIcon off={mic !== 'open'} />
-              {t(mic === 'open' ? 'closeMic' : 'openMic')}
+              <LeadIcon />
+              {t('handOver')}
             </button>
-          )}
-          <button
-            type="button"
-            class="button quiet"
-            data-testid="tile-kick"
-            aria-label={`${t('remove')}: ${participant.name}`}
-            onClick={() => setAsking(true)}
-          >
-            {t('remove')}
-          </button>
-        </div>
+            <button
+              type="button"
+              class="button quiet"
+              data-testid="tile-kick"
+              aria-label={`${t('remove')}: ${participant.name}`}
+              onClick={() => setAsking(true)}
+            >
+              <span class="long-word">{t('remove')}</span>
+              <span class="short-word" aria-hidden="true">
+                ×
+              </span>
+            </button>
+          </div>
+        </>
       )}
     </li>
   );
+}
+
+/** Their own microphone in a word: what they keep closed themselves no call opens. */
+function MicWord(props: { mic: 'open' | 'closed' | 'none'; speaks: boolean; kept: boolean }) {
+  const { mic, speaks, kept } = props;
+  if (kept) return <span class={`tile-mic ${speaks ? 'warned' : ''}`}>{t('stateKept')}</span>;
+  if (mic === 'none') return <span class="tile-mic">{t('stateNoMic')}</span>;
+  if (speaks) return <span class="tile-mic open">{t('stateHasFloor')}</span>;
+  return null;
 }
 
 /** How long it has been gone, as seen from here. */

@@ -73,6 +73,53 @@ export const SelfIcon = () => (
   </Icon>
 );
 
+export const HandIcon = () => (
+  <Icon>
+    <path d="M7 12V6.5a1.5 1.5 0 0 1 3 0V11M10 10.5v-6a1.5 1.5 0 0 1 3 0v6M13 10.5V6a1.5 1.5 0 0 1 3 0v6" />
+    <path d="M16 11a1.5 1.5 0 0 1 3 0v3c0 4-2.6 7-6.4 7-3 0-4.6-1.3-6-3.7L4.2 13a1.5 1.5 0 0 1 2.6-1.5L8 13.6" />
+  </Icon>
+);
+
+export const EarIcon = () => (
+  <Icon>
+    <path d="M7 17.5c1 2 3.8 2.6 5.2.6 1.3-1.8.8-3.2 2.6-4.7A6 6 0 1 0 5 8.5" />
+    <path d="M8.5 9a2.5 2.5 0 1 1 4 2M4 21 20 3" />
+  </Icon>
+);
+
+export const EyeIcon = () => (
+  <Icon>
+    <path d="M2.5 12C5 7.5 8.3 5.5 12 5.5s7 2 9.5 6.5c-2.5 4.5-5.8 6.5-9.5 6.5S5 16.5 2.5 12z" />
+    <circle cx="12" cy="12" r="2.5" />
+    <path d="M4 21 20 3" />
+  </Icon>
+);
+
+export const MoreIcon = () => (
+  <Icon>
+    <path d="M5 12h.01M12 12h.01M19 12h.01" stroke-width="4" />
+  </Icon>
+);
+
+export const TalkIcon = () => (
+  <Icon>
+    <path d="M3 5h12v8H9l-4 3v-3H3zM18 9h3v8h-2v3l-4-3h-4" />
+  </Icon>
+);
+
+export const BackIcon = () => (
+  <Icon>
+    <path d="M10 5 3 12l7 7M3 12h18" />
+  </Icon>
+);
+
+export const LeadIcon = () => (
+  <Icon>
+    <path d="M4 5h16v10H4zM12 15v5M8 20h8" />
+    <path d="m9.5 10 2 2 4-4" />
+  </Icon>
+);
+
 export const GearIcon = () => (
   <Icon>
     <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />

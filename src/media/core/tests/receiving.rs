@@ -455,6 +455,35 @@ fn sound_is_not_asked_for_again() {
 }
 
 #[test]
+fn speech_is_told_from_silence_and_a_breath_is_none() {
+    let (mut w, lead, _) = lesson(1, 1);
+    let mic = w.source(lead, SourceKind::Mic);
+    let turns = |w: &World| -> Vec<bool> {
+        let of = |e| match e {
+            Event::SourceHeard { source, heard } if source == mic => Some(heard),
+            _ => None,
+        };
+        w.events().into_iter().filter_map(of).collect()
+    };
+    let speak = |w: &mut World, level, time| {
+        w.clients[lead].level = level;
+        w.teach(lead, time);
+    };
+    speak(&mut w, 70, MS(1_500));
+    turns(&w);
+    for (level, time, expected) in
+        [(30, 600, &[true][..]), (70, 400, &[]), (30, 400, &[]), (70, 1_500, &[false]), (30, 600, &[true])]
+    {
+        speak(&mut w, level, MS(time));
+        assert_eq!(turns(&w), expected, "{level} for {time} ms");
+    }
+    // What is closed is heard by nobody, however loud.
+    w.core.handle_command(Command::Gate { source: mic, open: false }, w.now);
+    speak(&mut w, 30, MS(600));
+    assert_eq!(turns(&w), [false]);
+}
+
+#[test]
 fn the_loudest_of_a_second_is_kept() {
     let (mut w, lead, _) = lesson(1, 1);
     let levels = |w: &World| -> Vec<Option<u8>> {

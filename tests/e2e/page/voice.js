@@ -1,0 +1,71 @@
+// When sound begins and ends on each audio slot of a page. Runs in the page before its own scripts.
+//
+// `observe.voices(pc)` listens to every receiving audio line. A fake microphone hums all the time, so a
+// line is loud exactly while somebody's open microphone feeds it. `observe.voicesSince(time)` gives the
+// turns {mid, at (ms since the epoch), loud}; `observe.longestSilence(from, to)` the longest time in which
+// no line at all was loud.
+
+(() => {
+  const observe = window.observe;
+  const WORKLET = `
+    registerProcessor("loudness", class extends AudioWorkletProcessor {
+      loud = false; since = 0; block = 0;
+      process([input]) {
+        if (this.block++ % 40 === 0) this.port.postMessage({ clock: currentTime });
+        let sum = 0;
+        const samples = input[0] ?? [];
+        for (const sample of samples) sum += sample * sample;
+        const now = Math.sqrt(sum / Math.max(1, samples.length)) > 0.002;
+        if (now === this.loud) this.since = currentTime;
+        // Loud at once; silent after 30 ms, because a hum passes through zero.
+        else if (now || currentTime - this.since > 0.03) {
+          this.port.postMessage({ loud: now, at: now ? currentTime : this.since });
+          this.loud = now;
+          this.since = currentTime;
+        }
+        return true;
+      }
+    });`;
+
+  const turns = [];
+
+  observe.voices = async (pc) => {
+    const context = new AudioContext({ latencyHint: "interactive" });
+    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([WORKLET], { type: "text/javascript" })));
+    for (const { mid, receiver, direction } of pc.getTransceivers()) {
+      if (receiver.track.kind !== "audio" || direction !== "recvonly") continue;
+      const node = new AudioWorkletNode(context, "loudness");
+      context.createMediaStreamSource(new MediaStream([receiver.track])).connect(node);
+      let offset = Infinity;
+      node.port.onmessage = ({ data }) => {
+        if (data.clock !== undefined) offset = Math.min(offset, barcode.now() - data.clock * 1000);
+        if (data.loud !== undefined) turns.push({ mid, loud: data.loud, at: data.at * 1000 + offset });
+      };
+    }
+    await context.resume();
+  };
+
+  observe.voicesSince = (time) => turns.filter(({ at }) => at >= time);
+
+  observe.longestSilence = (from, to) => {
+    const loud = new Set();
+    let silentSince = null;
+    let longest = 0;
+    const end = (at) => {
+      if (silentSince !== null && at > from) longest = Math.max(longest, Math.min(at, to) - Math.max(silentSince, from));
+    };
+    for (const turn of [...turns].sort((a, b) => a.at - b.at)) {
+      if (turn.at > to) break;
+      if (turn.loud) {
+        if (loud.size === 0) end(turn.at);
+        loud.add(turn.mid);
+        silentSince = null;
+      } else {
+        loud.delete(turn.mid);
+        if (loud.size === 0) silentSince = turn.at;
+      }
+    }
+    if (loud.size === 0 && silentSince !== null) end(to);
+    return longest;
+  };
+})();
