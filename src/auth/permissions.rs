@@ -34,10 +34,12 @@ pub enum Right {
     Play,
     /// The lessons API.
     ManageLessons,
+    /// Who was in a lesson: a lead of one's own.
+    ReadAttendance,
 }
 
 impl Right {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -56,6 +58,7 @@ impl Right {
         Self::Publish,
         Self::Play,
         Self::ManageLessons,
+        Self::ReadAttendance,
     ];
 
     /// The right to send this kind of source.
@@ -90,6 +93,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::Leave,
             Right::Ping,
             Right::Publish,
+            Right::ReadAttendance,
         ],
     ),
     (
@@ -123,6 +127,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::Leave,
             Right::Ping,
             Right::ManageLessons,
+            Right::ReadAttendance,
         ],
     ),
 ];
@@ -160,6 +165,7 @@ mod tests {
             (Right::Publish, "LR--"),
             (Right::Play, "-RO-"),
             (Right::ManageLessons, "---A"),
+            (Right::ReadAttendance, "L--A"),
         ];
         assert_eq!(expected.map(|(right, _)| right), Right::ALL, "every right has its row");
         let roles = [Role::Lead, Role::Receiver, Role::Observer, Role::Admin];

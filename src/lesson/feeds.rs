@@ -11,6 +11,7 @@ use crate::lesson::roster::{Fed, Peer, Seat};
 use crate::lesson::{Actor, LessonError};
 use crate::media::command::{Command, LayerIndex, Rank, Route, SlotIndex};
 use crate::session::message::{LessonState, Role, ServerMessage};
+use crate::store::record::Happened;
 
 /// What one peer's new plan changes.
 #[derive(Default)]
@@ -36,6 +37,7 @@ impl Lesson {
     pub fn settle(&mut self, now: Instant) {
         self.do_what_is_due(now);
         self.end_late_handovers(now);
+        self.keep_attendance(now);
         let stale = std::mem::take(&mut self.stale);
         for number in &stale {
             match self.roster.by_number(*number).and_then(Seat::sender_view) {
@@ -56,6 +58,8 @@ impl Lesson {
         let lead = self.roster.lead(self.lead);
         if std::mem::replace(&mut self.lead, lead) != lead {
             self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+            let who = lead.and_then(|number| self.roster.by_number(number)).map(|seat| &seat.member.id);
+            self.attendance.happened(Happened::Lead, who, None, None, now);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::media::handle::SendError;
 use crate::media::negotiate::{Codec, PeerRequest, SourceKind};
 use crate::media::{Media, MediaConfig};
 use crate::session::message::{Role, ServerMessage};
+use crate::store::Chronicle;
 
 /// A lesson, what it commands, and its clock.
 pub(super) struct Scene {
@@ -27,6 +28,8 @@ pub(super) struct Scene {
     pub full: Arc<AtomicBool>,
     codec: watch::Receiver<Codec>,
     pub now: Instant,
+    /// What was noted.
+    pub chronicle: Chronicle,
 }
 
 /// One participant's page.
@@ -50,6 +53,7 @@ impl Scene {
         }));
         let (tell, codec_out) = watch::channel(codec.into());
         let now = Instant::now();
+        let chronicle = Chronicle::to_nowhere();
         let lesson = Lesson::new(
             Parts {
                 id: LessonId::new("math").unwrap(),
@@ -62,10 +66,12 @@ impl Scene {
                 ice_servers: Arc::default(),
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
+                chronicle: chronicle.clone(),
+                resumed: None,
             },
             now,
         );
-        Self { lesson, media, commands, full, codec: codec_out, now }
+        Self { lesson, media, commands, full, codec: codec_out, now, chronicle }
     }
 
     pub fn join(&mut self, role: Role, sub: &str) -> Page {

@@ -22,6 +22,7 @@ use crate::media::handle::MediaHandle;
 use crate::media::negotiate::Negotiator;
 use crate::media::stats::HubStats;
 use crate::session::message::{IceServer, LessonState};
+use crate::store::{Chronicle, Run};
 
 /// Media events that may wait; enough for 1000 peers that connect in the same moment.
 const EVENTS: usize = 16_384;
@@ -43,6 +44,8 @@ pub struct Surroundings {
     pub ice_servers: Arc<[IceServer]>,
     /// Media events lost because a lesson was too slow, all lessons together.
     pub lost_events: Arc<AtomicU64>,
+    /// What is to be remembered.
+    pub chronicle: Chronicle,
 }
 
 /// Starts the task and returns the way to it.
@@ -52,6 +55,7 @@ pub(super) fn start(
     id: LessonId,
     title: String,
     planned: bool,
+    resumed: Option<Run>,
 ) -> LessonHandle {
     let hub = HubId::next();
     let (shard, door) = around.media.shard_of(hub);
@@ -72,6 +76,8 @@ pub(super) fn start(
             ice_servers: Arc::clone(&around.ice_servers),
             make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
             codec,
+            chronicle: around.chronicle.clone(),
+            resumed,
         },
         Instant::now(),
     );
@@ -149,7 +155,7 @@ impl Task {
                 directory.closed(&self.lesson.id, Outcome::Abandoned);
                 // Whoever found it a moment ago is told that it is gone, and the next one opens a
                 // new lesson with this id.
-                self.lesson.state = LessonState::Ended;
+                self.lesson.handle_abandoned(now);
                 break;
             }
         }
@@ -200,6 +206,10 @@ impl Task {
             Request::End { reply } => {
                 self.lesson.handle_end(now);
                 let _ = reply.send(Ok(self.lesson.info(now)));
+            }
+            Request::HandOver { reply } => {
+                self.lesson.handle_hand_over(now);
+                let _ = reply.send(());
             }
             Request::Shutdown { reply } => {
                 self.lesson.handle_shutdown();
