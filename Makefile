@@ -52,6 +52,11 @@ bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wan
 links: web/dist/.built ## lessons on bad links, simulated: every figure beside its goal; LINK=N3, SEED=2
 	$(CARGO) test --release --locked --test sim links::the_table -- --ignored --nocapture
 
+.PHONY: faults
+faults: web/dist/.built ## kills, locks, full disks and upgrades on a real process, beside their goals; FAULT=kill, FAULT_ROUNDS=2
+	$(if $(FAULT),,rm -f target/figures/faults.jsonl)
+	$(CARGO) test --release --locked --test it faults::$(FAULT) -- --ignored --nocapture --test-threads=1
+
 .PHONY: player
 player: build tests/e2e/node_modules/.installed ## the simulation's player beside Chromium's, on five links
 	scripts/need-packages chromium fonts-noto-cjk

@@ -1,19 +1,27 @@
 //! The whole server: every part, built in the one right order.
 //!
 //! `start` returns when all listeners are bound, so whoever has an `App` can connect to it.
-//! Order: data directory → tokens → media (its ports) → lessons → listeners. Stopping goes the
-//! other way round: no new connections, every page is told, media ends, threads join.
+//! Order: data directory and its lock → memory → tokens → media (its ports) → lessons, those of an
+//! earlier process too → listeners. Stopping: what is to be remembered is written and the lock given
+//! back, then no new connections, every page is told, media ends, threads join.
+//!
+//! Two servers on one data directory are an upgrade: the newer one waits for the lock, which the
+//! older one gives back as its first act when it is told to stop. The newer one then takes up the
+//! lessons and binds the listeners as the older one leaves them; on the media port the older one
+//! goes on until its pages have moved, so the newer one takes the next free block of ports.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use crate::auth::secret::random_hex;
@@ -25,14 +33,21 @@ use crate::http::tls::{self, Authority};
 use crate::http::{HttpConfig, HttpState, TlsMode, ca, ops, router};
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::{Directory, LessonError, Surroundings};
-use crate::media::{self, Media};
+use crate::media::{self, Media, MediaConfig, MediaError};
 use crate::session::message::{LessonOverview, Role};
 use crate::session::{SessionCounters, SessionParts};
+use crate::store::{self, Memory, WallClock};
+use crate::watchdog::{self, Watchdog, Watched};
 
-/// How long pages have to take their goodbye.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// How long lessons and the journal have to note what is to be remembered, each.
+const HAND_OVER: Duration = Duration::from_millis(1_500);
+/// How long pages have to take their goodbye and to move, since the beginning of the end.
+const GOODBYE: Duration = Duration::from_millis(5_500);
 /// How long the media threads have to end.
-const MEDIA_END: Duration = Duration::from_secs(3);
+const MEDIA_END: Duration = Duration::from_secs(2);
+/// How long a successor waits for the lock, and then for the ports.
+const TAKE_OVER: Duration = Duration::from_secs(60);
+const PORTS: Duration = Duration::from_secs(10);
 
 /// A running server.
 pub struct App {
@@ -45,6 +60,9 @@ pub struct App {
     pub media_ports: Vec<u16>,
     sessions: Arc<SessionParts>,
     pages: axum::Router,
+    data: PathBuf,
+    memory: Arc<Memory>,
+    _watchdog: Arc<Watchdog>,
     media: Media,
     stop: watch::Sender<bool>,
     alive: mpsc::Receiver<()>,
@@ -54,11 +72,22 @@ pub struct App {
 impl App {
     /// Builds and binds everything.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        Self::start_with(config, Arc::new(unix_ms)).await
+    }
+
+    /// The same by another wall clock (milliseconds since 1970).
+    pub async fn start_with(config: Config, wall: WallClock) -> anyhow::Result<Self> {
         let data = &config.data.dir;
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot make the data directory {}", data.display()))?;
+        let lock = store::take_lock(data, TAKE_OVER).await.context("the journal cannot be opened")?;
+        let (lock, follows) =
+            lock.with_context(|| format!("another server runs on {} and does not end", data.display()))?;
         let tokens = config.auth.tokens(data).context("the token secret cannot be kept")?;
-        let media = Media::start(&config.media.to_media()?).context("the media plane cannot start")?;
+        let (memory, runs) =
+            Memory::open(data, lock, wall.clone()).context("the journal cannot be opened")?;
+        let memory = Arc::new(memory);
+        let media = start_media(config.media.to_media()?, follows).await?;
         let media_ports = media.ports().to_vec();
         let (stop, stopping) = watch::channel(false);
         let lost_events = Arc::new(AtomicU64::new(0));
@@ -69,13 +98,15 @@ impl App {
             negotiator: media.negotiator.clone(),
             ice_servers: ice_servers.clone(),
             lost_events: Arc::clone(&lost_events),
+            chronicle: memory.chronicle().clone(),
         });
+        directory.resume(runs);
         let sessions = Arc::new(SessionParts {
             config: config.session.clone(),
             tokens,
             directory,
             negotiator: media.negotiator.clone(),
-            unix_now: Box::new(unix_now),
+            unix_now: Box::new(move || wall() / 1000),
             counters: SessionCounters::default(),
             stopping: stopping.clone(),
         });
@@ -87,11 +118,13 @@ impl App {
             sessions: Arc::clone(&sessions),
             allowed_origins: http.allowed_origins.clone().into(),
             resources: resources.clone(),
+            history: memory.history().clone(),
             ice_servers,
             alive,
         });
 
-        let plain = bind(http.listen).await?;
+        let patience = if follows { PORTS } else { Duration::ZERO };
+        let plain = bind(http.listen, patience).await?;
         let http_addr = plain.local_addr()?;
         let mut listeners = Vec::new();
         let mut tls_addr = None;
@@ -99,7 +132,7 @@ impl App {
         let on_plain = match secure(http, &config)? {
             None => pages,
             Some((acceptor, certificate)) => {
-                let secure = bind(http.tls_listen).await?;
+                let secure = bind(http.tls_listen, patience).await?;
                 let address = secure.local_addr()?;
                 tls_addr = Some(address);
                 let (limits, stopping) = (Arc::clone(&connections), stopping.clone());
@@ -110,7 +143,8 @@ impl App {
         let limits = Arc::clone(&connections);
         listeners.push(tokio::spawn(serve(plain, None, on_plain, limits, stopping.clone())));
 
-        let inside = bind(config.ops.listen).await?;
+        let watchdog = Arc::new(watch(&media, config.ops.watchdog_seconds)?);
+        let inside = bind(config.ops.listen, patience).await?;
         let ops_addr = inside.local_addr()?;
         let state = OpsState {
             sessions: Arc::clone(&sessions),
@@ -118,6 +152,8 @@ impl App {
             resources,
             media: media.handle.clone(),
             lost_events,
+            memory: Arc::clone(&memory),
+            watchdog: Arc::clone(&watchdog),
         };
         // Never short of places because the public is: limits of its own.
         let limits = Arc::new(Connections::new(256, 256));
@@ -131,6 +167,9 @@ impl App {
             media_ports,
             sessions,
             pages: inside_pages,
+            data: data.clone(),
+            memory,
+            _watchdog: watchdog,
             media,
             stop,
             alive: alive_out,
@@ -175,7 +214,7 @@ impl App {
     /// Opens one more plain listener, on loopback, for clients inside this process: they need no
     /// certificate, whatever the public listener speaks. It ends with the server.
     pub async fn listen_inside(&self) -> anyhow::Result<SocketAddr> {
-        let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Duration::ZERO).await?;
         let address = listener.local_addr()?;
         let limits = Arc::new(Connections::new(256, 256));
         tokio::spawn(serve(listener, None, self.pages.clone(), limits, self.stop.subscribe()));
@@ -209,16 +248,36 @@ impl App {
         issue_token(&self.sessions.tokens, lesson, role, name, sub, ttl)
     }
 
-    /// Says goodbye to every page and ends everything; at most about ten seconds.
+    /// Waits until all that was noted so far is in the database; `false`: that takes too long.
+    pub async fn remembered(&self, most: Duration) -> bool {
+        self.memory.history().caught_up(most).await
+    }
+
+    /// Says goodbye to every page and ends everything; at most about nine seconds, whatever the disk
+    /// and the database do.
     pub async fn shutdown(mut self) {
         tracing::info!("stopping");
+        let began = Instant::now();
+        if timeout(HAND_OVER, self.sessions.directory.hand_over()).await.is_err() {
+            tracing::error!("some lessons did not tell how they stand");
+        }
+        let memory = Arc::clone(&self.memory);
+        let closed = tokio::task::spawn_blocking(move || memory.close(HAND_OVER));
+        let _ = timeout(HAND_OVER * 2, closed).await;
         self.stop.send_replace(true);
         for listener in self.listeners {
             let _ = listener.await;
         }
         // Ends when the last WebSocket has dropped its end.
-        if timeout(GOODBYE, self.alive.recv()).await.is_err() {
+        if timeout_at(began + GOODBYE, self.alive.recv()).await.is_err() {
             tracing::warn!("some pages did not take their goodbye in time");
+        }
+        if store::has_successor(&self.data) {
+            tracing::info!("a successor is there; media goes on until the pages have moved");
+            let peers = || self.media.handle.shards().iter().map(|s| s.stats().peers).sum::<u64>();
+            while peers() > 0 && Instant::now() < began + GOODBYE {
+                sleep(Duration::from_millis(50)).await;
+            }
         }
         let _ = timeout(Duration::from_secs(1), self.sessions.directory.shutdown()).await;
         let media = self.media;
@@ -249,12 +308,65 @@ pub fn issue_token(
 /// Seconds since 1970 by the system's clock.
 #[must_use]
 pub fn unix_now() -> u64 {
-    // A clock before 1970 makes every token "not yet valid", which is what it is.
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    unix_ms() / 1000
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+/// Milliseconds since 1970 by the system's clock.
+#[must_use]
+pub fn unix_ms() -> u64 {
+    // A clock before 1970 makes every token "not yet valid", which is what it is.
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+/// Binds; while the address is still another's, tries again until `patience` is over.
+async fn bind(address: SocketAddr, patience: Duration) -> anyhow::Result<TcpListener> {
+    let until = Instant::now() + patience;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {
+                sleep(Duration::from_millis(10)).await;
+            }
+            bound => return bound.with_context(|| format!("cannot listen on {address}")),
+        }
+    }
+}
+
+/// Starts the media plane. Who follows another server leaves it its ports until its pages have moved,
+/// and takes the block after them.
+async fn start_media(config: MediaConfig, follows: bool) -> anyhow::Result<Media> {
+    let mut next = config.clone();
+    next.port = config.port.saturating_add(config.shards.max(1) as u16);
+    let until = Instant::now() + PORTS;
+    loop {
+        for config in [&config, &next] {
+            match Media::start(config) {
+                Err(MediaError::Bind { error, .. })
+                    if follows && error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {}
+                started => return started.context("the media plane cannot start"),
+            }
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Watches every media thread and the runtime; `seconds`: 0 ends no process.
+fn watch(media: &Media, seconds: u32) -> anyhow::Result<Watchdog> {
+    let runtime = Arc::new(AtomicU64::new(1));
+    let turns = Arc::downgrade(&runtime);
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(watchdog::LOOK / 2);
+        while let Some(turns) = turns.upgrade() {
+            turns.fetch_add(1, Ordering::Relaxed);
+            drop(turns);
+            tick.tick().await;
+        }
+    });
+    let shards = media.handle.shards().iter().enumerate();
+    let mut all: Vec<Watched> =
+        shards.map(|(n, shard)| Watched { name: format!("shard-{n}"), turns: shard.turns() }).collect();
+    all.push(Watched { name: "runtime".into(), turns: runtime });
+    let looks = seconds * (1000 / watchdog::LOOK.as_millis() as u32);
+    Watchdog::start(all, looks, watchdog::LOOK, watchdog::end_process).context("the watchdog cannot start")
 }
 
 /// The acceptor, and the authority's certificate when it is our own.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sd_notify::NotifyState;
 
 use crate::app::{App, issue_token};
 use crate::bot::{demo, load};
@@ -15,6 +16,8 @@ use crate::telemetry;
 
 /// The demonstration's lesson.
 pub const DEMO_LESSON: &str = "demo";
+/// From the signal to the end of the process at most.
+const LONGEST_END: Duration = Duration::from_millis(9_500);
 const DEMO_TITLE: &str = "示范课 · 声音的产生";
 
 /// zhuandi (专递): a live remote-classroom server.
@@ -141,18 +144,19 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => {
             let app = start(&args).await?;
+            tell_supervisor(NotifyState::Ready);
             let ended = stop_signal().await;
-            app.shutdown().await;
+            stop(app).await;
             ended
         }
         Command::Demo(args) => {
             let app = start(&args).await?;
-            app.create_lesson(DEMO_LESSON, DEMO_TITLE)?;
+            app.reopen_lesson(DEMO_LESSON, DEMO_TITLE)?;
             let ended = tokio::select! {
                 ended = stop_signal() => ended,
                 failed = demo::run(&app, DEMO_LESSON, DEMO_TITLE) => failed,
             };
-            app.shutdown().await;
+            stop(app).await;
             ended
         }
         Command::Load(args) => run_load(args).await,
@@ -211,6 +215,24 @@ async fn start(args: &ConfigArgs) -> anyhow::Result<App> {
     let config = args.load()?;
     telemetry::start(&config.log);
     App::start(config).await
+}
+
+/// Ends the server. Whatever hangs (a disk, a thread) does not keep the process.
+async fn stop(app: App) {
+    tell_supervisor(NotifyState::Stopping);
+    std::thread::spawn(|| {
+        std::thread::sleep(LONGEST_END);
+        tracing::error!("the server does not end by itself");
+        std::process::exit(1);
+    });
+    app.shutdown().await;
+}
+
+/// Tells systemd, if it waits to be told (`Type=notify`).
+fn tell_supervisor(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the supervisor cannot be told");
+    }
 }
 
 /// Returns on SIGTERM and on Ctrl-C.

@@ -16,4 +16,6 @@ pub mod lesson;
 pub mod media;
 pub mod process;
 pub mod session;
+pub mod store;
 pub mod telemetry;
+pub mod watchdog;

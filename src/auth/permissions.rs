@@ -47,10 +47,12 @@ pub enum Right {
     Play,
     /// The lessons API.
     ManageLessons,
+    /// Who was in a lesson: a lead of one's own.
+    ReadAttendance,
 }
 
 impl Right {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -78,6 +80,7 @@ impl Right {
         Self::Publish,
         Self::Play,
         Self::ManageLessons,
+        Self::ReadAttendance,
     ];
 
     /// The right to send this kind of source.
@@ -118,6 +121,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::Leave,
             Right::Ping,
             Right::Publish,
+            Right::ReadAttendance,
         ],
     ),
     (
@@ -156,6 +160,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::Leave,
             Right::Ping,
             Right::ManageLessons,
+            Right::ReadAttendance,
         ],
     ),
 ];
@@ -212,6 +217,7 @@ mod tests {
             (Right::Publish, "LR---"),
             (Right::Play, "-RO--"),
             (Right::ManageLessons, "---A-"),
+            (Right::ReadAttendance, "L--A-"),
         ];
         assert_eq!(expected.map(|(right, _)| right), Right::ALL, "every right has its row");
         let roles = [Role::Lead, Role::Receiver, Role::Observer, Role::Admin];

@@ -70,7 +70,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::LessonExists | Code::LessonEnded | Code::NotLive | Code::Replaced | Code::AlreadyJoined => {
             StatusCode::CONFLICT
         }
-        Code::LessonFull | Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Code::LessonFull | Code::Busy | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge | Code::MessageTooLarge | Code::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RequestTimeout | Code::JoinTimeout | Code::Silent => StatusCode::REQUEST_TIMEOUT,

@@ -1,7 +1,7 @@
 //! The public listener: pages, signalling, the lessons API.
 //!
 //! Reading order: `server` (the accept loop and its limits), this file (which address does what),
-//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `assets`, `whip` and `whep` (with what both share in
+//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `attendance`, `assets`, `whip` and `whep` (with what both share in
 //! `endpoint` and `resource`); `tls` and `ca` for secure pages; `ops` is
 //! a listener of its own. Errors leave as `{code, message, hint}` (`error`).
 
@@ -25,8 +25,10 @@ use crate::http::extract::Reader;
 use crate::http::resource::Resources;
 use crate::session::SessionParts;
 use crate::session::errors::Code;
+use crate::store::History;
 
 pub mod assets;
+mod attendance;
 pub mod ca;
 mod endpoint;
 pub mod error;
@@ -122,6 +124,8 @@ pub struct HttpState {
     pub allowed_origins: Arc<[String]>,
     /// Connections by WHIP and WHEP.
     pub resources: Resources,
+    /// What the database tells of lessons.
+    pub history: History,
     /// Told to WHIP and WHEP clients.
     pub ice_servers: IceServers,
     /// Held by every open WebSocket, so that shutting down can wait for the last.
@@ -135,6 +139,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(endpoint::router())
         .route("/api/v1/lessons", get(lessons::list).post(lessons::create))
         .route("/api/v1/lessons/{id}", get(lessons::get))
+        .route("/api/v1/lessons/{id}/attendance", get(attendance::get))
         .route("/api/v1/lessons/{id}/end", axum::routing::post(lessons::end))
         .route("/api/v1/network", get(network::tell))
         .fallback(assets::serve)

@@ -1,17 +1,20 @@
 //! The operations listener: health, readiness, metrics. A socket of its own, inside by default.
 //!
 //! `/healthz` says that this process works and follows nothing else; `/readyz` says that it can
-//! take new lessons.
+//! take new lessons, or with 503 why not: `stopping`, `stuck` (a media thread or the runtime does not
+//! turn), `journal_failing` (the disk refuses), `journal_full` (so much waits for the disk that
+//! something may be lost). A database that cannot be written is told, but is no reason: the journal
+//! keeps everything meanwhile.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::http::resource::Resources;
@@ -20,24 +23,30 @@ use crate::media::handle::MediaHandle;
 use crate::metrics;
 use crate::process;
 use crate::session::SessionParts;
+use crate::store::{Condition, Memory};
+use crate::watchdog::Watchdog;
 
 /// `[ops]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpsConfig {
     pub listen: SocketAddr,
+    pub watchdog_seconds: u32,
 }
 
 impl Default for OpsConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)), watchdog_seconds: 20 }
     }
 }
 
 impl OpsConfig {
     /// What is wrong with it, one sentence each. Every address is possible.
-    #[allow(clippy::unused_self, reason = "sections are checked alike")]
-    pub fn check(&self, _: &mut Vec<String>) {}
+    pub fn check(&self, problems: &mut Vec<String>) {
+        if !(self.watchdog_seconds == 0 || (5..=3600).contains(&self.watchdog_seconds)) {
+            problems.push("ops.watchdog_seconds must be 5 to 3600, or 0".into());
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -47,6 +56,8 @@ pub struct OpsState {
     pub resources: Resources,
     pub media: MediaHandle,
     pub lost_events: Arc<AtomicU64>,
+    pub memory: Arc<Memory>,
+    pub watchdog: Arc<Watchdog>,
 }
 
 metrics! {
@@ -88,6 +99,12 @@ metrics! {
         counter sessions_cut_silent,
         /// Media events lost because a lesson was too slow to take them.
         counter lesson_events_lost,
+        /// Records that wait in memory for the journal.
+        gauge journal_waiting,
+        /// Records that were lost because no more could wait.
+        counter journal_lost,
+        /// Tries to write the database that failed.
+        counter database_errors,
         /// Media connections.
         gauge media_peers,
         /// Lessons with media.
@@ -138,6 +155,7 @@ metrics! {
 impl OpsState {
     fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let health = self.memory.health();
         let (connections, sessions) = (&self.connections, &self.sessions.counters);
         let mut out = Figures {
             process_memory_bytes: process::resident(std::process::id()).unwrap_or(0),
@@ -158,6 +176,9 @@ impl OpsState {
             sessions_cut_slow: read(&sessions.cut_slow),
             sessions_cut_silent: read(&sessions.cut_silent),
             lesson_events_lost: read(&self.lost_events),
+            journal_waiting: health.waiting,
+            journal_lost: health.lost,
+            database_errors: health.database_errors,
             ..Figures::default()
         };
         for shard in self.media.shards() {
@@ -197,12 +218,34 @@ pub fn router(state: OpsState) -> Router {
         .with_state(state)
 }
 
-async fn ready(State(state): State<OpsState>) -> (StatusCode, &'static str) {
+/// What `/readyz` says.
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    /// Why not; the codes are stable.
+    reasons: Vec<&'static str>,
+    /// What an operator should know all the same.
+    notes: Vec<&'static str>,
+}
+
+async fn ready(State(state): State<OpsState>) -> (StatusCode, Json<Readiness>) {
+    let health = state.memory.health();
+    let mut reasons = Vec::new();
     if *state.sessions.stopping.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else {
-        (StatusCode::OK, "ready\n")
+        reasons.push("stopping");
     }
+    if state.watchdog.sees_trouble() {
+        reasons.push("stuck");
+    }
+    match health.journal {
+        Condition::Good => {}
+        Condition::Failing => reasons.push("journal_failing"),
+        Condition::Full => reasons.push("journal_full"),
+    }
+    let notes = if health.database { Vec::new() } else { vec!["database_unreachable"] };
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, reasons, notes }))
 }
 
 async fn metrics(State(state): State<OpsState>) -> Response {

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::ids::LessonId;
 use crate::lesson::task::{self, Surroundings};
 use crate::lesson::{LessonError, LessonHandle};
-use crate::session::message::{LessonInfo, LessonOverview};
+use crate::session::message::{LessonInfo, LessonOverview, LessonState};
+use crate::store::{Run, RunState};
 
 /// How long an ended lesson refuses joins with its own word.
 const REMEMBERED: Duration = Duration::from_hours(24);
@@ -55,7 +56,41 @@ impl Directory {
         match entries.get(id) {
             Some(Entry::Running(handle)) if !handle.requests.is_closed() => Ok(handle.clone()),
             Some(Entry::Ended { .. }) => Err(LessonError::Ended),
-            _ => self.add(&mut entries, id, id.to_string(), false),
+            _ => self.add(&mut entries, id, id.to_string(), false, None),
+        }
+    }
+
+    /// Takes up the lessons of an earlier process, those that have ended as tombstones.
+    pub fn resume(&self, runs: Vec<Run>) {
+        let mut entries = self.lock();
+        let wall = self.around.chronicle.wall_ms();
+        for run in runs {
+            let id = run.lesson.clone();
+            if run.state == RunState::Ended {
+                let ago = Duration::from_millis(wall.saturating_sub(run.seen.at));
+                let at = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
+                let info = LessonInfo {
+                    id: id.clone(),
+                    title: run.title,
+                    state: LessonState::Ended,
+                    running_seconds: u32::try_from(run.ran / 1000).unwrap_or(u32::MAX),
+                    leads: None,
+                };
+                entries.insert(id, Entry::Ended { info, at });
+                continue;
+            }
+            let (title, planned) = (run.title.clone(), run.planned);
+            tracing::info!(lesson = %id, ran_ms = run.ran, "lesson taken up again");
+            if let Err(error) = self.add(&mut entries, &id, title, planned, Some(run)) {
+                tracing::error!(lesson = %id, %error, "a lesson cannot be taken up again");
+            }
+        }
+    }
+
+    /// Notes of all lessons what a successor of this server needs to know.
+    pub async fn hand_over(&self) {
+        for handle in self.running() {
+            handle.hand_over().await;
         }
     }
 
@@ -65,7 +100,7 @@ impl Directory {
         if entries.contains_key(id) {
             return Err(LessonError::Exists);
         }
-        self.add(&mut entries, id, title, true)
+        self.add(&mut entries, id, title, true, None)
     }
 
     #[must_use]
@@ -156,12 +191,13 @@ impl Directory {
         id: &LessonId,
         title: String,
         planned: bool,
+        resumed: Option<Run>,
     ) -> Result<LessonHandle, LessonError> {
         let running = entries.values().filter(|e| matches!(e, Entry::Running(_))).count();
         if running >= self.around.config.max_lessons {
             return Err(LessonError::Full);
         }
-        let handle = task::start(&self.around, self.clone(), id.clone(), title, planned);
+        let handle = task::start(&self.around, self.clone(), id.clone(), title, planned, resumed);
         entries.insert(id.clone(), Entry::Running(handle.clone()));
         Ok(handle)
     }

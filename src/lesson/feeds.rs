@@ -11,6 +11,7 @@ use crate::lesson::roster::{Fed, Peer, Seat};
 use crate::lesson::{Actor, LessonError};
 use crate::media::command::{Command, LayerIndex, Rank, Route, SlotIndex};
 use crate::session::message::{LessonState, Role, ServerMessage};
+use crate::store::record::Happened;
 
 /// What one peer's new plan changes.
 #[derive(Default)]
@@ -36,6 +37,7 @@ impl Lesson {
     pub fn settle(&mut self, now: Instant) {
         self.do_what_is_due(now);
         self.end_late_handovers(now);
+        self.keep_attendance(now);
         let replan = std::mem::take(&mut self.replan) || !self.stale.is_empty();
         let before = self.lead;
         if replan {
@@ -84,6 +86,8 @@ impl Lesson {
             self.introduce_others(seat);
         }
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+        let who = self.lead.and_then(|n| self.roster.by_number(n)).map(|seat| &seat.member.id);
+        self.attendance.happened(Happened::Lead, who, None, None, now);
         // The one knows the whole queue from now on, the other its own place alone.
         for seat in before.into_iter().chain(self.lead).filter_map(|n| self.roster.by_number(n)) {
             seat.push(&ServerMessage::Floor { floor: self.floor_for(seat) });

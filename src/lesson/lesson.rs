@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
+use crate::lesson::attendance::Attendance;
 use crate::lesson::events::EventLog;
 use crate::lesson::feeds::Show;
 use crate::lesson::floor::Floor;
@@ -31,6 +32,8 @@ use crate::session::message::{
     ByeReason, ClassroomLink, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant,
     ServerMessage, SlotPlan,
 };
+use crate::store::record::{Ended, Happened};
+use crate::store::{Chronicle, Run, RunState};
 
 /// Makes the sink that the shard calls; called once, when the hub opens.
 pub type MakeSink = Box<dyn Fn() -> EventSink + Send>;
@@ -68,6 +71,7 @@ pub struct Lesson {
     pub(super) kicked: HashSet<ParticipantId>,
     /// Older peers that still feed what their successors do not send yet.
     pub(super) handovers: Vec<Handover>,
+    pub(super) attendance: Attendance,
 
     // Stale for the others until `settle`.
     pub(super) changed: BTreeSet<ParticipantId>,
@@ -101,20 +105,29 @@ pub struct Parts {
     pub make_sink: MakeSink,
     pub codec: watch::Sender<Codec>,
     pub leads: watch::Sender<Option<ParticipantId>>,
+    pub chronicle: Chronicle,
+    /// As it ran before this process did.
+    pub resumed: Option<Run>,
 }
 
 impl Lesson {
     #[must_use]
     pub fn new(parts: Parts, now: Instant) -> Self {
+        let resumed = parts.resumed.as_ref();
+        let live = resumed.is_some_and(|run| run.state == RunState::Live);
+        let attendance = match resumed {
+            Some(run) => Attendance::resumed(parts.chronicle, run, now),
+            None => Attendance::new(parts.chronicle, &parts.id, &parts.title, parts.planned, now),
+        };
         Self {
             id: parts.id,
             title: parts.title,
             running: parts.config.video_codec.into(),
             config: parts.config,
             planned: parts.planned,
-            state: LessonState::Scheduled,
-            started: None,
-            ran: Duration::ZERO,
+            state: if live { LessonState::Live } else { LessonState::Scheduled },
+            started: live.then_some(now),
+            ran: resumed.map_or(Duration::ZERO, |run| Duration::from_millis(run.ran)),
             roster: Roster::default(),
             lead: None,
             chosen_lead: None,
@@ -126,8 +139,9 @@ impl Lesson {
             empty_since: Some(now),
             hub: parts.hub,
             hub_open: false,
-            kicked: HashSet::new(),
+            kicked: resumed.map(|run| run.kicked.iter().cloned().collect()).unwrap_or_default(),
             handovers: Vec::new(),
+            attendance,
             changed: BTreeSet::new(),
             stale: BTreeSet::new(),
             replan: false,
@@ -211,9 +225,10 @@ impl Lesson {
                 seat.push(&ServerMessage::Bye { reason: ByeReason::Left });
                 self.give_up_seat(&id, now);
             }
-            Gone::Broken => {
+            Gone::Broken | Gone::Silent { .. } => {
                 seat.connection = None;
                 seat.away_since = Some(now);
+                self.attendance.sign(&id, if let Gone::Silent { heard } = how { heard } else { now });
                 self.changed.insert(id);
             }
         }
@@ -284,9 +299,19 @@ impl Lesson {
         self.ran = self.running_for(now);
         self.started = None;
         self.state = LessonState::Ended;
+        self.attendance.all_gone(Ended::Lesson, now);
+        let ran = self.ran.as_millis() as u64;
+        self.attendance.happened(Happened::End { ran }, None, None, None, now);
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
         self.broadcast(&ServerMessage::Bye { reason: ByeReason::Ended });
         self.close_hub();
+    }
+
+    /// The server stops: what is to be remembered is, and nothing more is noted.
+    pub fn handle_hand_over(&mut self, now: Instant) {
+        self.keep_attendance(now);
+        self.attendance.all_gone(Ended::Server, now);
+        self.attendance.beat_now(self.running_for(now), now);
     }
 
     /// The server stops: media ends, the lesson does not.
@@ -314,6 +339,9 @@ impl Lesson {
     pub fn handle_stats(&mut self, stats: HubStats) {
         for figures in stats.peers {
             let Some(seat) = self.roster.by_peer_mut(figures.peer) else { continue };
+            if figures.heard {
+                self.attendance.heard(&seat.member.id);
+            }
             if let Some(peer) = seat.peer_mut(figures.peer) {
                 peer.stats = Some(figures);
             }
@@ -332,6 +360,9 @@ impl Lesson {
         for id in self.roster.expired(self.config.seat_keep(), now) {
             self.give_up_seat(&id, now);
         }
+        if self.state == LessonState::Live || !self.attendance.is_empty() {
+            self.attendance.beat(self.running_for(now), now);
+        }
         let alone = self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep());
         if alone && self.state == LessonState::Live {
             self.handle_end(now);
@@ -344,6 +375,12 @@ impl Lesson {
         self.state == LessonState::Scheduled
             && !self.planned
             && self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep())
+    }
+
+    /// Nobody will come any more.
+    pub fn handle_abandoned(&mut self, now: Instant) {
+        self.state = LessonState::Ended;
+        self.attendance.happened(Happened::Abandon, None, None, None, now);
     }
 
     #[must_use]
@@ -383,6 +420,10 @@ impl Lesson {
         for peer in seat.peers() {
             self.remove_peer(peer.id);
         }
+        if seat.connection.is_some() {
+            self.attendance.sign(id, now);
+        }
+        self.attendance.gone(id, Ended::Left, now);
         self.changed.remove(id);
         self.forget_on_floor(seat.number);
         // First who leads instead, so that no page is without a teacher for a moment.
@@ -400,10 +441,22 @@ impl Lesson {
         }
         self.state = LessonState::Live;
         self.started = Some(now);
+        self.attendance.happened(Happened::Start, None, None, None, now);
         self.mute_all_receivers_at_start();
         self.floor = Floor::default();
         self.replan = true;
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
+    }
+
+    /// Opens and closes the intervals of those who changed.
+    pub(super) fn keep_attendance(&mut self, now: Instant) {
+        self.attendance.settle(now);
+        for id in &self.changed {
+            match self.roster.get(id) {
+                Some(seat) if seat.is_there() => self.attendance.here(&seat.member, now),
+                _ => self.attendance.gone(id, Ended::Lost, now),
+            }
+        }
     }
 
     fn running_for(&self, now: Instant) -> Duration {

@@ -18,6 +18,7 @@ use crate::media::handle::SendError;
 use crate::media::negotiate::{Codec, PeerRequest, SourceKind};
 use crate::media::{Media, MediaConfig};
 use crate::session::message::{Role, ServerMessage};
+use crate::store::Chronicle;
 
 /// A lesson, what it commands, and its clock.
 pub(super) struct Scene {
@@ -28,6 +29,8 @@ pub(super) struct Scene {
     pub full: Arc<AtomicBool>,
     codec: watch::Receiver<Codec>,
     pub now: Instant,
+    /// What was noted.
+    pub chronicle: Chronicle,
 }
 
 /// One participant's page.
@@ -51,6 +54,7 @@ impl Scene {
         }));
         let (tell, codec_out) = watch::channel(codec.into());
         let now = Instant::now();
+        let chronicle = Chronicle::to_nowhere();
         let lesson = Lesson::new(
             Parts {
                 id: LessonId::new("math").unwrap(),
@@ -64,10 +68,12 @@ impl Scene {
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
                 leads: watch::channel(None).0,
+                chronicle: chronicle.clone(),
+                resumed: None,
             },
             now,
         );
-        Self { lesson, media, commands, full, codec: codec_out, now }
+        Self { lesson, media, commands, full, codec: codec_out, now, chronicle }
     }
 
     pub fn join(&mut self, role: Role, sub: &str) -> Page {

@@ -74,6 +74,7 @@ fn stats(peer: PeerId, condition: Condition) -> HubStats {
     let stats = PeerStats {
         peer,
         connected: true,
+        heard: true,
         down_kbps: 300,
         up_kbps: 80,
         rtt_ms: Some(40),

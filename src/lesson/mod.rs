@@ -8,16 +8,19 @@
 //! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
 //! their handover), `people` (mute, kick), `floor` (who may speak, pure), `speaking` (what that does),
-//! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is told of whom), `feeds` (from the plan to the
-//! slots), `attached` (seats without a page), `task` (the loop).
+//! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is
+//! told of whom), `feeds` (from the plan to the slots), `attached` (seats without a page), `attendance`
+//! (who was there, for the record), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::ids::{ConnectionId, LessonId, ParticipantId};
 use crate::media::negotiate::{Accepted, Codec, IceCredentials, NegotiateError, SourceKind};
 use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 
 mod attached;
+mod attendance;
 pub mod config;
 pub mod directory;
 mod events;
@@ -128,6 +131,8 @@ pub enum Gone {
     Left,
     /// Broken: the seat is kept for a while.
     Broken,
+    /// The same, found out by silence: the last that was heard of it is a while ago.
+    Silent { heard: Instant },
 }
 
 type Reply<T> = oneshot::Sender<Result<T, LessonError>>;
@@ -167,6 +172,9 @@ enum Request {
     },
     End {
         reply: Reply<LessonInfo>,
+    },
+    HandOver {
+        reply: oneshot::Sender<()>,
     },
     Shutdown {
         reply: oneshot::Sender<()>,
@@ -255,6 +263,11 @@ impl LessonHandle {
     /// 下课 from outside the lesson.
     pub async fn end(&self) -> Result<LessonInfo, LessonError> {
         self.call(|reply| Request::End { reply }).await?
+    }
+
+    /// Notes all that a successor of this server needs to know.
+    async fn hand_over(&self) {
+        let _ = self.call(|reply| Request::HandOver { reply }).await;
     }
 
     /// Ends the media of the lesson because the server stops; the sessions say goodbye.

@@ -9,6 +9,7 @@ use crate::lesson::{LessonError, Member};
 use crate::media::command::Command;
 use crate::media::negotiate::SourceKind;
 use crate::session::message::{ByeReason, OwnState, Role, ServerMessage};
+use crate::store::record::{Ended, Happened};
 
 impl Lesson {
     /// A page says what it sends and plays.
@@ -56,6 +57,8 @@ impl Lesson {
             seat.closed.retain(|k| *k != kind);
         }
         self.stale.insert(seat.number);
+        let what = if muted { Happened::Mute } else { Happened::Unmute };
+        self.attendance.happens(what, id, by, name_of(kind).to_owned());
         let sources = seat.peers().flat_map(|p| &p.sources);
         let gated: Vec<_> = sources.filter(|s| s.info.kind == kind).map(|s| s.info.source).collect();
         for source in gated {
@@ -94,6 +97,9 @@ impl Lesson {
             seat.push(&ServerMessage::Bye { reason: ByeReason::Kicked });
         }
         self.kicked.insert(id.clone());
+        self.attendance.sign(id, now);
+        self.attendance.gone(id, Ended::Kicked, now);
+        self.attendance.happened(Happened::Kick, Some(id), None, None, now);
         self.give_up_seat(id, now);
     }
 
@@ -101,6 +107,16 @@ impl Lesson {
     /// in again by nobody else.
     pub(super) fn is_kept_out(&self, member: &Member) -> bool {
         matches!(member.role, Role::Receiver | Role::Observer) && self.kicked.contains(&member.id)
+    }
+}
+
+/// As the protocol has it.
+fn name_of(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Mic => "mic",
+        SourceKind::Camera => "camera",
+        SourceKind::Content => "content",
+        SourceKind::ContentAudio => "content_audio",
     }
 }
 

@@ -203,6 +203,12 @@ impl Seat {
         self.connection.as_ref().is_some_and(|(own, _)| *own == id)
     }
 
+    /// A page speaks for it, or its media is there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.connection.is_some() || self.current.is_some()
+    }
+
     /// The newest last.
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.older.iter().chain(&self.current).chain(&self.pending)

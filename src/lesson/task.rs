@@ -23,6 +23,7 @@ use crate::media::handle::MediaHandle;
 use crate::media::negotiate::Negotiator;
 use crate::media::stats::HubStats;
 use crate::session::message::LessonState;
+use crate::store::{Chronicle, Run};
 
 /// Media events that may wait; enough for 1000 peers that connect in the same moment.
 const EVENTS: usize = 16_384;
@@ -44,6 +45,8 @@ pub struct Surroundings {
     pub ice_servers: IceServers,
     /// Media events lost because a lesson was too slow, all lessons together.
     pub lost_events: Arc<AtomicU64>,
+    /// What is to be remembered.
+    pub chronicle: Chronicle,
 }
 
 /// Starts the task and returns the way to it.
@@ -53,6 +56,7 @@ pub(super) fn start(
     id: LessonId,
     title: String,
     planned: bool,
+    resumed: Option<Run>,
 ) -> LessonHandle {
     let hub = HubId::next();
     let (shard, door) = around.media.shard_of(hub);
@@ -75,6 +79,8 @@ pub(super) fn start(
             make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
             codec,
             leads,
+            chronicle: around.chronicle.clone(),
+            resumed,
         },
         Instant::now(),
     );
@@ -152,7 +158,7 @@ impl Task {
                 directory.closed(&self.lesson.id, Outcome::Abandoned);
                 // Whoever found it a moment ago is told that it is gone, and the next one opens a
                 // new lesson with this id.
-                self.lesson.state = LessonState::Ended;
+                self.lesson.handle_abandoned(now);
                 break;
             }
         }
@@ -203,6 +209,10 @@ impl Task {
             Request::End { reply } => {
                 self.lesson.handle_end(now);
                 let _ = reply.send(Ok(self.lesson.info(now)));
+            }
+            Request::HandOver { reply } => {
+                self.lesson.handle_hand_over(now);
+                let _ = reply.send(());
             }
             Request::Shutdown { reply } => {
                 self.lesson.handle_shutdown();

@@ -1,6 +1,7 @@
 //! The lesson's grip on the media plane: which shard a hub lives on, and `try_send` to it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use crate::ids::HubId;
@@ -22,6 +23,7 @@ pub struct ShardHandle {
     pub(crate) queue: SyncSender<Command>,
     pub(crate) waker: Arc<mio::Waker>,
     pub(crate) stats: Arc<std::sync::Mutex<ShardStats>>,
+    pub(crate) turns: Arc<AtomicU64>,
 }
 
 impl ShardHandle {
@@ -34,6 +36,12 @@ impl ShardHandle {
         // A failed wake is not lost work: the shard looks at its queue at least every 10 ms.
         let _ = self.waker.wake();
         Ok(())
+    }
+
+    /// Counts on while the shard's thread turns, also when nothing happens.
+    #[must_use]
+    pub fn turns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.turns)
     }
 
     /// Counters since the start, at most a second old.

@@ -4,6 +4,7 @@
 //! The clock is read here and nowhere else in the media plane.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -33,6 +34,7 @@ pub struct Shard {
     commands: Receiver<Command>,
     core: Core,
     shared: Arc<Mutex<ShardStats>>,
+    turns: Arc<AtomicU64>,
     /// What the socket did not take.
     pending: Option<Output>,
 }
@@ -46,8 +48,9 @@ impl Shard {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (queue, commands) = sync_channel(QUEUE);
         let shared = Arc::new(Mutex::new(ShardStats::default()));
-        let handle = ShardHandle { queue, waker, stats: shared.clone() };
-        Ok((Self { poll, socket, tcp, commands, core, shared, pending: None }, handle))
+        let turns = Arc::new(AtomicU64::new(0));
+        let handle = ShardHandle { queue, waker, stats: shared.clone(), turns: turns.clone() };
+        Ok((Self { poll, socket, tcp, commands, core, shared, turns, pending: None }, handle))
     }
 
     /// Runs until `Shutdown`, or until every handle is gone.
@@ -67,6 +70,7 @@ impl Shard {
                 tracing::error!(error = %e, "the media socket cannot be waited for");
                 return;
             }
+            self.turns.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             for event in &events {
                 self.tcp.note(event.token(), event.is_readable(), event.is_writable());

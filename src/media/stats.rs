@@ -18,6 +18,8 @@ pub struct PeerStats {
     pub peer: PeerId,
     /// ICE and DTLS are done.
     pub connected: bool,
+    /// Something came from its client in the last second.
+    pub heard: bool,
     /// Server to client, including all headers above UDP, kbit/s.
     pub down_kbps: u32,
     /// Client to server, kbit/s.

@@ -194,6 +194,9 @@ codes! {
     PreconditionFailed, "precondition_failed", false,
         "这个连接已经更新，ETag 过期。", "请使用最新的 ETag。",
         "The ETag is of an earlier state of this connection.", "Use the newest ETag.";
+    StoreUnavailable, "store_unavailable", false,
+        "上课记录暂时读不到。", "请稍后再试；如果一直这样，请联系管理员。",
+        "The records cannot be read at the moment.", "Try again later; if it goes on, tell the administrator.";
     RequestTimeout, "request_timeout", false,
         "请求超时。", "请检查网络后再试。",
         "The request took too long.", "Check the network and try again.";

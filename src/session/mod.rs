@@ -232,7 +232,7 @@ impl Session<'_> {
                     }
                     Err(Broken::Stuck) => {
                         counters.cut_slow.fetch_add(1, Ordering::Relaxed);
-                        return (Closing::TRY_LATER, Gone::Broken);
+                        return (Closing::TRY_LATER, Gone::Silent { heard });
                     }
                     Err(Broken::Gone) => return (Closing::NORMAL, Gone::Broken),
                 },
@@ -252,7 +252,7 @@ impl Session<'_> {
                 () = sleep_until(heard + silence) => {
                     counters.cut_silent.fetch_add(1, Ordering::Relaxed);
                     link.say(&error_message(Code::Silent, None, self.language)).await;
-                    return (Closing::POLICY, Gone::Broken);
+                    return (Closing::POLICY, Gone::Silent { heard });
                 }
                 _ = look.tick(), if self.watching => self.push_overview().await,
                 () = stopping(self.parts), if !told_stopping => {

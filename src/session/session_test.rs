@@ -18,6 +18,7 @@ use crate::lesson::{Directory, LessonConfig, Surroundings};
 use crate::media::{Media, MediaConfig};
 use crate::session::message::{Presence, Role};
 use crate::session::{Closing, Incoming, SessionConfig, SessionCounters, SessionParts, run};
+use crate::store::Chronicle;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -34,6 +35,7 @@ async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
             negotiator: media.negotiator.clone(),
             lost_events: Arc::new(AtomicU64::new(0)),
             ice_servers: IceServers::default(),
+            chronicle: Chronicle::to_nowhere(),
         }),
         negotiator: media.negotiator.clone(),
         unix_now: Box::new(|| NOW),

@@ -13,6 +13,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("auth", &["ids", "session::message", "media::negotiate"]),
     ("session::message", &["ids", "media::negotiate"]),
     ("session::typescript", &["ids", "media::negotiate", "session"]),
+    ("store", &["ids", "session::message"]),
+    ("watchdog", &[]),
     (
         "lesson",
         &[
@@ -23,6 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "media::command",
             "media::handle",
             "media::stats",
+            "store",
         ],
     ),
     ("session", &["ids", "auth", "lesson", "media::negotiate"]),
@@ -38,7 +41,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config::list",
             "metrics",
             "process",
+            "store",
             "telemetry",
+            "watchdog",
         ],
     ),
     (
@@ -57,7 +62,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("app", &["ids", "auth", "config", "http", "lesson", "session", "media"]),
+    ("app", &["ids", "auth", "config", "http", "lesson", "session", "store", "media", "watchdog"]),
     ("fuzz", &["ids", "auth", "http::frames", "media", "session"]),
     ("bot::load", &["ids", "bot", "fuzz::mutate", "media", "process", "session::message"]),
     ("bot", &["ids", "app", "cli", "media::negotiate", "media::command", "session::message"]),

@@ -13,10 +13,13 @@ mod api;
 mod assets;
 mod bell;
 mod directions;
+#[path = "../faults/mod.rs"]
+mod faults;
 mod hostile;
 mod join;
 mod limits;
 mod media;
+mod memory;
 mod ops;
 mod people;
 mod rights;

@@ -112,11 +112,13 @@ for (const reason of ['replaced', 'kicked', 'ended'] as const) {
   });
 }
 
-test('shutdown is not final', () => {
+test('shutdown is not final: pages come to the next server spread over three seconds', () => {
   start();
   FakeSocket.last.welcome();
   FakeSocket.last.say({ type: 'bye', reason: 'shutdown' });
-  vi.advanceTimersByTime(1_000);
+  vi.advanceTimersByTime(1_450);
+  expect(FakeSocket.all.length).toBe(1);
+  vi.advanceTimersByTime(100);
   expect(FakeSocket.all.length).toBe(2);
 });
 

@@ -108,6 +108,7 @@ fn peer_figures(
     PeerStats {
         peer: peer.id,
         connected: peer.connected(),
+        heard: peer.traffic.bytes_in > before.bytes_in,
         down_kbps: kbps(peer.traffic.bytes_out - before.bytes_out),
         up_kbps: kbps(peer.traffic.bytes_in - before.bytes_in),
         rtt_ms: peer.rtt.map(|r| r.as_millis() as u32),

@@ -4,14 +4,16 @@ mod http;
 mod page;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use http::{Answer, request, send};
 pub use page::Page;
 use tempfile::TempDir;
-use zhuandi::app::App;
+use zhuandi::app::{App, unix_ms};
 use zhuandi::config::Config;
 use zhuandi::session::message::Role;
+use zhuandi::store::WallClock;
 
 /// Longer than anything here takes on a busy machine; a test that reaches it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +23,7 @@ pub const SECRET: &str = "a secret for tests, long enough to be one";
 pub struct Server {
     pub app: App,
     /// Removed with the server.
-    _data: TempDir,
+    pub data: TempDir,
 }
 
 impl Server {
@@ -31,7 +33,11 @@ impl Server {
 
     /// With a configuration file and `section.key=value` flags of the test's own.
     pub async fn with(toml: &str, flags: &[&str]) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), toml, flags, Arc::new(unix_ms)).await
+    }
+
+    /// The same on the data of an earlier one, and by a wall clock of the test's own.
+    pub async fn on(data: TempDir, toml: &str, flags: &[&str], wall: WallClock) -> Self {
         let mut all: Vec<String> = vec![
             "http.listen=127.0.0.1:0".into(),
             "http.tls_listen=127.0.0.1:0".into(),
@@ -43,7 +49,7 @@ impl Server {
         ];
         all.extend(flags.iter().map(|f| (*f).to_owned()));
         let config = Config::from_parts(toml, HashMap::new(), &all).unwrap();
-        Self { app: App::start(config).await.unwrap(), _data: data }
+        Self { app: App::start_with(config, wall).await.unwrap(), data }
     }
 
     /// A token for participant `sub`, named like its id.

@@ -12,6 +12,8 @@ import { Store } from './store';
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 8_000;
+/** A server that stops says so to all at once; they come to the next one spread over this time. */
+const MOVE_WITHIN_MS = 3_000;
 const JOIN_TIMEOUT_MS = 8_000;
 const PING_EVERY_MS = 10_000;
 /** The server answers each ping, so a socket silent for longer is dead even if TCP does not say so. */
@@ -200,7 +202,7 @@ export class Signal {
         this.rtt.set(Math.max(0, Math.round(now() - message.sent)));
         return;
       case 'bye':
-        if (message.reason === 'shutdown') this.lost();
+        if (message.reason === 'shutdown') this.move();
         else this.finish({ kind: message.reason });
         return;
     }
@@ -250,10 +252,19 @@ export class Signal {
     if (this.state.get().phase !== 'over') this.retry();
   }
 
-  private retry(): void {
+  private move(): void {
+    this.drop('the server stops');
+    this.retry(MOVE_WITHIN_MS * this.random());
+  }
+
+  private random(): number {
+    return (this.options.random ?? Math.random)();
+  }
+
+  private retry(after?: number): void {
     this.attempt += 1;
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.attempt - 1, 10));
-    const jitter = 0.7 + 0.6 * (this.options.random ?? Math.random)();
+    const jitter = 0.7 + 0.6 * this.random();
     this.state.set({
       phase: 'connecting',
       attempt: this.attempt,
@@ -261,7 +272,7 @@ export class Signal {
       error: this.lastError,
     });
     clearTimeout(this.retryTimer);
-    this.retryTimer = setTimeout(() => this.connect(), wait * jitter);
+    this.retryTimer = setTimeout(() => this.connect(), after ?? wait * jitter);
   }
 
   private finish(end: End): void {

@@ -1,0 +1,265 @@
+//! What runs, by the journal alone: records folded into lessons. Pure.
+//!
+//! The writer keeps it while it writes, and begins each segment with it; so the newest segment tells
+//! a restarted server all that it needs, whatever has become of the database. Applying a record
+//! twice changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{LessonId, ParticipantId};
+use crate::store::record::{Ended, Happened, Id, Record, Stamp};
+
+/// How long an ended lesson is known, by the wall clock, ms.
+const REMEMBERED: u64 = 24 * 3600 * 1000;
+/// Above this many ended lessons the oldest are forgotten earlier.
+const MAX_ENDED: usize = 10_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    Scheduled,
+    Live,
+    Ended,
+}
+
+/// One lesson that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub run: Id,
+    pub lesson: LessonId,
+    pub title: String,
+    pub planned: bool,
+    pub state: RunState,
+    pub opened: Stamp,
+    /// The last that was heard of it.
+    pub seen: Stamp,
+    /// How long it has been live, ms.
+    pub ran: u64,
+    pub kicked: BTreeSet<ParticipantId>,
+    /// Who is there, by interval.
+    pub open: BTreeMap<Id, (ParticipantId, Stamp)>,
+}
+
+/// All lessons that run, and those that ended within a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    runs: BTreeMap<Id, Run>,
+}
+
+impl Running {
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Segment { runs, .. } => {
+                for run in runs {
+                    self.runs.entry(run.run.clone()).or_insert_with(|| run.clone());
+                }
+            }
+            Record::Run { run, lesson, title, planned, stamp } => {
+                self.runs.entry(run.clone()).or_insert_with(|| Run {
+                    run: run.clone(),
+                    lesson: lesson.clone(),
+                    title: title.clone(),
+                    planned: *planned,
+                    state: RunState::Scheduled,
+                    opened: *stamp,
+                    seen: *stamp,
+                    ran: 0,
+                    kicked: BTreeSet::new(),
+                    open: BTreeMap::new(),
+                });
+            }
+            Record::Participant { .. } => {}
+            Record::Opened { run, id, sub, stamp } => {
+                if let Some(run) = self.seen(run, *stamp)
+                    && run.state != RunState::Ended
+                {
+                    run.open.insert(id.clone(), (sub.clone(), *stamp));
+                }
+            }
+            Record::Closed { run, id, stamp, .. } => {
+                if let Some(run) = self.seen(run, *stamp) {
+                    run.open.remove(id);
+                }
+            }
+            Record::Event { run, stamp, what, sub, .. } => {
+                if *what == Happened::Abandon {
+                    self.runs.remove(run);
+                }
+                let Some(run) = self.seen(run, *stamp) else { return };
+                match what {
+                    Happened::Start if run.state == RunState::Scheduled => run.state = RunState::Live,
+                    Happened::End { ran } => {
+                        run.state = RunState::Ended;
+                        run.ran = *ran;
+                        run.open.clear();
+                    }
+                    Happened::Kick => run.kicked.extend(sub.clone()),
+                    _ => {}
+                }
+            }
+            Record::Beat { run, stamp, ran } => {
+                if let Some(run) = self.seen(run, *stamp)
+                    && run.state != RunState::Ended
+                {
+                    run.ran = run.ran.max(*ran);
+                }
+            }
+        }
+    }
+
+    /// Forgets what ended long ago, by the wall clock.
+    pub fn forget_old(&mut self, at: u64) {
+        self.runs.retain(|_, r| r.state != RunState::Ended || r.seen.at + REMEMBERED > at);
+        let mut ended: Vec<_> = self.runs.values().filter(|r| r.state == RunState::Ended).collect();
+        if ended.len() > MAX_ENDED {
+            ended.sort_by_key(|r| r.seen.at);
+            let old: Vec<Id> = ended[..ended.len() - MAX_ENDED].iter().map(|r| r.run.clone()).collect();
+            for id in old {
+                self.runs.remove(&id);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        self.runs.values().cloned().collect()
+    }
+
+    /// Of each lesson id the newest run: an id may be used again.
+    #[must_use]
+    pub fn newest(&self) -> Vec<Run> {
+        let mut newest: BTreeMap<&LessonId, &Run> = BTreeMap::new();
+        for run in self.runs.values() {
+            let kept = newest.entry(&run.lesson).or_insert(run);
+            // One that runs comes before one that has ended, whatever the wall clock did between them.
+            let key = |r: &Run| (r.state != RunState::Ended, r.opened.at);
+            if key(run) > key(kept) {
+                *kept = run;
+            }
+        }
+        newest.into_values().cloned().collect()
+    }
+
+    /// What ends the intervals that nobody ended: their people were there until their lesson was
+    /// last heard of.
+    #[must_use]
+    pub fn interrupted(&self) -> Vec<Record> {
+        let runs = self.runs.values();
+        runs.flat_map(|run| {
+            run.open.keys().map(|id| Record::Closed {
+                run: run.run.clone(),
+                id: id.clone(),
+                stamp: run.seen,
+                ended: Ended::Server,
+            })
+        })
+        .collect()
+    }
+
+    fn seen(&mut self, run: &Id, stamp: Stamp) -> Option<&mut Run> {
+        let run = self.runs.get_mut(run)?;
+        if stamp.ms >= run.seen.ms {
+            run.seen = stamp;
+        }
+        Some(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(ms: u64) -> Stamp {
+        Stamp { at: 1_000_000 + ms, ms }
+    }
+
+    fn sub(name: &str) -> ParticipantId {
+        ParticipantId::new(name).unwrap()
+    }
+
+    fn event(run: &Id, ms: u64, what: Happened, who: Option<&str>) -> Record {
+        let (id, sub) = (Id::random(), who.map(sub));
+        Record::Event { run: run.clone(), id, stamp: stamp(ms), what, sub, by: None, detail: None }
+    }
+
+    /// A lesson with one who came, one who came and went, and one who was removed.
+    fn story(run: &Id) -> Vec<Record> {
+        let (a, b) = (Id::random(), Id::random());
+        let lesson = LessonId::new("math").unwrap();
+        let opened = |id: &Id, who, ms| Record::Opened {
+            run: run.clone(),
+            id: id.clone(),
+            sub: sub(who),
+            stamp: stamp(ms),
+        };
+        vec![
+            Record::Run { run: run.clone(), lesson, title: "数学".into(), planned: false, stamp: stamp(0) },
+            opened(&a, "c1", 10),
+            event(run, 20, Happened::Start, None),
+            opened(&b, "c2", 30),
+            Record::Closed { run: run.clone(), id: b, stamp: stamp(40), ended: Ended::Kicked },
+            event(run, 40, Happened::Kick, Some("c2")),
+            Record::Beat { run: run.clone(), stamp: stamp(3_000), ran: 2_980 },
+        ]
+    }
+
+    fn fold(records: &[Record]) -> Running {
+        let mut running = Running::default();
+        records.iter().for_each(|r| running.apply(r));
+        running
+    }
+
+    #[test]
+    fn what_runs_is_known_and_what_was_open_ends_when_it_was_last_heard_of() {
+        let run = Id::random();
+        let running = fold(&story(&run));
+        let found = &running.newest()[0];
+        assert_eq!((found.state, found.ran, found.title.as_str()), (RunState::Live, 2_980, "数学"));
+        assert!(found.kicked.contains(&sub("c2")));
+        let closed = running.interrupted();
+        assert_eq!(closed.len(), 1);
+        let Record::Closed { stamp: at, ended, .. } = &closed[0] else { panic!("a closing") };
+        assert_eq!((*at, *ended), (stamp(3_000), Ended::Server));
+        let mut after = running;
+        closed.iter().for_each(|r| after.apply(r));
+        assert!(after.interrupted().is_empty());
+    }
+
+    #[test]
+    fn reading_all_or_a_part_twice_changes_nothing() {
+        let records = story(&Id::random());
+        let once = fold(&records);
+        for from in 0..records.len() {
+            let mut twice = once.clone();
+            records[from..].iter().for_each(|r| twice.apply(r));
+            assert_eq!(twice, once, "again from {from}");
+        }
+        let mut by_segment = Running::default();
+        let first = Record::Segment { id: Id::random(), runs: once.runs() };
+        by_segment.apply(&first);
+        assert_eq!(by_segment, once);
+    }
+
+    #[test]
+    fn ended_lessons_are_known_for_a_day_and_abandoned_ones_not_at_all() {
+        let (run, other) = (Id::random(), Id::random());
+        let mut running = fold(&story(&run));
+        running.apply(&event(&run, 5_000, Happened::End { ran: 4_980 }, None));
+        assert!(running.interrupted().is_empty());
+        assert_eq!(running.newest()[0].state, RunState::Ended);
+        running.apply(&Record::Beat { run: run.clone(), stamp: stamp(4_999), ran: 9_999 });
+        assert_eq!(running.newest()[0].ran, 4_980, "a late beat");
+        // The same id is used again.
+        let lesson = LessonId::new("math").unwrap();
+        let again =
+            Record::Run { run: other.clone(), lesson, title: "x".into(), planned: true, stamp: stamp(1) };
+        running.apply(&again);
+        assert_eq!(running.newest()[0].run, other);
+        running.apply(&event(&other, 2, Happened::Abandon, None));
+        assert_eq!(running.newest()[0].run, run);
+        running.forget_old(stamp(5_000).at + REMEMBERED);
+        assert!(running.newest().is_empty());
+    }
+}
