@@ -1,15 +1,16 @@
 //! What happened in a lesson that is worth keeping with it: one place where all of it passes.
 //!
-//! The lesson keeps the newest ones itself, for a lead who joins late; whoever stores lessons takes
-//! them here, in order, with the time of the server's monotonic clock.
+//! The lesson keeps the newest ones itself, for a lead who joins late, and notes all for the record.
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::ids::ParticipantId;
 use crate::lesson::lesson::Lesson;
 use crate::session::message::{Mode, Trouble};
+use crate::store::record::Happened;
 
 /// A lesson of an hour with a call a minute and every classroom complaining is within it.
 const KEPT: usize = 1000;
@@ -43,9 +44,34 @@ impl EventLog {
     }
 }
 
+impl LessonEvent {
+    /// As the record of the lesson has it: what, whose, and in which way.
+    fn record(&self) -> (Happened, Option<&ParticipantId>, Option<String>) {
+        match self {
+            Self::CalledOn { participant } => (Happened::CallOn, Some(participant), None),
+            Self::FloorReleased => (Happened::ReleaseFloor, None, None),
+            Self::HandRaised { participant } => (Happened::RaiseHand, Some(participant), None),
+            Self::ModeSet { mode } => (Happened::Mode, None, Some(word(mode))),
+            Self::LeadHandedOver { to } => (Happened::HandOverLead, Some(to), None),
+            Self::Trouble { participant, kind } => (Happened::Trouble, Some(participant), Some(word(kind))),
+            Self::Headcount { participant, present } => {
+                (Happened::Headcount, Some(participant), Some(present.to_string()))
+            }
+        }
+    }
+}
+
+/// A word of the protocol as it stands there.
+fn word(word: &impl Serialize) -> String {
+    let value = serde_json::to_value(word).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
 impl Lesson {
     /// Everything that is kept with the lesson comes through here.
     pub(super) fn happened(&mut self, event: LessonEvent, now: Instant) {
+        let (what, sub, detail) = event.record();
+        self.attendance.happened(what, sub, None, detail.as_deref(), now);
         tracing::debug!(lesson = %self.id, ?event, "in a lesson");
         self.events.note(event, now);
     }

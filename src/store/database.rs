@@ -172,7 +172,8 @@ async fn change_state(
                        WHERE run = ? AND state = 'scheduled'";
             sqlx::query(sql).bind(at).bind(ms).bind(run.as_str())
         }
-        Happened::Kick | Happened::Mute | Happened::Unmute | Happened::Lead => return Ok(()),
+        // All others change nothing of the lesson itself.
+        _ => return Ok(()),
     };
     query.execute(db).await.map(|_| ())
 }

@@ -90,6 +90,18 @@ pub enum Happened {
     Unmute,
     /// Somebody else leads; nobody when there is no `sub`.
     Lead,
+    /// A classroom is called on.
+    CallOn,
+    ReleaseFloor,
+    RaiseHand,
+    /// 听课 or 评课; which, in the detail.
+    Mode,
+    /// The lead is handed to `sub`.
+    HandOverLead,
+    /// 没听清, 看不清; which, in the detail.
+    Trouble,
+    /// How many are there, in the detail.
+    Headcount,
 }
 
 impl Happened {
@@ -104,6 +116,13 @@ impl Happened {
             Self::Mute => "mute",
             Self::Unmute => "unmute",
             Self::Lead => "lead",
+            Self::CallOn => "call_on",
+            Self::ReleaseFloor => "release_floor",
+            Self::RaiseHand => "raise_hand",
+            Self::Mode => "mode",
+            Self::HandOverLead => "hand_over_lead",
+            Self::Trouble => "trouble",
+            Self::Headcount => "headcount",
         }
     }
 }

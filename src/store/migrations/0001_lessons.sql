@@ -42,7 +42,8 @@ CREATE TABLE events (
     run    TEXT NOT NULL,
     at     INTEGER NOT NULL,
     ms     INTEGER NOT NULL,
-    kind   TEXT NOT NULL,            -- start, end, abandon, join, leave, kick, mute, unmute, lead
+    kind   TEXT NOT NULL,            -- start, end, abandon, join, leave, kick, mute, unmute, lead, call_on,
+                                     -- release_floor, raise_hand, mode, hand_over_lead, trouble, headcount
     sub    TEXT,
     by     TEXT,
     detail TEXT
