@@ -53,7 +53,10 @@ links: web/dist/.built ## lessons on bad links, simulated: every figure beside i
 	$(CARGO) test --release --locked --test sim links::the_table -- --ignored --nocapture
 
 .PHONY: faults
-faults: web/dist/.built ## kills, locks, full disks and upgrades on a real process, beside their goals; FAULT=kill, FAULT_ROUNDS=2
+faults: faults-server faults-paths ## everything that breaks, beside its goal
+
+.PHONY: faults-server
+faults-server: web/dist/.built ## kills, locks, full disks and upgrades on a real process, beside their goals; FAULT=kill, FAULT_ROUNDS=2
 	$(if $(FAULT),,rm -f target/figures/faults.jsonl)
 	$(CARGO) test --release --locked --test it faults::$(FAULT) -- --ignored --nocapture --test-threads=1
 
@@ -66,6 +69,11 @@ player: build tests/e2e/node_modules/.installed ## the simulation's player besid
 faults-paths: build tests/e2e/node_modules/.installed ## networks that break, in namespaces (root): what was measured beside its goal; FAULT=udp, TIMES=3, SEED=2
 	scripts/need-packages chromium fonts-noto-cjk coturn nftables iproute2 openssl
 	node tests/faults/paths.mjs
+
+.PHONY: slides
+slides: build tests/e2e/node_modules/.installed ## whether a slide's text can be read at 300/100 kbit/s, by a recogniser
+	scripts/need-packages chromium fonts-noto-cjk tesseract-ocr tesseract-ocr-chi-sim
+	cd tests/e2e && node slides.mjs
 
 .PHONY: compare
 compare: web/dist/.built ## zhuandi beside Janus (Debian's package): CPU per packet, memory; wants an idle machine

@@ -79,7 +79,7 @@ fn the_table() {
         if row.link.udp_blocked {
             let _ = writeln!(
                 table,
-                "| {} {} | not yet: media over TCP is not built |{}",
+                "| {} {} | media by TCP is not simulated (`make faults-paths` has it in Chromium) |{}",
                 row.link.name,
                 row.link.meaning,
                 " |".repeat(8)
