@@ -98,7 +98,9 @@ impl Journal {
             if torn > 0 {
                 tracing::warn!(segment = number, bytes = torn, "the journal's end was torn off");
             }
-            records.iter().for_each(|record| running.apply(record));
+            for record in &records {
+                running.apply(record);
+            }
         }
         running.forget_old(wall());
         let found = running.clone();
@@ -110,13 +112,17 @@ impl Journal {
         });
         let segment = match begun {
             Ok(segment) => {
-                interrupted.iter().for_each(|record| running.apply(record));
+                for record in &interrupted {
+                    running.apply(record);
+                }
                 Some(segment)
             }
             Err(error) => {
                 // A full disk must not keep the lessons from going on.
                 tracing::error!(%error, "the journal cannot be written; it is kept in memory");
-                interrupted.into_iter().for_each(|record| chronicle.note(record));
+                for record in interrupted {
+                    chronicle.note(record);
+                }
                 None
             }
         };
@@ -251,7 +257,9 @@ impl Writer {
             }
             return Err(error);
         }
-        records.iter().for_each(|record| self.running.apply(record));
+        for record in records {
+            self.running.apply(record);
+        }
         Ok((segment.number, segment.length))
     }
 
