@@ -268,6 +268,7 @@ impl App {
         for listener in self.listeners {
             let _ = listener.await;
         }
+        drop(self.pages);
         // Ends when the last WebSocket has dropped its end.
         if timeout_at(began + GOODBYE, self.alive.recv()).await.is_err() {
             tracing::warn!("some pages did not take their goodbye in time");

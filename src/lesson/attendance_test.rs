@@ -80,8 +80,8 @@ async fn intervals_follow_connections_and_a_quick_return_is_one() {
     assert_eq!(
         noted(&scene),
         [
-            "+c 0",
             "+t 0",
+            "+c 0",
             "start  0",
             "-c 10000 Lost",
             "+c 30000",
@@ -133,7 +133,7 @@ async fn an_interval_ends_with_the_last_sign_of_life_and_media_is_one() {
     scene.event(Event::PeerClosed { peer, reason: CloseReason::ConsentLost });
     assert_eq!(
         noted(&scene),
-        ["+sees 0", "+silent 0", "-silent 2000 Lost", "-sees 40000 Lost"].map(String::from)
+        ["+silent 0", "+sees 0", "-silent 2000 Lost", "-sees 40000 Lost"].map(String::from)
     );
     scene.media.stop();
 }

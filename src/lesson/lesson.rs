@@ -213,6 +213,8 @@ impl Lesson {
             self.remove_peer(peer.id);
         }
         self.changed.insert(actor.member.id.clone());
+        // At once: who leaves in the same moment was there.
+        self.attendance.here(&actor.member, now);
         Ok(kept)
     }
 

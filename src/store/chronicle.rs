@@ -188,7 +188,9 @@ mod tests {
         }
         chronicle.note(beat(&other, 7));
         let all: Vec<_> = (0..100).map(|ms| closed(&run, ms)).collect();
-        all.iter().for_each(|r| chronicle.note(r.clone()));
+        for r in &all {
+            chronicle.note(r.clone());
+        }
         assert_eq!(chronicle.queue.waiting(), 102);
         let taken = chronicle.taken();
         assert_eq!(taken[..100], all, "in order");
@@ -214,7 +216,9 @@ mod tests {
     fn a_full_queue_counts_what_it_loses_and_a_sealed_one_takes_nothing() {
         let chronicle = Chronicle::to_nowhere();
         let run = Id::random();
-        (0..MOST as u64 + 3).for_each(|ms| chronicle.note(closed(&run, ms)));
+        for ms in 0..MOST as u64 + 3 {
+            chronicle.note(closed(&run, ms));
+        }
         assert_eq!((chronicle.queue.lost(), chronicle.queue.is_nearly_full()), (3, true));
         assert_eq!(chronicle.taken().len(), MOST);
         chronicle.seal();

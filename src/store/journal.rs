@@ -98,22 +98,46 @@ impl Journal {
             if torn > 0 {
                 tracing::warn!(segment = number, bytes = torn, "the journal's end was torn off");
             }
-            records.iter().for_each(|record| running.apply(record));
+            for record in &records {
+                running.apply(record);
+            }
         }
         running.forget_old(wall());
         let found = running.clone();
         let interrupted = running.interrupted();
-        let mut segment = Segment::create(dir, numbers.last().map_or(1, |n| n + 1), &running)?;
-        segment.append(&interrupted)?;
-        interrupted.iter().for_each(|record| running.apply(record));
+        let number = numbers.last().map_or(1, |n| n + 1);
+        let begun = Segment::create(dir, number, &running).and_then(|mut segment| {
+            segment.append(&interrupted)?;
+            Ok(segment)
+        });
+        let segment = match begun {
+            Ok(segment) => {
+                for record in &interrupted {
+                    running.apply(record);
+                }
+                Some(segment)
+            }
+            Err(error) => {
+                // A full disk must not keep the lessons from going on.
+                tracing::error!(%error, "the journal cannot be written; it is kept in memory");
+                for record in interrupted {
+                    chronicle.note(record);
+                }
+                None
+            }
+        };
         let queue = Arc::clone(chronicle.queue());
         let state = Arc::new(State::default());
-        let first = Durable { segment: segment.number, length: segment.length, added: 1 };
+        let first = match &segment {
+            Some(segment) => Durable { segment: segment.number, length: segment.length, added: 1 },
+            None => Durable::default(),
+        };
+        state.failing.store(segment.is_none(), Ordering::Relaxed);
         let (tell, durable) = watch::channel(first);
         let mut writer = Writer {
             dir: dir.to_owned(),
-            segment: Some(segment),
-            next: first.segment + 1,
+            segment,
+            next: number + 1,
             running,
             queue: Arc::clone(&queue),
             state: Arc::clone(&state),
@@ -233,7 +257,9 @@ impl Writer {
             }
             return Err(error);
         }
-        records.iter().for_each(|record| self.running.apply(record));
+        for record in records {
+            self.running.apply(record);
+        }
         Ok((segment.number, segment.length))
     }
 

@@ -207,7 +207,9 @@ mod tests {
 
     fn fold(records: &[Record]) -> Running {
         let mut running = Running::default();
-        records.iter().for_each(|r| running.apply(r));
+        for r in records {
+            running.apply(r);
+        }
         running
     }
 
@@ -223,7 +225,9 @@ mod tests {
         let Record::Closed { stamp: at, ended, .. } = &closed[0] else { panic!("a closing") };
         assert_eq!((*at, *ended), (stamp(3_000), Ended::Server));
         let mut after = running;
-        closed.iter().for_each(|r| after.apply(r));
+        for r in &closed {
+            after.apply(r);
+        }
         assert!(after.interrupted().is_empty());
     }
 
@@ -233,7 +237,9 @@ mod tests {
         let once = fold(&records);
         for from in 0..records.len() {
             let mut twice = once.clone();
-            records[from..].iter().for_each(|r| twice.apply(r));
+            for r in &records[from..] {
+                twice.apply(r);
+            }
             assert_eq!(twice, once, "again from {from}");
         }
         let mut by_segment = Running::default();

@@ -38,7 +38,9 @@ impl Segment {
     /// unless `cut_back` succeeds.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         let mut bytes = Vec::new();
-        records.iter().for_each(|r| encode(r, &mut bytes));
+        for r in records {
+            encode(r, &mut bytes);
+        }
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
         self.length += bytes.len() as u64;

@@ -8,12 +8,14 @@
 //! `process` is the server under its supervisor, `people` are classrooms that come back by themselves.
 
 mod attendance;
+mod clock;
 mod descriptors;
 mod disk;
 mod kill;
 mod locked;
 mod people;
 mod process;
+mod slow;
 mod upgrade;
 
 use std::io::Write;

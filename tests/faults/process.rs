@@ -17,13 +17,15 @@ pub struct Place {
     pub data: PathBuf,
     pub http: SocketAddr,
     media: u16,
+    secret: &'static str,
     _dir: Option<tempfile::TempDir>,
 }
 
 impl Place {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { _dir: Some(dir), ..Self::on(Path::new("")) }.within()
+        let data = dir.path().to_owned();
+        Self { _dir: Some(dir), ..Self::on(&data) }
     }
 
     /// On a directory of the test's own.
@@ -37,14 +39,7 @@ impl Place {
             }
         };
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        Self { data: data.to_owned(), http, media, _dir: None }
-    }
-
-    fn within(mut self) -> Self {
-        if let Some(dir) = &self._dir {
-            self.data = dir.path().to_owned();
-        }
-        self
+        Self { data: data.to_owned(), http, media, secret: SECRET, _dir: None }
     }
 
     /// Starts a server here, with the operations on a port of its own.
@@ -59,7 +54,7 @@ impl Place {
             format!("ops.listen={ops}"),
             format!("media.port={}", self.media),
             "media.addresses=127.0.0.1".into(),
-            format!("auth.token_secret={SECRET}"),
+            format!("auth.token_secret={}", self.secret),
             format!("data.dir={}", self.data.display()),
         ] {
             command.args(["--set", &set]);
@@ -71,7 +66,7 @@ impl Place {
     }
 
     pub fn token(&self, lesson: &str, role: Role, sub: &str) -> String {
-        let tokens = Tokens::new(&Secret::new(SECRET.into()), 30);
+        let tokens = Tokens::new(&Secret::new(self.secret.into()), 30);
         issue_token(&tokens, lesson, role, sub, Some(sub), Duration::from_secs(7200)).unwrap()
     }
 }

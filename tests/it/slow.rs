@@ -1,5 +1,7 @@
 //! A page that stops reading: it is cut off, costs little, and nobody else notices.
 
+use std::net::SocketAddr;
+
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -15,9 +17,9 @@ const ANSWERS: usize = 90;
 
 /// A page that asks for so much without reading that the server cannot write to it any more. The task
 /// gives the page back when all is asked.
-async fn jam(server: &Server, sub: &str) -> JoinHandle<Page> {
-    let mut page = Page::connect_with_small_buffer(&server.app).await;
-    page.join(&server.token("math", Role::Receiver, sub)).await;
+pub async fn jam(to: SocketAddr, token: &str) -> JoinHandle<Page> {
+    let mut page = Page::connect_with_small_buffer(to).await;
+    page.join(token).await;
     let shared = zhuandi::bot::load::shared().unwrap();
     let lines = Lines { publish: false, audio: 6, video: 12 };
     let sdp = || offer(&shared, &IceCredentials::generate(), lines);
@@ -43,7 +45,7 @@ async fn a_page_that_does_not_read_is_cut_off_and_the_others_go_on() {
     let mut lead = server.live("math").await;
     let mut board = server.page("math", Role::Receiver, "good").await;
     let started = Instant::now();
-    let stuck = jam(&server, "stuck").await;
+    let stuck = jam(server.app.http_addr, &server.token("math", Role::Receiver, "stuck")).await;
     while !cut_slow(&server).await {
         assert!(started.elapsed() < PATIENCE, "it is never cut off");
         board.send(json!({ "type": "ping", "sent": 1 })).await;
@@ -64,7 +66,8 @@ async fn what_waits_for_a_page_has_an_end() {
     let flags = ["session.stuck_seconds=60", "session.messages_per_second=100000"];
     let server = Server::with("", &flags).await;
     let mut lead = server.live("math").await;
-    let mut page = jam(&server, "stuck").await.await.unwrap();
+    let token = server.token("math", Role::Receiver, "stuck");
+    let mut page = jam(server.app.http_addr, &token).await.await.unwrap();
     // What a page is told by name is not merged as state is. By the last round at the latest nothing
     // goes to it any more.
     let mut sent = 0;

@@ -44,11 +44,11 @@ impl Page {
     }
 
     /// Takes little at a time from the network, so that a server soon notices when it reads nothing.
-    pub async fn connect_with_small_buffer(app: &App) -> Self {
+    pub async fn connect_with_small_buffer(to: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
-        let stream = socket.connect(app.http_addr).await.unwrap();
-        let url = format!("ws://{}/ws", app.http_addr);
+        let stream = socket.connect(to).await.unwrap();
+        let url = format!("ws://{to}/ws");
         let (socket, _) = client_async(url, MaybeTlsStream::Plain(stream)).await.unwrap();
         Self { socket, request: 0, closed: None }
     }
