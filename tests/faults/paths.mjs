@@ -113,7 +113,7 @@ function faults() {
         network.move("a");
       }
     })),
-    "teacher's page reloaded": (name) => teacherReturns(name, (page) => page.reload({ waitUntil: "commit" })),
+    "teacher's page reloaded": (name) => teacherReturns(name, async (page) => { await page.reload({ waitUntil: "commit" }); }),
     "teacher's page crashed and opened again": (name) => teacherReturns(name, crashAndReopen),
   };
 }
