@@ -1,8 +1,8 @@
 // What happens to pictures when a classroom's network breaks, or the teacher's page: `make faults-paths`.
 //
 // Each fault prints one line of JSON on standard output, {fault, seed, measured, goal, pass}, and adds it to
-// target/figures/faults.jsonl: measured and goal in ms at the 95th percentile. FAULT=udp runs those whose name
-// begins so, TIMES=3 fewer of each, SEED=2 at other moments. A classroom's Chromium runs in a network namespace
+// target/figures/faults.jsonl: measured and goal in ms at the 95th percentile. FAULT=udp,turn runs those whose names
+// begin so, TIMES=3 fewer of each, SEED=2 at other moments. A classroom's Chromium runs in a network namespace
 // (netns.mjs), so root is needed; the teacher's and the server stay outside.
 
 import { appendFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { sleep, until } from "../e2e/harness/wait.mjs";
 import { openNetwork, PAGES, SERVER } from "./netns.mjs";
 import { startProxy, startTurn } from "./relays.mjs";
 
-const ONLY = process.env.FAULT ?? "";
+const ONLY = (process.env.FAULT ?? "").split(",");
 const TIMES = Number(process.env.TIMES ?? 0);
 const SEED = Number(process.env.SEED ?? 1);
 const LESSON = "faults";
@@ -49,7 +49,7 @@ const turn = await startTurn(SERVER, TURN_SECRET, network.folder);
 let passed = true;
 try {
   for (const [name, run] of Object.entries(faults())) {
-    if (!name.startsWith(ONLY)) continue;
+    if (!ONLY.some((begin) => name.startsWith(begin))) continue;
     try {
       await run(name);
     } catch (error) {
@@ -216,7 +216,8 @@ async function teacherReturns(name, leave) {
       const shown = frames.map((frame) => frame.evaluate((what) => observe.firstShown(what),
         // Frames painted before are still under way for a moment.
         { testId: "lead-video", id: TEACHER_ID, kind: "camera", since: since + 300, limit: 20_000 }));
-      if (await until("the teacher's page", () => stateOf(page)) === "preflight") await enter(page);
+      await until("the teacher's page is back", async () => ["live", "preflight"].includes(await stateOf(page)));
+      if (await stateOf(page) === "preflight") await enter(page);
       const times = await Promise.all(shown);
       expect(times.every(Boolean), `back on ${times.filter(Boolean).length} of ${times.length} boards`);
       for (const frame of frames) {
