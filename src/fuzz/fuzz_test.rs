@@ -76,4 +76,4 @@ macro_rules! targets {
     };
 }
 
-targets! { demux hello rtp codec rtcp sdp fragment frames message token claims connected }
+targets! { demux stream hello rtp codec rtcp sdp fragment frames message token claims connected }

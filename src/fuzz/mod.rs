@@ -33,8 +33,9 @@ pub struct Target {
     pub rounds: usize,
 }
 
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "demux", run: packets::demux, longest: 600, rounds: 60_000 },
+    Target { name: "stream", run: packets::stream, longest: 12_000, rounds: 30_000 },
     Target { name: "hello", run: packets::hello, longest: 4_096, rounds: 6_000 },
     Target { name: "rtp", run: packets::rtp, longest: 600, rounds: 200_000 },
     Target { name: "codec", run: packets::codec, longest: 200, rounds: 200_000 },

@@ -1,4 +1,4 @@
-//! Targets that read datagrams: who it is for, STUN, the first ClientHello, RTP, payloads, RTCP.
+//! Targets that read datagrams: framed on a stream, who it is for, STUN, the first ClientHello, RTP, payloads, RTCP.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
@@ -10,6 +10,7 @@ use crate::media::codec::{Codec, Numbers};
 use crate::media::demux::Kind;
 use crate::media::red::{MAX_BLOCKS, Red, opus_duration};
 use crate::media::rtp::{Outgoing, RtpHeader, is_rtcp};
+use crate::media::tcp::frames::{Broken, Frames, LONGEST};
 use crate::media::transport::CryptoProvider;
 use crate::media::transport::crypto_provider;
 use crate::media::transport::dtls::{Dtls, DtlsContext, Progress};
@@ -36,6 +37,31 @@ pub(super) static SHARED: LazyLock<Shared> = LazyLock::new(|| {
 pub fn credentials() -> (IceCredentials, IceCredentials) {
     let side = |ufrag: &str, pwd: &str| IceCredentials { ufrag: ufrag.into(), pwd: pwd.into() };
     (side("serverUf", "server-password-of-24-chr"), side("clnt", "client-password-of-24-chr"))
+}
+
+/// Frames on a stream: the same ones however its bytes arrive.
+pub fn stream(input: &[u8]) {
+    let cut = |piece: usize| {
+        let mut frames = Frames::default();
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        let mut end: Result<(), Broken> = Ok(());
+        for part in input.chunks(piece.max(1)) {
+            let take = |frame: &mut [u8]| {
+                assert!((1..=LONGEST).contains(&frame.len()));
+                all.push(frame.to_vec());
+                frame != b"enough"
+            };
+            end = frames.read(&mut part.to_vec(), take);
+            if end.is_err() {
+                break;
+            }
+        }
+        (all, end)
+    };
+    let whole = cut(input.len());
+    for piece in [1, 3, 1_460] {
+        assert_eq!(cut(piece), whole, "in pieces of {piece}");
+    }
 }
 
 /// Sorting by the first byte, then STUN as far as a stranger gets.

@@ -32,6 +32,7 @@ fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) {
 #[test]
 #[ignore = "writes into the source tree"]
 fn seeds() {
+    stream();
     stun();
     hello();
     media();
@@ -39,6 +40,17 @@ fn seeds() {
     scripts();
     signalling();
     websocket();
+}
+
+fn stream() {
+    let framed = |all: &[&[u8]]| {
+        let frame = |f: &&[u8]| [&(f.len() as u16).to_be_bytes(), *f].concat();
+        all.iter().map(frame).collect::<Vec<_>>().concat()
+    };
+    write("stream", "some", framed(&[b"one", &[7; 300], b"", b"three"]));
+    write("stream", "enough", framed(&[b"one", b"enough", b"three"]));
+    write("stream", "longest", framed(&[&[1; 4_096], &[2; 4_096]]));
+    write("stream", "too-long", framed(&[b"one", &[1; 4_097]]));
 }
 
 fn stun() {

@@ -379,15 +379,12 @@ impl Stream {
             read += got;
             let (path, proven, heard) = (self.path, &mut self.proven, &mut self.heard);
             let cut = self.frames.read(&mut buffer[..got], |frame| {
-                if !*proven {
-                    // Nothing but checks until one has succeeded.
-                    if Kind::of(frame) != Kind::Stun {
-                        return false;
-                    }
-                    *proven = take(frame, path);
-                } else {
-                    take(frame, path);
+                // Nothing but checks until one has succeeded.
+                if !*proven && Kind::of(frame) != Kind::Stun {
+                    return false;
                 }
+                let known = take(frame, path);
+                *proven |= known;
                 if *proven {
                     *heard = now;
                 }

@@ -62,10 +62,10 @@ export function openNetwork() {
   function block(...rules) {
     open();
     const accept = rules.map((rule) => `${rule} accept`);
-    const out = rules.length > 0 ? ["oifname lo accept", "ct state established accept", ...accept, "drop"] : ["meta l4proto udp drop"];
-    const back = rules.length > 0 ? ["iifname lo accept", "ct state established accept", "drop"] : ["meta l4proto udp drop"];
-    const chain = (name, lines) => `chain ${name} { type filter hook ${name} priority 0; ${lines.join("; ")}; }`;
-    run("ip", ["netns", "exec", SPACE, "nft", "-f", "-"], { input: `table inet zdp { ${chain("output", out)} ${chain("input", back)} }` });
+    const out = rules.length > 0 ? ["oifname lo accept", ...accept, "drop"] : ["meta l4proto udp drop"];
+    const back = rules.length > 0 ? ["iifname lo accept", "meta l4proto udp drop", "ct state established accept", "drop"] : ["meta l4proto udp drop"];
+    const chain = (name, lines) => `chain ${name} { type filter hook ${name} priority 0; ${lines.join("; ")}; }\n`;
+    run("ip", ["netns", "exec", SPACE, "nft", "-f", "-"], { input: `table inet zdp {\n${chain("output", out)}${chain("input", back)}}\n` });
   }
 
   /** No firewall any more. */

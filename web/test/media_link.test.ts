@@ -212,6 +212,27 @@ test('silence of a source that flows is a fault; silence of one that does not is
   expect(socket.ofType('restart_ice')).toHaveLength(1);
 });
 
+test('a connection that fell silent together with the signalling is repaired at once', async () => {
+  const client = await connected();
+  const pc = FakePeerConnection.last;
+  const lead = participant('lead', { role: 'lead', sources: [{ id: 9, kind: 'camera', flowing: true }] });
+  const comesBack = async (flows: boolean) => {
+    FakeSocket.last.onclose?.();
+    await vi.advanceTimersByTimeAsync(500);
+    FakeSocket.last.welcome({ peer: 1, roster: [lead] });
+    FakeSocket.last.say({ type: 'slots', peer: 1, slots: [{ mid: '3', feed: feed() }] });
+    for (let i = 0; i < 9; i++) {
+      if (flows) pc.bytesReceived += 1_000;
+      await vi.advanceTimersByTimeAsync(100);
+    }
+  };
+  await comesBack(true);
+  expect(FakeSocket.last.ofType('restart_ice')).toHaveLength(0);
+  await comesBack(false);
+  expect(FakeSocket.last.ofType('restart_ice')).toHaveLength(1);
+  expect(client.media.made).toBe(1);
+});
+
 test('media that cannot pass is called blocked after 8 s, and tried again', async () => {
   const client = start();
   await answer();

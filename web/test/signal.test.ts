@@ -71,6 +71,19 @@ test('a nudge skips the pause, and finds a dead socket out', () => {
   expect(signal.state.get()).toMatchObject({ phase: 'connecting', before: true });
 });
 
+test('after a change of network a dead socket is found out within a second', () => {
+  const signal = start();
+  FakeSocket.last.welcome();
+  vi.advanceTimersByTime(2_000);
+  signal.nudge(true);
+  FakeSocket.last.say({ type: 'pong', sent: 0 });
+  vi.advanceTimersByTime(1_100);
+  expect(signal.state.get().phase).toBe('joined');
+  signal.nudge(true);
+  vi.advanceTimersByTime(1_100);
+  expect(signal.state.get().phase).toBe('connecting');
+});
+
 test('a nudge gives up an attempt that began before the network came back', () => {
   const signal = start();
   FakeSocket.last.onclose?.();

@@ -24,6 +24,8 @@ const CONNECT_MS = 8_000;
 const RESTART_MS = 6_000;
 const SILENT_MS = 2_000;
 const WATCH_EVERY_MS = 1_000;
+/** After joining again: what broke the signalling, mostly another network, has broken media too. */
+const LOOK_MS = 700;
 const LONGEST_PAUSE_MS = 8_000;
 /** A browser that begins to send is limited until it has found out what the line carries. */
 const LIMITED_SAMPLES = 5;
@@ -125,6 +127,7 @@ export class MediaLink {
       // A server that was started anew knows nothing of this peer; don't wait for ICE to find out.
       clearTimeout(this.keptTimer);
       this.keptTimer = setTimeout(() => this.renew(), KEPT_MS);
+      void this.lookSoon(peer);
     }
   }
 
@@ -265,6 +268,19 @@ export class MediaLink {
     if (!this.peer.get()?.connected) this.state.set('blocked');
     const pause = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** this.failures);
     this.pauseTimer = setTimeout(() => this.renew(), pause);
+  }
+
+  /** Finds out sooner than by `SILENT_MS` that nothing arrives any more. */
+  private async lookSoon(peer: Peer): Promise<void> {
+    const bytes = () =>
+      peer.sample().then(
+        (sample) => sample.bytesReceived,
+        () => null,
+      );
+    const before = await bytes();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (before === null || before !== (await bytes()) || this.peer.get() !== peer) return;
+    if (this.options.expecting(this.slots.get())) this.repair();
   }
 
   /** ICE restart of the running peer, at most one at a time. */

@@ -19,6 +19,8 @@ const PING_EVERY_MS = 10_000;
 /** The server answers each ping, so a socket silent for longer is dead even if TCP does not say so. */
 const SILENCE_MS = 15_000;
 const NUDGE_ANSWER_MS = 3_000;
+/** On another network the old connection is dead most of the time, and a false alarm costs little. */
+const MOVED_ANSWER_MS = 1_000;
 /** A connection that the network lets through is made within this. */
 const STALE_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -119,8 +121,8 @@ export class Signal {
     });
   }
 
-  /** The page came back or the network did: try now, or find out at once that the socket is dead. */
-  nudge(): void {
+  /** The page came back, or the network did (`moved`): try now, or find out soon that the socket is dead. */
+  nudge(moved = false): void {
     const phase = this.state.get().phase;
     // An attempt that began before the network came back would wait for its own time-outs.
     const stale = this.socket?.readyState === 0 && Date.now() - this.triedAt > STALE_MS;
@@ -131,10 +133,13 @@ export class Signal {
     } else if (phase === 'joined' && !this.nudgeTimer) {
       const before = this.lastHeard;
       this.ping();
-      this.nudgeTimer = setTimeout(() => {
-        this.nudgeTimer = undefined;
-        if (this.lastHeard === before) this.lost();
-      }, NUDGE_ANSWER_MS);
+      this.nudgeTimer = setTimeout(
+        () => {
+          this.nudgeTimer = undefined;
+          if (this.lastHeard === before) this.lost();
+        },
+        moved ? MOVED_ANSWER_MS : NUDGE_ANSWER_MS,
+      );
     }
   }
 

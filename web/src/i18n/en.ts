@@ -36,7 +36,7 @@ export const en: Record<Key, string> = {
     'Check the network cable or Wi-Fi; if other sites open and this one does not, call your IT colleague. Trying again by itself.',
   problemUdpBlocked: 'The server answers, but sound and picture do not get through.',
   fixUdpBlocked:
-    'The school firewall probably blocks the media port (UDP 7000 by default); ask your IT colleague to open it. Trying again by itself.',
+    'The school firewall probably blocks the media port (7000 by default; UDP and TCP were tried); ask your IT colleague to open it, best for UDP. Trying again by itself.',
   fellBack: 'Now using {name}.',
 
   noTokenTitle: 'This address has no lesson key',
@@ -236,7 +236,7 @@ export const en: Record<Key, string> = {
   boardReduced: 'Slow network, sound comes first',
   boardSoundOnly: 'Very slow network: sound only, the picture will be back',
   boardMediaRepairing: 'Unstable network, recovering the picture',
-  boardBlocked: 'Sound and picture do not get through: ask IT to open UDP port 7000',
+  boardBlocked: 'Sound and picture do not get through: ask IT to open port 7000 (UDP or TCP)',
   boardInsecure: 'Not an https address: no camera or microphone, listening only',
   ready: 'fine',
   notThere: 'none',

@@ -33,7 +33,8 @@ export const zh = {
   problemServerUnreachable: '连不上课堂服务器。',
   fixServerUnreachable: '请检查网线或无线网；其他网站能打开而这里不能，请联系网管老师。正在自动重连。',
   problemUdpBlocked: '服务器连上了，但声音和画面传不过来。',
-  fixUdpBlocked: '学校防火墙可能拦截了媒体端口（默认 UDP 7000），请网管老师放行。正在自动重试。',
+  fixUdpBlocked:
+    '学校防火墙可能拦截了媒体端口（默认 7000，UDP 和 TCP 都试过了），请网管老师放行，最好是 UDP。正在自动重试。',
   fellBack: '已改用 {name}。',
 
   // States of a whole page
@@ -234,7 +235,7 @@ export const zh = {
   boardReduced: '网络较慢，已优先保证声音',
   boardSoundOnly: '网络很慢，只保留声音，画面稍后恢复',
   boardMediaRepairing: '网络不稳，正在恢复画面',
-  boardBlocked: '声音和画面传不过来，请告诉网管老师：放行 UDP 7000 端口',
+  boardBlocked: '声音和画面传不过来，请告诉网管老师：放行 7000 端口（UDP 或 TCP）',
   boardInsecure: '不是 https 网址，不能用摄像头和麦克风，只能听课',
   ready: '正常',
   notThere: '没有',

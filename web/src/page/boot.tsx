@@ -90,7 +90,7 @@ function connectBrowser(client: LessonClient): void {
     if (document.visibilityState === 'visible') client.signal.nudge();
   });
   window.addEventListener('focus', () => client.signal.nudge());
-  window.addEventListener('online', () => client.signal.nudge());
+  window.addEventListener('online', () => client.signal.nudge(true));
   window.addEventListener('pageshow', (event) => {
     // Out of the back-forward cache everything is stale; the seat is found again by a fresh load.
     if (event.persisted) location.reload();
