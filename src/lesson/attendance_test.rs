@@ -86,7 +86,7 @@ async fn intervals_follow_connections_and_a_quick_return_is_one() {
             "-c 10000 Lost",
             "+c 30000",
             "-c 40000 Left",
-            "+g 42000",
+            "+g 41000",
             "-g 42000 Kicked",
             "kick g 42000",
             "-t 43000 Lesson",
