@@ -341,7 +341,7 @@ async fn start_media(config: MediaConfig, follows: bool) -> anyhow::Result<Media
     loop {
         for config in [&config, &next] {
             match Media::start(config) {
-                Err(MediaError::Bind { error, .. })
+                Err(MediaError::Bind { error, .. } | MediaError::BindTcp { error, .. })
                     if follows && error.kind() == ErrorKind::AddrInUse && Instant::now() < until => {}
                 started => return started.context("the media plane cannot start"),
             }
