@@ -44,6 +44,9 @@ impl Frames {
                 }
             } else if self.partial == [0, 0] {
                 self.partial.clear();
+            } else {
+                // A length that is too much is refused as soon as it is known.
+                self::wanted(&self.partial)?;
             }
         }
         while bytes.len() >= 2 {
