@@ -21,7 +21,7 @@ use crate::media::transport::dtls::{Dtls, DtlsClient};
 use crate::media::transport::ice::{BindingRequest, nominating_check};
 use crate::media::transport::rtcp::{Compound, ReceptionBlock};
 use crate::media::transport::srtp::Profile;
-use crate::session::message::{ClientMessage, OwnState, Role, TrackIntent};
+use crate::session::message::{ClientMessage, Mode, OwnState, Role, TrackIntent, Trouble};
 
 fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "corpus", target].iter().collect();
@@ -335,6 +335,14 @@ fn signalling() {
         ("start", ClientMessage::StartLesson { request }),
         ("end", ClientMessage::EndLesson { request }),
         ("layer", ClientMessage::SelectLayer { request, mid: "4".into(), max_layer: 2 }),
+        ("call-on", ClientMessage::CallOn { request, participant: id("c1") }),
+        ("release", ClientMessage::ReleaseFloor { request, participant: None }),
+        ("lower", ClientMessage::LowerHand { request, participant: Some(id("c1")) }),
+        ("mode", ClientMessage::SetMode { request, mode: Mode::Discuss }),
+        ("hand-over", ClientMessage::HandOverLead { request, participant: id("c1") }),
+        ("wall", ClientMessage::ShowWall { participants: vec![id("c1"), id("c2")] }),
+        ("trouble", ClientMessage::SignalTrouble { request, kind: Trouble::CannotSee }),
+        ("headcount", ClientMessage::Headcount { request, present: 27 }),
         ("watch", ClientMessage::Watch { request }),
         ("leave", ClientMessage::Leave),
         ("ping", ClientMessage::Ping { sent: 1_234.5 }),

@@ -143,12 +143,17 @@ impl Source {
 }
 
 impl Seat {
-    /// A classroom's line that does something to what it gets.
+    /// A classroom's line that does something to what it gets. One that is there and has no media
+    /// connection at all is silent: nobody may believe that it hears.
     fn bad_link(&self) -> Option<ClassroomLink> {
-        let link = self.link().filter(|link| link.state != LinkState::Good)?;
         let participant = self.member.id.clone();
-        let is_classroom = self.member.role == Role::Receiver;
-        is_classroom.then_some(ClassroomLink { participant, state: link.state, cause: link.cause })
+        let (state, cause) = match (self.link(), &self.current) {
+            (Some(link), _) => (link.state, link.cause),
+            (None, None) if self.away_since.is_none() => (LinkState::Silent, Some(LinkCause::Silent)),
+            (None, _) => return None,
+        };
+        let is_told = self.member.role == Role::Receiver && state != LinkState::Good;
+        is_told.then_some(ClassroomLink { participant, state, cause })
     }
 
     /// Figures and state of the link, when a peer is connected and has some.

@@ -118,6 +118,20 @@ async fn leads_hear_of_bad_lines_when_they_change_and_when_they_join() {
 }
 
 #[tokio::test]
+async fn a_classroom_without_media_is_silent_and_one_that_is_away_is_only_away() {
+    let (mut scene, lead, _board, _, taker) = scene();
+    let late = scene.join(Role::Receiver, "late");
+    scene.join(Role::Observer, "o");
+    lead.read().await;
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [[LinkState::Silent]], "the classroom's, not the observer's");
+    scene.lesson.handle_gone(late.actor.connection, crate::lesson::Gone::Broken, scene.now);
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [vec![]]);
+    scene.media.stop();
+}
+
+#[tokio::test]
 async fn a_paused_slot_says_so_until_it_flows_again() {
     let (mut scene, _lead, board, _, taker) = scene();
     board.read().await;

@@ -194,12 +194,13 @@ fn class(kinds: &[SourceKind], last: u64) -> Vec<Seat> {
     seats
 }
 
+/// Name, moment, the lead's sources, whose plan, expected. Microphones 20 and 30 are open all the time.
+type StageCase = (&'static str, Moment, &'static [SourceKind], u64, &'static [(u8, u64, u8)]);
+
 #[test]
 fn who_is_on_stage_is_shown_to_everybody() {
     let on_stage = |stage| Moment { stage, ..Moment::default() };
-    // Moment, the lead's sources, whose plan, expected. Microphones 20 and 30 are open all the time.
-    type Case = (&'static str, Moment, &'static [SourceKind], u64, &'static [(u8, u64, u8)]);
-    let table: &[Case] = &[
+    let table: &[StageCase] = &[
         (
             "another classroom: the stage big, the lead one layer lower",
             on_stage(&[2]),

@@ -133,6 +133,7 @@ impl Lesson {
         if let Some(seat) = self.lead {
             self.forget_on_floor(seat);
         }
+        self.heard.stale = true;
         for (seat, muted) in [(before, true), (self.lead, false)] {
             let seat = seat.and_then(|n| self.roster.by_number(n));
             if let Some(id) = seat.filter(|s| s.member.role == Role::Receiver).map(|s| s.member.id.clone()) {
@@ -192,6 +193,7 @@ impl Lesson {
     fn call_on(&mut self, id: &ParticipantId, by: &str, now: Instant) -> Result<(), LessonError> {
         let seat = self.classroom(id)?;
         self.running()?;
+        self.present(id)?;
         let closed = self.floor.call_on(seat);
         self.close_microphones(&closed, by);
         self.stale.insert(seat);
@@ -221,8 +223,11 @@ impl Lesson {
     }
 
     fn hand_over(&mut self, id: &ParticipantId, now: Instant) -> Result<(), LessonError> {
-        let seat = self.roster.get(id).filter(|s| matches!(s.member.role, Role::Lead | Role::Receiver));
-        self.chosen_lead = Some(seat.ok_or(LessonError::UnknownParticipant)?.number);
+        let seat = self.present(id)?;
+        if !matches!(seat.member.role, Role::Lead | Role::Receiver) {
+            return Err(LessonError::UnknownParticipant);
+        }
+        self.chosen_lead = Some(seat.number);
         self.replan = true;
         self.happened(LessonEvent::LeadHandedOver { to: id.clone() }, now);
         Ok(())
@@ -244,6 +249,12 @@ impl Lesson {
         let seat = self.roster.get(id).filter(|s| s.member.role == Role::Receiver);
         let number = seat.ok_or(LessonError::UnknownParticipant)?.number;
         if self.lead == Some(number) { Err(LessonError::UnknownParticipant) } else { Ok(number) }
+    }
+
+    /// Nothing is given to who is cut off: it would come as a surprise when it is back.
+    fn present(&self, id: &ParticipantId) -> Result<&Seat, LessonError> {
+        let seat = self.roster.get(id).filter(|s| s.away_since.is_none());
+        seat.ok_or(LessonError::UnknownParticipant)
     }
 
     fn running(&self) -> Result<(), LessonError> {

@@ -216,6 +216,9 @@ async fn a_chosen_lead_that_is_cut_off_is_stood_in_for_until_it_returns() {
     scene.lesson.handle_gone(a.actor.connection, Gone::Broken, scene.now);
     scene.lesson.settle(scene.now);
     assert!(!told(&b).await.contains(&"leads t".to_owned()), "its media still comes");
+    for ask in [call("a"), hand_over("a")] {
+        assert!(matches!(scene.ask(&lead, ask), Err(LessonError::UnknownParticipant)), "it is cut off");
+    }
     let reason = crate::media::command::CloseReason::ConsentLost;
     scene.event(Event::PeerClosed { peer, reason });
     assert!(told(&b).await.contains(&"leads t".to_owned()));
@@ -284,5 +287,9 @@ async fn whose_voice_is_heard_is_told_to_classrooms_only_in_a_discussion() {
     scene.event(Event::SourceHeard { source, heard: true });
     scene.ask(&lead, release(Some("a"))).unwrap();
     assert!(told(&lead).await.contains(&"heard []".to_owned()), "a closed microphone is heard by nobody");
+    scene.ask(&lead, call("a")).unwrap();
+    assert!(told(&lead).await.contains(&"heard [a]".to_owned()));
+    scene.ask(&lead, hand_over("a")).unwrap();
+    assert!(told(&lead).await.contains(&"heard []".to_owned()), "whoever leads is left out");
     scene.media.stop();
 }

@@ -117,6 +117,10 @@ pub struct OwnState {
     /// The page is hidden behind another window.
     #[serde(default)]
     pub hidden: bool,
+    /// Pictures come and are not shown: the decoder is stuck or the machine too slow.
+    #[ts(optional, as = "Option<_>")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stuck: bool,
     /// Its own people keep the microphone closed, also when they are called on.
     #[ts(optional, as = "Option<_>")]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

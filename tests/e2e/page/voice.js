@@ -1,9 +1,9 @@
 // When sound begins and ends on each audio slot of a page. Runs in the page before its own scripts.
 //
 // `observe.voices(pc)` listens to every receiving audio line. A fake microphone hums all the time, so a
-// line is loud exactly while somebody's open microphone feeds it. `observe.voicesSince(time)` gives the
-// turns {mid, at (ms since the epoch), loud}; `observe.longestSilence(from, to)` the longest time in which
-// no line at all was loud.
+// line is loud exactly while somebody's open microphone feeds it. `observe.turns` are {mid, at (ms since
+// the epoch), loud} in their order; `observe.longestSilence(from, to)` is the longest time in which no line
+// at all was loud.
 
 (() => {
   const observe = window.observe;
@@ -28,6 +28,7 @@
     });`;
 
   const turns = [];
+  observe.turns = turns;
 
   observe.voices = async (pc) => {
     const context = new AudioContext({ latencyHint: "interactive" });
@@ -36,16 +37,17 @@
       if (receiver.track.kind !== "audio" || direction !== "recvonly") continue;
       const node = new AudioWorkletNode(context, "loudness");
       context.createMediaStreamSource(new MediaStream([receiver.track])).connect(node);
-      let offset = Infinity;
+      // The audio clock against the machine's: of the last two seconds the message that waited least
+      // tells best. On a busy machine the audio clock falls behind, so older ones tell nothing.
+      const offsets = [];
       node.port.onmessage = ({ data }) => {
-        if (data.clock !== undefined) offset = Math.min(offset, barcode.now() - data.clock * 1000);
-        if (data.loud !== undefined) turns.push({ mid, loud: data.loud, at: data.at * 1000 + offset });
+        if (data.clock !== undefined) offsets.push(barcode.now() - data.clock * 1000);
+        if (offsets.length > 20) offsets.shift();
+        if (data.loud !== undefined) turns.push({ mid, loud: data.loud, at: data.at * 1000 + Math.min(...offsets) });
       };
     }
     await context.resume();
   };
-
-  observe.voicesSince = (time) => turns.filter(({ at }) => at >= time);
 
   observe.longestSilence = (from, to) => {
     const loud = new Set();

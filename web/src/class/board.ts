@@ -16,6 +16,7 @@ import { playSlots } from '../page/sound_of_slots';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
 import { OwnMic } from './own_mic';
+import { Playback } from './playback';
 
 const NOTICE_MS = 6_000;
 /** How soon the same complaint can be made again; the server counts no sooner. */
@@ -63,6 +64,9 @@ export class Board {
   async start(): Promise<void> {
     keepAwake();
     const media = (navigator as { mediaDevices?: MediaDevices }).mediaDevices;
+    new Playback((stuck) => this.client.setOwnState({ stuck })).start(
+      () => this.client.media.peer.get()?.pc.getStats() ?? null,
+    );
     await this.takeStock();
     media?.addEventListener('devicechange', () => void this.takeStock());
   }

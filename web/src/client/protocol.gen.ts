@@ -97,6 +97,10 @@ sound: boolean,
  */
 hidden: boolean, 
 /**
+ * Pictures come and are not shown: the decoder is stuck or the machine too slow.
+ */
+stuck?: boolean, 
+/**
  * Its own people keep the microphone closed, also when they are called on.
  */
 micKept?: boolean, };

@@ -129,6 +129,8 @@ export const en: Record<Key, string> = {
   wallEmpty: 'No classroom yet',
   wallEmptyText: 'A classroom appears here when it opens its link.',
   stateOnline: 'online',
+  stateClear: 'hears well',
+  stateStuck: 'picture stuck',
   stateNoSound: 'sound off',
   stateAway: 'offline',
   stateSpeaking: 'mic open',

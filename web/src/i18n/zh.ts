@@ -128,6 +128,8 @@ export const zh = {
   wallEmpty: '还没有教室',
   wallEmptyText: '教室打开链接后会出现在这里。',
   stateOnline: '在线',
+  stateClear: '听得清',
+  stateStuck: '画面卡住',
   stateNoSound: '未开声音',
   stateAway: '掉线',
   stateSpeaking: '麦克风开着',

@@ -10,17 +10,19 @@ const LINK_WORDS: Record<Exclude<LinkState, 'good'>, Key> = {
   silent: 'stateSilent',
 };
 
-/** `link`: what its line does, where that is known. */
+/** `link`: what its line does; `null` where that is not known. */
 export function classroomState(
   participant: Participant,
-  link: LinkState = 'good',
+  link: LinkState | null = null,
 ): { tone: Tone; word: Key } {
   if (participant.presence === 'away') return { tone: 'lost', word: 'stateAway' };
   if (link === 'silent') return { tone: 'lost', word: LINK_WORDS.silent };
   if (!participant.state.sound) return { tone: 'attention', word: 'stateNoSound' };
   if (participant.state.hidden) return { tone: 'attention', word: 'stateHidden' };
+  if (participant.state.stuck) return { tone: 'attention', word: 'stateStuck' };
+  if (link === null) return { tone: 'good', word: 'stateOnline' };
   if (link !== 'good') return { tone: 'attention', word: LINK_WORDS[link] };
-  return { tone: 'good', word: 'stateOnline' };
+  return { tone: 'good', word: 'stateClear' };
 }
 
 /** Its microphone: `none` when it has no such source at all. */

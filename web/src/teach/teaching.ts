@@ -11,8 +11,8 @@ import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
 import { type CaptureSize, cameraConstraints, LEAD_SIZE, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import type { LessonClient } from '../client/lesson_client';
-import type { Mode, Participant } from '../client/protocol.gen';
-import { speakerOf } from '../client/room';
+import type { Mode, Participant, ParticipantId } from '../client/protocol.gen';
+import { type Room, speakerOf } from '../client/room';
 import { RequestError } from '../client/signal';
 import { readToken } from '../client/token';
 import { type Key, t } from '../i18n';
@@ -20,7 +20,7 @@ import { playSlots } from '../page/sound_of_slots';
 import { mark, marked } from '../page/token_keeper';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
-import { wallPage } from './wall_page';
+import { places, type WallPage, wallPage } from './wall_page';
 
 const MARK = 'teaching';
 const NOTICE_MS = 6_000;
@@ -37,6 +37,8 @@ export class Teaching {
   readonly notice = signal<string | null>(null);
   /** The page of the wall that is looked at, from 0. */
   readonly wallPage = signal(0);
+  /** Classrooms in the order of their places. */
+  readonly wallOrder = signal<readonly ParticipantId[]>([]);
   /** From 上课 on, what the devices give goes out. */
   readonly publishing = computed(() => this.phase.value !== 'preflight');
 
@@ -62,6 +64,7 @@ export class Teaching {
       else if (notice.source === 'mic') this.muteByOthers(notice.muted, notice.by);
     };
     client.room.subscribe((room) => {
+      if (room) this.keepPlaces(room);
       if (room?.lesson.state === 'ended') this.stopTeaching();
       // The server forgot that this lesson had begun; the class is waiting for its teacher.
       else if (room?.lesson.state === 'scheduled' && this.phase.value === 'teaching') void this.begin();
@@ -144,10 +147,15 @@ export class Teaching {
     );
   }
 
+  /** The page of the wall that is looked at, or another one. */
+  wall(room: Room, page = this.wallPage.value): WallPage {
+    return wallPage(room, this.wallOrder.value, page);
+  }
+
   /** The classroom with this number on the page of the wall. */
   async toggleFloorOf(digit: number): Promise<void> {
     const room = this.client.room.get();
-    const classroom = room ? wallPage(room, this.wallPage.value).shown[digit - 1] : undefined;
+    const classroom = room ? this.wall(room).shown[digit - 1] : undefined;
     if (classroom) await this.toggleFloor(classroom);
   }
 
@@ -210,6 +218,11 @@ export class Teaching {
     this.phase.value = 'teaching';
     mark(MARK, this.lesson);
     this.publish();
+  }
+
+  private keepPlaces(room: Room): void {
+    const next = places(this.wallOrder.value, room);
+    if (next.join(' ') !== this.wallOrder.value.join(' ')) this.wallOrder.value = next;
   }
 
   /** Puts what is open now on the lines, and says so. */

@@ -16,20 +16,21 @@ import { useStore, useTick } from '../ui/use_store';
 import { classroomMic, classroomState } from './classroom_state';
 import { Complaints } from './complaints';
 import type { Teaching } from './teaching';
-import { colleagues, PAGE, wallPage } from './wall_page';
+import { colleagues, PAGE } from './wall_page';
 
 export function Wall(props: { teaching: Teaching }) {
   const { teaching } = props;
   const { client } = teaching;
   const room = useStore(client.room);
   const slots = useStore(client.media.slots);
-  const wanted = teaching.wallPage.value;
-  const wall = room ? wallPage(room, wanted) : { shown: [], page: 0, pages: 1 };
+  const wall = room ? teaching.wall(room) : { shown: [], page: 0, pages: 1 };
+  const told = useRef(false);
   const others = room ? colleagues(room) : [];
   const ids = wall.shown.map((p) => p.id).join(' ');
   useEffect(() => {
-    // While all fit the server knows by itself.
-    if (wall.pages > 1) client.showWall(ids.split(' ').filter(Boolean));
+    // While all fit the server knows by itself, until it has been told once.
+    if (wall.pages > 1) told.current = true;
+    if (told.current) client.showWall(ids.split(' ').filter(Boolean));
   }, [client, ids, wall.pages]);
   const pictureOf = (participant: Participant) =>
     slots.find(
@@ -65,7 +66,7 @@ export function Wall(props: { teaching: Teaching }) {
             participant={participant}
             digit={null}
             slot={pictureOf(participant)}
-            link="good"
+            link={null}
           />
         ))}
       </ul>
@@ -82,7 +83,7 @@ function Pager(props: { teaching: Teaching; page: number; pages: number; room: R
   const turn = (by: number) => {
     teaching.wallPage.value = (page + by + pages) % pages;
   };
-  const raised = (n: number) => wallPage(room, n).shown.some((p) => room.floor.hands.includes(p.id));
+  const raised = (n: number) => teaching.wall(room, n).shown.some((p) => room.floor.hands.includes(p.id));
   return (
     <nav class="wall-pages" aria-label={t('wallPages')}>
       <button
@@ -106,7 +107,7 @@ function Pager(props: { teaching: Teaching; page: number; pages: number; room: R
           }}
         >
           {raised(n) && <HandIcon />}
-          {n * PAGE + 1}–{n * PAGE + wallPage(room, n).shown.length}
+          {n * PAGE + 1}–{n * PAGE + teaching.wall(room, n).shown.length}
         </button>
       ))}
       <button
@@ -129,7 +130,8 @@ interface TileProps {
   /** The key that calls on it; a colleague has none. */
   digit: number | null;
   slot: Slot | undefined;
-  link: LinkState;
+  /** What its line does; not known of a colleague. */
+  link: LinkState | null;
 }
 
 function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
@@ -156,7 +158,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
         <SlotVideo client={teaching.client} slot={slot} place="wall">
           <p class="plate-line">{t(slot && !away ? 'pictureComing' : 'pictureNone')}</p>
         </SlotVideo>
-        {digit !== null && !leads && (
+        {digit !== null && !leads && (!away || speaker) && (
           <button
             type="button"
             class="tile-call"
@@ -218,7 +220,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
               type="button"
               class="button"
               data-testid="hand-over"
-              disabled={leads}
+              disabled={leads || away}
               aria-label={`${t('handOver')}: ${participant.name}`}
               onClick={() => void teaching.handOver(participant)}
             >
