@@ -70,7 +70,7 @@ const LITTLE: f64 = 0.6;
 /// Of one cut.
 const DEEPEST_CUT: f64 = 0.4;
 /// An estimate may lie so far above what really arrives without proof.
-const UNPROVEN: f64 = 1.3;
+const UNPROVEN: f64 = 1.4;
 const UNPROVEN_IN_JITTER: f64 = 1.6;
 
 /// What became of one packet.
@@ -372,7 +372,9 @@ impl Estimator {
         let seconds = (now - self.last_raise).clamp(0, 1_000_000) as f64 / 1e6;
         self.last_raise = now;
         // What comes out of order is counted late; in calm, what was sent is what arrives.
-        let received = self.received.rate(500_000).max(self.sent.rate(500_000) * 0.85);
+        // And what the line loses by its nature it carried, too.
+        let carried = self.received.rate(500_000) / (1.0 - self.loss.inherent().min(0.4));
+        let received = carried.max(self.sent.rate(500_000) * 0.85);
         let near = self.line.is_some_and(|l| self.target > l * 0.8 && self.target < l * 1.2);
         let jitters = self.line.is_none() && self.queue.unrest() > JITTERY;
         let more = if near {
