@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::Member;
+use crate::lesson::lesson::Lesson;
 use crate::session::message::Role;
 use crate::store::Chronicle;
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
@@ -178,6 +179,19 @@ impl Attendance {
     fn stamp(&self, now: Instant) -> Stamp {
         let ms = (self.base + now.saturating_duration_since(self.since)).as_millis() as u64;
         Stamp { at: self.chronicle.wall_ms(), ms }
+    }
+}
+
+impl Lesson {
+    /// Opens and closes the intervals of those who changed.
+    pub(super) fn keep_attendance(&mut self, now: Instant) {
+        self.attendance.settle(now);
+        for id in &self.changed {
+            match self.roster.get(id) {
+                Some(seat) if seat.is_there() => self.attendance.here(&seat.member, now),
+                _ => self.attendance.gone(id, Ended::Lost, now),
+            }
+        }
     }
 }
 

@@ -450,17 +450,6 @@ impl Lesson {
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
     }
 
-    /// Opens and closes the intervals of those who changed.
-    pub(super) fn keep_attendance(&mut self, now: Instant) {
-        self.attendance.settle(now);
-        for id in &self.changed {
-            match self.roster.get(id) {
-                Some(seat) if seat.is_there() => self.attendance.here(&seat.member, now),
-                _ => self.attendance.gone(id, Ended::Lost, now),
-            }
-        }
-    }
-
     fn running_for(&self, now: Instant) -> Duration {
         self.ran + self.started.map_or(Duration::ZERO, |since| now - since)
     }

@@ -3,6 +3,7 @@
 mod client;
 mod connections;
 mod figures;
+mod loudness;
 mod moves;
 mod paths;
 mod picture;
