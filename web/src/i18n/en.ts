@@ -206,7 +206,7 @@ export const en: Record<Key, string> = {
   handRaised: 'Hand up, no. {n}',
   keepMic: 'Mute us',
   unkeepMic: 'Unmute',
-  weWait: 'Closed until called on',
+  weWait: 'Mic waits',
   weKept: 'Muted by this class',
   complaintSent: 'The teacher has been told.',
   moreMenu: 'More',
