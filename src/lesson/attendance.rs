@@ -34,6 +34,8 @@ pub struct Attendance {
     // Since the last `settle`.
     happening: Vec<(Happened, ParticipantId, String, String)>,
     heard: Vec<ParticipantId>,
+    /// The lesson has ended, or another process has it: nobody comes any more.
+    over: bool,
 }
 
 struct Open {
@@ -70,11 +72,15 @@ impl Attendance {
             beaten: now,
             happening: Vec::new(),
             heard: Vec::new(),
+            over: false,
         }
     }
 
     /// Somebody is there: an interval opens, if none is open.
     pub fn here(&mut self, member: &Member, now: Instant) {
+        if self.over {
+            return;
+        }
         let as_known =
             self.known.get(&member.id).is_some_and(|(n, r)| *n == member.name && *r == member.role);
         if !as_known {
@@ -119,6 +125,7 @@ impl Attendance {
 
     /// Ends all intervals now.
     pub fn all_gone(&mut self, ended: Ended, now: Instant) {
+        self.over = true;
         let stamp = self.stamp(now);
         for (_, open) in self.open.drain() {
             let run = self.run.clone();

@@ -5,6 +5,7 @@
 //! with one voice there is nothing to find out, and a pause for breath should not wake a county.
 
 use crate::ids::{ParticipantId, SourceId};
+use crate::lesson::Actor;
 use crate::lesson::lesson::Lesson;
 use crate::lesson::outbox::Encoded;
 use crate::lesson::roster::Seat;
@@ -41,10 +42,33 @@ impl Lesson {
         }
         self.heard.told = heard;
         let all = self.floor.mode() == Mode::Discuss;
-        let news = Encoded::new(&ServerMessage::Heard { participants: self.heard.told.clone() });
+        let news = Encoded::new(&self.voices());
         for seat in self.roster.iter().filter(|s| all || self.knows_all(s)) {
             seat.push_encoded(&news);
         }
+    }
+
+    /// Classrooms see who is heard in a discussion alone: what they know begins, or ends.
+    pub(super) fn mode_changed(&self) {
+        let discuss = self.floor.mode() == Mode::Discuss;
+        let none = ServerMessage::Heard { participants: Vec::new() };
+        let news = Encoded::new(&if discuss { self.voices() } else { none });
+        for seat in self.roster.iter().filter(|s| !self.knows_all(s)) {
+            seat.push_encoded(&news);
+        }
+    }
+
+    /// A page that has just joined knows no voices yet.
+    pub(super) fn greet_with_voices(&self, actor: &Actor) {
+        let seat = self.roster.get(&actor.member.id);
+        let may = seat.is_some_and(|s| self.floor.mode() == Mode::Discuss || self.knows_all(s));
+        if may && !self.heard.told.is_empty() {
+            actor.outbox.push(&self.voices());
+        }
+    }
+
+    fn voices(&self) -> ServerMessage {
+        ServerMessage::Heard { participants: self.heard.told.clone() }
     }
 }
 

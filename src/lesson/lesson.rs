@@ -230,6 +230,8 @@ impl Lesson {
             Gone::Broken | Gone::Silent { .. } => {
                 seat.connection = None;
                 seat.away_since = Some(now);
+                // Who is cut off leads no more, whichever of page and media is noticed last.
+                self.stale.insert(seat.number);
                 self.attendance.sign(&id, if let Gone::Silent { heard } = how { heard } else { now });
                 self.changed.insert(id);
             }
@@ -365,6 +367,7 @@ impl Lesson {
         if self.state == LessonState::Live || !self.attendance.is_empty() {
             self.attendance.beat(self.running_for(now), now);
         }
+        self.quiet_who_is_away(now);
         let alone = self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep());
         if alone && self.state == LessonState::Live {
             self.handle_end(now);
@@ -446,6 +449,7 @@ impl Lesson {
         self.attendance.happened(Happened::Start, None, None, None, now);
         self.mute_all_receivers_at_start();
         self.floor = Floor::default();
+        self.floor_told.stale = true;
         self.replan = true;
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
     }

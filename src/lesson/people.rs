@@ -79,7 +79,8 @@ impl Lesson {
     /// A lesson begins with closed receivers, whatever was tried out before it. Only those that
     /// were open hear of it.
     pub(super) fn mute_all_receivers_at_start(&mut self) {
-        self.mute_receivers("", |seat| !seat.closed.contains(&SourceKind::Mic));
+        let lead = self.lead;
+        self.mute_receivers("", |s| Some(s.number) != lead && !s.closed.contains(&SourceKind::Mic));
     }
 
     fn mute_receivers(&mut self, by: &str, which: impl Fn(&Seat) -> bool) {

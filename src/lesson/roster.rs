@@ -386,7 +386,8 @@ impl Roster {
     /// she sends, and gives it back by leaving; a colleague who only gets ready changes nothing.
     #[must_use]
     pub fn lead(&self, sitting: Option<SeatNumber>, chosen: Option<SeatNumber>) -> Option<SeatNumber> {
-        let is_there = |s: &&Seat| s.away_since.is_none() || s.shown().next().is_some();
+        let may = |s: &&Seat| matches!(s.member.role, Role::Lead | Role::Receiver);
+        let is_there = |s: &&Seat| may(s) && (s.away_since.is_none() || s.shown().next().is_some());
         if let Some(seat) = chosen.and_then(|n| self.by_number(n)).filter(is_there) {
             return Some(seat.number);
         }

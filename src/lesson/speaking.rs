@@ -10,6 +10,7 @@
 //! other classroom only its own place in it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -22,6 +23,9 @@ use crate::lesson::roster::Seat;
 use crate::lesson::{Actor, LessonError};
 use crate::media::negotiate::SourceKind;
 use crate::session::message::{FloorInfo, LessonState, Mode, Role, ServerMessage, Speaker};
+
+/// A page that reloads, or a line that was interrupted, has its floor and its lead again within this time.
+const COMES_BACK_SPEAKING: Duration = Duration::from_secs(30);
 
 /// What may be asked of the floor. Who may ask it of whom was decided before.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ pub enum FloorAsk {
 /// What pages know of the floor.
 #[derive(Default)]
 pub struct FloorTold {
-    stale: bool,
+    pub(super) stale: bool,
     /// As a classroom without a raised hand knows it.
     public: FloorInfo,
     places: BTreeMap<SeatNumber, u32>,
@@ -76,6 +80,7 @@ impl Lesson {
                 if mode != self.floor.mode() {
                     let closed = self.floor.set_mode(mode);
                     self.close_microphones(&closed, &actor.member.name);
+                    self.mode_changed();
                     self.happened(LessonEvent::ModeSet { mode }, now);
                 }
             }
@@ -108,6 +113,7 @@ impl Lesson {
                 self.floor.release(seat);
                 Vec::new()
             } else {
+                self.present(id)?;
                 self.floor.open(seat)
             };
             self.floor_told.stale = true;
@@ -121,6 +127,21 @@ impl Lesson {
         let closed = self.floor.release_all();
         self.floor_told.stale |= !closed.is_empty();
         self.stale.extend(closed);
+    }
+
+    /// Who is cut off for long comes back as a listener: a microphone that opened by itself would be a
+    /// surprise, there and everywhere.
+    pub(super) fn quiet_who_is_away(&mut self, now: Instant) {
+        let long = |s: &&Seat| s.away_since.is_some_and(|at| now - at >= COMES_BACK_SPEAKING);
+        let away: Vec<SeatNumber> = self.roster.iter().filter(long).map(|s| s.number).collect();
+        for seat in away {
+            if self.floor.release(seat) {
+                self.close_microphones(&[seat], "");
+            }
+            if self.chosen_lead == Some(seat) && self.lead != Some(seat) {
+                self.chosen_lead = None;
+            }
+        }
     }
 
     /// A seat that is no more.
@@ -179,6 +200,7 @@ impl Lesson {
             actor.outbox.push(&ServerMessage::Floor { floor });
         }
         self.tell_troubles(actor, now);
+        self.greet_with_voices(actor);
     }
 
     /// The floor as this seat's page knows it.

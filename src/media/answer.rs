@@ -113,7 +113,8 @@ impl AnswerTemplate {
     }
 }
 
-/// The lines of an answer that name its transport.
+/// The lines of an answer that name its transport, without candidates by TCP: a published client joins
+/// several candidates with commas, and whoever restarts has a path already.
 fn transport_of(sdp: &str) -> String {
     const OF_SESSION: [&str; 2] = ["a=ice-lite", "a=group:"];
     const OF_MEDIA: [&str; 4] = ["a=mid:", "a=ice-", "a=candidate:", "a=end-of-candidates"];
@@ -123,7 +124,8 @@ fn transport_of(sdp: &str) -> String {
     let carrier = sections.find(|s| s.contains("\r\na=candidate:")).unwrap_or_default();
     let (media, attributes) = carrier.split_once("\r\n").unwrap_or_default();
     let of = |text: &str, kept: &[&str]| -> String {
-        let lines = text.lines().filter(|l| kept.iter().any(|k| l.starts_with(k)));
+        let by_tcp = |l: &str| l.starts_with("a=candidate:") && l.contains(" tcp ");
+        let lines = text.lines().filter(|l| kept.iter().any(|k| l.starts_with(k)) && !by_tcp(l));
         lines.map(|l| format!("{l}\r\n")).collect()
     };
     format!("{}m={media}\r\n{}", of(session, &OF_SESSION), of(attributes, &OF_MEDIA))

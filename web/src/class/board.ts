@@ -37,6 +37,7 @@ export class Board {
   private readonly cameraAllowed: boolean;
   private readonly cameraWidth: number;
   private present = { mic: false, camera: false };
+  private over = false;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly client: LessonClient) {
@@ -45,6 +46,9 @@ export class Board {
     this.cameraWidth = (size ?? CLASSROOM_SIZE).width;
     this.camera = new DeviceTrack('videoinput', cameraConstraints(size ?? CLASSROOM_SIZE));
     client.onNotice = (notice) => this.told(notice);
+    client.signal.state.subscribe((state) => {
+      if (state.phase === 'over') this.release();
+    });
     this.camera.state.subscribe(({ track }) => {
       client.setTrack('camera', track);
       client.setOwnState({ camera: track !== null });
@@ -108,9 +112,17 @@ export class Board {
     else if (teacher) await this.attempt(this.client.handOverLead(teacher.id));
   }
 
+  /** The lesson is over for this page: camera and microphone are nobody's business any more. */
+  private release(): void {
+    this.over = true;
+    this.camera.stop();
+    this.mic.stop();
+  }
+
   /** Lines only grow: a pulled camera keeps its line, so that it can come back without a new peer. */
   private async takeStock(): Promise<void> {
     const found = await DeviceTrack.present();
+    if (this.over) return;
     const camera = this.cameraAllowed && (this.present.camera || found.camera);
     const mic = this.present.mic || found.mic;
     const newCamera = camera && !this.present.camera;

@@ -32,6 +32,8 @@ export class Ways {
 
   /** The way to begin with, when it is not UDP. */
   hint(): Exclude<Way, 'udp'> | null {
+    // In this session UDP has come to work: the next connection shall have it, too.
+    if (this.noted === 'udp') return null;
     if (this.before.length < SESSIONS) return null;
     const last = this.before[this.before.length - 1];
     return this.before.some((way) => way === 'udp') || last === 'udp' || last === undefined ? null : last;
