@@ -163,3 +163,19 @@ async fn a_running_lesson_beats_and_an_empty_planned_one_does_not() {
     assert!(!all.iter().any(|r| matches!(r, Record::Event { what: Happened::End { .. }, .. })));
     scene.media.stop();
 }
+
+#[tokio::test]
+async fn who_changes_in_the_moment_in_which_the_lesson_ends_is_not_there_twice() {
+    let mut scene = Scene::new(VP8);
+    let lead = scene.join(Role::Lead, "t");
+    let board = scene.join(Role::Receiver, "c");
+    scene.ask(&lead, Ask::Start).unwrap();
+    scene.after(10.0);
+    scene.lesson.changed.insert(board.actor.member.id.clone());
+    scene.lesson.handle_end(scene.now);
+    scene.lesson.settle(scene.now);
+    let all = noted(&scene);
+    let of = |sign: char| all.iter().filter(|n| n.starts_with(sign)).count();
+    assert_eq!((of('+'), of('-')), (2, 2), "{all:?}");
+    scene.media.stop();
+}

@@ -229,6 +229,43 @@ async fn a_chosen_lead_that_is_cut_off_is_stood_in_for_until_it_returns() {
 }
 
 #[tokio::test]
+async fn who_is_cut_off_leads_no_more_also_when_its_media_is_missed_first() {
+    let (mut scene, lead, a, b) = class().await;
+    let peer = scene.lesson.roster.get(&id("a")).and_then(|s| s.current.as_ref()).map(|p| p.id).unwrap();
+    scene.ask(&lead, hand_over("a")).unwrap();
+    scene.event(Event::PeerClosed { peer, reason: crate::media::command::CloseReason::ConsentLost });
+    told(&b).await;
+    scene.lesson.handle_gone(a.actor.connection, Gone::Broken, scene.now);
+    scene.lesson.settle(scene.now);
+    assert!(told(&b).await.contains(&"leads t".to_owned()));
+    // Half a minute later it comes back as a classroom like the others.
+    scene.now += Duration::from_secs(31);
+    scene.lesson.handle_tick(scene.now);
+    scene.join(Role::Receiver, "a");
+    scene.lesson.settle(scene.now);
+    assert!(!told(&b).await.contains(&"leads a".to_owned()));
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn who_is_cut_off_for_long_has_the_floor_no_more() {
+    let (mut scene, lead, a, b) = class().await;
+    scene.ask(&lead, call("a")).unwrap();
+    told(&b).await;
+    scene.lesson.handle_gone(a.actor.connection, Gone::Broken, scene.now);
+    for (seconds, over) in [(20, false), (31, true)] {
+        let at = scene.now + Duration::from_secs(seconds);
+        scene.lesson.handle_tick(at);
+        scene.lesson.settle(at);
+        assert_eq!(told(&b).await.contains(&"listen [] []".to_owned()), over, "after {seconds} s");
+    }
+    assert!(
+        scene.ask(&lead, Ask::Mute { participant: id("a"), kind: SourceKind::Mic, muted: false }).is_err()
+    );
+    scene.media.stop();
+}
+
+#[tokio::test]
 async fn a_lead_is_sent_the_page_of_her_wall_alone() {
     let (mut scene, lead, _a, _b) = class().await;
     scene.ask(&lead, Ask::Floor(FloorAsk::ShowWall(vec![id("b"), id("nobody")]))).unwrap();
