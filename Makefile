@@ -40,7 +40,7 @@ unit: web/dist/.built web/node_modules/.installed ## unit and integration tests 
 e2e: build tests/e2e/node_modules/.installed ## the real binary in real browsers; FILE=lesson runs one file
 	scripts/need-packages chromium firefox-esr fonts-noto-cjk
 	$(if $(FILE),,rm -f target/figures/e2e.jsonl)
-	cd tests/e2e && node --test --test-concurrency=1 --test-reporter=spec $(if $(FILE),$(FILE).test.mjs,*.test.mjs)
+	cd tests/e2e && node run.mjs $(if $(FILE),$(FILE).test.mjs)
 
 .PHONY: bench
 bench: web/dist/.built ## server CPU per packet and per join, memory, churn; wants an idle machine

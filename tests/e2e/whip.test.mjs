@@ -111,9 +111,12 @@ const inPage = (open, by = null) => async (lesson, token) => {
 };
 
 async function decoded(page) {
-  const { video, audio } = await page.evaluate(() => observe.stats(foreign.of("lesson").pc));
-  const [one] = video;
-  return { frames: one.frames ?? 0, height: one.height, codec: one.codec?.toLowerCase(), energy: audio[0]?.energy };
+  // Firefox leaves a stream out of a report now and then, and lists it in the next.
+  const { video: [one], audio } = await until("statistics of the picture and the sound", async () => {
+    const stats = await page.evaluate(() => observe.stats(foreign.of("lesson").pc));
+    return stats.video.length && stats.audio.length && stats;
+  });
+  return { frames: one.frames ?? 0, height: one.height, codec: one.codec?.toLowerCase(), energy: audio[0].energy };
 }
 
 async function inAiortc(lesson, token) {

@@ -20,9 +20,13 @@ export function figurePath(name) {
 export function record(t, name, measured, unit, goal = null) {
   const value = typeof measured === "number" ? Math.round(measured * 1000) / 1000 : measured;
   const pass = goal === null ? null : compare(value, goal);
-  const line = JSON.stringify({ name, measured: value, unit, goal, pass });
-  appendFileSync(figurePath("e2e.jsonl"), `${line}\n`);
+  note({ name, measured: value, unit, goal, pass });
   t.diagnostic(`${name} = ${value} ${unit}${goal === null ? "" : ` (goal ${goal}: ${pass ? "met" : "MISSED"})`}`);
+}
+
+/** Appends one line to target/figures/e2e.jsonl. */
+export function note(line) {
+  appendFileSync(figurePath("e2e.jsonl"), `${JSON.stringify(line)}\n`);
 }
 
 function compare(value, goal) {
