@@ -35,33 +35,59 @@ fn main() {
     let runs = std::env::var("BENCH_RUNS").ok().and_then(|r| r.parse().ok()).unwrap_or(5);
     let shared = shared().expect("cryptography");
     println!("{:>5} {:>14} {:>14} {:>7} {:>10}", "N", "server µs/pkt", "floor µs/pkt", "ratio", "lost");
-    for n in sizes {
-        let mut measured: Vec<(f64, f64, f64)> = Vec::new();
-        for _ in 0..runs {
+    // Sizes take turns within a run, so that a machine that slows down in between slows all of them.
+    let mut measured: Vec<Vec<Sample>> = sizes.iter().map(|_| Vec::new()).collect();
+    for _ in 0..runs {
+        for (&n, samples) in sizes.iter().zip(&mut measured) {
             let (server, lost) = server(&shared, n);
-            measured.push((server, floor(&shared, n), lost));
+            samples.push(Sample { server, floor: floor(&shared, n), lost });
         }
-        let median = |of: fn(&(f64, f64, f64)) -> f64| {
-            let mut all: Vec<f64> = measured.iter().map(of).collect();
-            all.sort_by(f64::total_cmp);
-            all[all.len() / 2]
-        };
-        let (server, floor, lost) = (median(|m| m.0), median(|m| m.1), median(|m| m.2));
+    }
+    let rows: Vec<(usize, Sample)> =
+        sizes.iter().copied().zip(measured.iter().map(|all| middle(all))).collect();
+    for (n, Sample { server, floor, lost }) in &rows {
         println!("{n:>5} {server:>14.2} {floor:>14.2} {:>7.2} {:>9.3}%", server / floor, lost * 100.0);
         figure(
             &format!("fanout_us_per_packet_{n}"),
-            server,
+            *server,
+            "µs",
             &format!("floor {floor:.2}, goal 1.5 x at 200"),
-            n < 200 || server <= 1.5 * floor,
+            *n < 200 || *server <= 1.5 * floor,
         );
+    }
+    let row = |wanted: usize| rows.iter().find(|(n, _)| *n == wanted).map(|(_, sample)| sample);
+    if let (Some(few), Some(many)) = (row(50), row(500)) {
+        let (server, floor) = (many.server / few.server, many.floor / few.floor);
+        let above = (server / floor - 1.0) * 100.0;
+        println!(
+            "from 50 to 500: server x {server:.3}, floor x {floor:.3}: {above:.1} % above the floor's own"
+        );
+        figure("fanout_growth_above_floor", above, "%", "<= 10", above <= 10.0);
     }
 }
 
+/// One measurement: CPU µs per packet of the server and of the floor, and the share lost (0–1).
+struct Sample {
+    server: f64,
+    floor: f64,
+    lost: f64,
+}
+
+/// The median of each quantity.
+fn middle(samples: &[Sample]) -> Sample {
+    let median = |of: fn(&Sample) -> f64| {
+        let mut all: Vec<f64> = samples.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    Sample { server: median(|s| s.server), floor: median(|s| s.floor), lost: median(|s| s.lost) }
+}
+
 /// One figure as a JSON line, as all measured figures are kept.
-fn figure(name: &str, measured: f64, goal: &str, pass: bool) {
+fn figure(name: &str, measured: f64, unit: &str, goal: &str, pass: bool) {
     use std::io::Write;
     let line =
-        serde_json::json!({ "name": name, "measured": measured, "unit": "µs", "goal": goal, "pass": pass });
+        serde_json::json!({ "name": name, "measured": measured, "unit": unit, "goal": goal, "pass": pass });
     let _ = std::fs::create_dir_all("target/figures");
     let file = std::fs::OpenOptions::new().create(true).append(true).open("target/figures/bench.jsonl");
     if let Ok(mut file) = file {

@@ -102,7 +102,12 @@ pub enum Condition {
     Silent,
 }
 
+/// In the order of use, as `Peer` is: each packet that leaves touches the first three.
+#[repr(C)]
 pub struct Estimator {
+    last_sent: Micros,
+    first_sent: Option<Micros>,
+    last_told: Option<Micros>,
     target: f64,
     condition: Condition,
     trend: Trend,
@@ -113,9 +118,6 @@ pub struct Estimator {
     sent: Meter,
     loss: LossModel,
     prober: Prober,
-    last_told: Option<Micros>,
-    first_sent: Option<Micros>,
-    last_sent: Micros,
     last_raise: Micros,
     last_cut: Option<Micros>,
     /// Standing delay when it was cut.

@@ -38,7 +38,8 @@ struct Packet {
     fate: Fate,
 }
 
-/// One peer's packets.
+/// One peer's packets. In the order of use, as `Peer` is.
+#[repr(C)]
 pub struct Deliveries {
     /// Extended number of the next packet.
     next: u64,

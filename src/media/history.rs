@@ -58,10 +58,11 @@ const EMPTY: Cell = Cell {
     again: 0,
 };
 
+#[repr(C)] // in the order of use, as `Peer` is
 pub struct History {
     cells: Vec<Cell>,
-    stretches: [Option<(u8, Stretch)>; STRETCHES],
     newest: u8,
+    stretches: [Option<(u8, Stretch)>; STRETCHES],
 }
 
 impl Default for History {

@@ -12,12 +12,13 @@ pub const WINDOW: usize = 512;
 type Bits = [u64; WINDOW / 64];
 
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)] // without any left out, nothing is looked at but the sums: they stand with what precedes
 pub struct Omitted {
+    before_all: Sums,
     /// Bit `number % WINDOW`: it was left out.
     packets: Bits,
     /// The same: it was the first that was left out of a picture.
     pictures: Bits,
-    before_all: Sums,
 }
 
 /// How much was left out before some number.
@@ -83,7 +84,7 @@ impl Omitted {
 }
 
 /// The words, and the bits in each, of `count` numbers from `from`; at most a whole turn of them.
-fn each_word(from: u64, count: u64, mut work: impl FnMut(usize, u64)) {
+pub(super) fn each_word(from: u64, count: u64, mut work: impl FnMut(usize, u64)) {
     let skipped = count.saturating_sub(WINDOW as u64);
     let mut at = (from + skipped) as usize % WINDOW;
     let mut left = (count - skipped) as usize;

@@ -43,42 +43,48 @@ const MOVED_BY_CHECK: Duration = Duration::from_secs(3);
 /// QUALITY: SSRCs per peer. Four sources with three layers, each with a repair stream.
 const MAX_STREAMS: usize = 32;
 
+/// Fields in the order of use (hence `repr(C)`, here and in what it holds): with hundreds of
+/// subscribers a peer's state has left the nearest cache by its next packet, so what each packet
+/// touches is one run of cache lines and not ten places in 4 KiB.
+#[repr(C)]
 pub struct Peer {
+    // What every packet that leaves needs.
+    pub slots: Vec<Slot>,
+    pub pacer: Pacer,
+    pub traffic: Traffic,
+    /// Where media goes: the nominated path, or the one that the client has moved to since.
+    pub path: Option<Path>,
+    pub extensions: ExtensionIds,
+    pub keys: Option<(Sealer, Opener)>,
+    /// What became of what it was sent.
+    pub deliveries: Deliveries,
+    // The rest.
     pub id: PeerId,
     pub hub: HubId,
     created: Instant,
     ice: Credentials,
     /// The credentials before an ICE restart, until the new ones are used.
     ice_before: Option<Credentials>,
-    /// Where media goes: the nominated path, or the one that the client has moved to since.
-    pub path: Option<Path>,
     /// When something authentic last came on it.
     path_heard: Instant,
     last_check: Option<Instant>,
     recent_checks: RecentChecks,
     pub dtls: Dtls,
-    pub keys: Option<(Sealer, Opener)>,
-    pub extensions: ExtensionIds,
     pub rtcp_ssrc: u32,
     streams: Vec<Stream>,
     setups: Vec<SourceSetup>,
     /// Keys of its sources, in the order of `setups`.
     pub sources: Vec<usize>,
-    pub slots: Vec<Slot>,
     pub clock: SenderClock,
     pub arrivals: Arrivals,
     /// Transport-wide number of the packet last opened.
     arrivals_number: Option<u16>,
-    /// What became of what it was sent.
-    pub deliveries: Deliveries,
-    pub pacer: Pacer,
     pub share: Share,
     /// What the client itself believes that its line carries (REMB), bits per second.
     pub told_most: Option<f64>,
     pub losses: Losses,
     /// How much the sound that it gets repeats itself.
     pub redundancy: Control,
-    pub traffic: Traffic,
     /// At the last statistics.
     pub traffic_before: Traffic,
     pub deliveries_before: Sums,

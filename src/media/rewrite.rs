@@ -8,7 +8,7 @@
 //! its place, and every late packet has the offsets of its place.
 
 use crate::media::codec::Numbers;
-use crate::media::omitted::{Omitted, WINDOW};
+use crate::media::omitted::{Omitted, WINDOW, each_word};
 
 /// First output sequence number: far from zero, because some receivers lose count when a packet
 /// from before the first arrives.
@@ -16,20 +16,22 @@ const FIRST_SEQUENCE: u64 = 1000;
 /// Numbers may skip so many, which are lost packets, and no more.
 const MAX_JUMP: u64 = 0x4000;
 
-/// How packets of one layer become packets of the slot.
+/// How packets of one layer become packets of the slot. In the order of use, as `Peer` is: what every
+/// packet needs stands together.
 #[derive(Debug)]
+#[repr(C)]
 struct Segment {
-    layer: u8,
     in_first: u64,
     /// The first input number of which nothing has come, nor of any behind it.
     in_next: u64,
     out_first: u64,
-    omitted: Omitted,
     /// Added to time stamps.
     timestamp: u32,
     /// Added to the PictureID as long as no picture is left out.
     picture_id: u16,
     tl0: u8,
+    layer: u8,
+    omitted: Omitted,
 }
 
 impl Segment {
@@ -61,15 +63,16 @@ pub enum Order {
 
 /// One slot's numbers.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Rewriter {
-    current: Option<Segment>,
-    previous: Option<Segment>,
     last_sequence: Option<u64>,
-    /// Bit n of the whole: `last_sequence - n` was given to a packet.
+    /// Bit `number % WINDOW`: it was given to a packet; of the numbers up to `last_sequence`.
     given: [u64; WINDOW / 64],
     last_timestamp: Option<u32>,
     last_picture_id: u16,
     last_tl0: u8,
+    current: Option<Segment>,
+    previous: Option<Segment>,
 }
 
 /// Where a packet goes.
@@ -210,19 +213,19 @@ impl Rewriter {
 
     /// Marks a number as given. `None`: it was given before, or is too old to tell.
     fn give(&mut self, sequence: u64) -> Option<()> {
-        let last = *self.last_sequence.get_or_insert(sequence);
-        if sequence > last || self.given == [0; WINDOW / 64] {
-            shift(&mut self.given, (sequence - last) as usize);
-            self.last_sequence = Some(sequence);
-            self.given[0] |= 1;
-            return Some(());
+        let at = sequence as usize % WINDOW;
+        let (word, bit) = (at / 64, 1 << (at % 64));
+        if let Some(last) = self.last_sequence.filter(|last| sequence <= *last) {
+            let fresh = last - sequence < WINDOW as u64 && self.given[word] & bit == 0;
+            self.given[word] |= if fresh { bit } else { 0 };
+            return fresh.then_some(());
         }
-        let back = (last - sequence) as usize;
-        let word = self.given.get_mut(back / 64)?;
-        let bit = 1 << (back % 64);
-        let fresh = *word & bit == 0;
-        *word |= bit;
-        fresh.then_some(())
+        if let Some(last) = self.last_sequence {
+            each_word(last + 1, sequence - last - 1, |word, mask| self.given[word] &= !mask);
+        }
+        self.given[word] |= bit;
+        self.last_sequence = Some(sequence);
+        Some(())
     }
 
     /// Remembers the numbers in the newest payload sent, so that the next segment goes on
@@ -261,16 +264,6 @@ impl Rewriter {
             s.omitted.leave_out(s.in_next, ext - s.in_next, false);
             s.in_next = ext;
         }
-    }
-}
-
-/// Moves all bits of a long word up by `n`.
-fn shift(words: &mut [u64; WINDOW / 64], n: usize) {
-    let (whole, part) = (n / 64, n % 64);
-    for at in (0..words.len()).rev() {
-        let low = at.checked_sub(whole).map_or(0, |from| words[from]);
-        let lower = at.checked_sub(whole + 1).map_or(0, |from| words[from]);
-        words[at] = low << part | if part == 0 { 0 } else { lower >> (64 - part) };
     }
 }
 
@@ -344,16 +337,28 @@ mod tests {
         assert_eq!(r.place(0, far + 2, 0).unwrap().sequence, 1001 + MAX_JUMP);
     }
 
+    /// Beside a plain set of all numbers that were ever given.
     #[test]
-    fn long_words_shift() {
-        let mut w = [0u64; WINDOW / 64];
-        w[0] = 1 << 63 | 1;
-        shift(&mut w, 1);
-        assert_eq!((w[0], w[1]), (2, 1));
-        shift(&mut w, 64);
-        assert_eq!((w[0], w[1], w[2]), (0, 2, 1));
-        shift(&mut w, 10_000);
-        assert_eq!(w, [0; WINDOW / 64]);
+    fn a_number_is_given_once_and_what_is_too_old_is_not() {
+        let mut r = Rewriter::default();
+        let mut given = std::collections::HashSet::new();
+        let mut x = 7u64;
+        let mut rand = |n: u64| {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (x >> 33) % n
+        };
+        let mut last = 5_000u64;
+        for turn in 0..20_000 {
+            let sequence = match turn % 50 {
+                0 => last + rand(1_500),
+                n if n % 3 == 0 => last + rand(4),
+                _ => last.saturating_sub(rand(600)),
+            };
+            last = last.max(sequence);
+            let due = last - sequence < WINDOW as u64 && !given.contains(&sequence);
+            assert_eq!(r.give(sequence).is_some(), due, "{sequence} of {last}");
+            given.insert(sequence);
+        }
     }
 
     #[test]

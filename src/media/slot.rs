@@ -35,46 +35,52 @@ const OVERHEAD: u16 = 48;
 /// Spacing of replayed pictures: shown as fast as they decode (1 ms at 90 kHz).
 const REPLAY_STEP: u32 = 90;
 
+/// In the order of use, as `Peer` is.
+#[repr(C)]
 pub struct Slot {
-    pub index: SlotIndex,
+    // What every packet needs.
+    #[cfg(test)]
+    pub panic_next: bool,
     pub kind: MediaKind,
-    pub ssrc: u32,
-    rtx_ssrc: u32,
     /// Its packets carry the peer's transport-wide numbers.
     transport_cc: bool,
-    codecs: [Option<SlotCodec>; Codec::ALL.len()],
-    /// Key of the source that feeds it.
-    pub feed: Option<usize>,
+    /// The next packet is the first of a newly attached source.
+    pub announce: bool,
+    /// Which frames its sound repeats, if the subscriber can take that.
+    pub redundancy: Redundancy,
+    /// The highest temporal layer that it gets: fewer pictures, each as good.
+    pub max_temporal: u8,
     pub max_layer: LayerIndex,
-    pub rank: Rank,
     /// What the line carries of it.
     pub granted: Grant,
+    pub index: SlotIndex,
+    pub ssrc: u32,
+    /// Input time stamp of the last packet that left.
+    pub left: Option<u32>,
+    /// The last key frame: its input time stamp, and when a packet of it was last queued or sent.
+    key: Option<(u32, Micros)>,
+    codecs: [Option<SlotCodec>; Codec::ALL.len()],
+    history: Option<Box<History>>,
+    pub packets: u64,
+    pub bytes: u64,
+    thinning: Thinning,
+    rewriter: Rewriter,
+    // The rest.
+    rtx_ssrc: u32,
+    /// Key of the source that feeds it.
+    pub feed: Option<usize>,
+    pub rank: Rank,
     /// Granted no more than its base until then: too much waited.
     pub held_until: Micros,
     /// Paused until then at least.
     pub paused_until: Micros,
-    /// Input time stamp of the last packet that left.
-    pub left: Option<u32>,
     /// The layer of its last packet that waits in the pacer.
     pub queued: Option<u8>,
-    /// The last key frame: its input time stamp, and when a packet of it was last queued or sent.
-    key: Option<(u32, Micros)>,
-    /// The highest temporal layer that it gets: fewer pictures, each as good.
-    pub max_temporal: u8,
-    /// Which frames its sound repeats, if the subscriber can take that.
-    pub redundancy: Redundancy,
     /// Of the route that feeds it.
     pub turn: u32,
-    rewriter: Rewriter,
-    thinning: Thinning,
     /// First time stamp of the slot's time line.
     base: u32,
-    history: Option<Box<History>>,
     rtx_sequence: u64,
-    /// The next packet is the first of a newly attached source.
-    pub announce: bool,
-    pub packets: u64,
-    pub bytes: u64,
     pub retransmitted: u64,
     /// Bytes that were sent to repeat sound.
     pub repeated_bytes: u64,
@@ -84,8 +90,6 @@ pub struct Slot {
     pub fraction_lost: u8,
     /// At the last statistics.
     pub figures: SlotFigures,
-    #[cfg(test)]
-    pub panic_next: bool,
 }
 
 /// Sums since the beginning.

@@ -90,9 +90,10 @@ impl KeyingMaterial {
 pub struct Unauthentic;
 
 /// Keys for what we send.
+#[repr(C)] // in the order of use, as `Peer` is
 pub struct Sealer {
-    profile: Profile,
     gcm: Option<Gcm>,
+    profile: Profile,
     context: Context,
 }
 
