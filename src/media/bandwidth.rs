@@ -69,6 +69,8 @@ const USUAL_TO_LATEST: f64 = 1.5;
 const LITTLE: f64 = 0.6;
 /// Of one cut.
 const DEEPEST_CUT: f64 = 0.4;
+/// Share of the way to its neighbours' mean at each feedback: there in about a second.
+const LEAN: f64 = 0.1;
 /// An estimate may lie so far above what really arrives without proof.
 const UNPROVEN: f64 = 1.4;
 const UNPROVEN_IN_JITTER: f64 = 1.6;
@@ -350,6 +352,17 @@ impl Estimator {
         self.cut(now, (line * share).max(self.target * DEEPEST_CUT).max(LEAST), standing);
         self.draining = standing > limit / 2;
         self.drained_below = limit / 2;
+    }
+
+    /// Others share the line, and would have `mean` each.
+    pub fn lean(&mut self, mean: f64) {
+        if self.draining || self.condition == Condition::Silent {
+            return;
+        }
+        let to = (self.target + (mean - self.target) * LEAN).clamp(LEAST, MOST);
+        // Where this one's part of the line ends moves along.
+        self.line = self.line.map(|line| (line + to - self.target).max(LEAST));
+        self.target = to;
     }
 
     fn cut(&mut self, now: Micros, to: f64, standing: Micros) {

@@ -33,6 +33,7 @@ use crate::media::demux::Demux;
 use crate::media::output::Output;
 use crate::media::peer::Peer;
 use crate::media::redundancy::RedundancyMode;
+use crate::media::siblings::Siblings;
 use crate::media::source::Source;
 use crate::media::stats::ShardStats;
 use crate::media::timers::Timers;
@@ -64,8 +65,11 @@ pub struct Core {
     sources: Slab<Source>,
     source_keys: HashMap<SourceId, usize>,
     demux: Demux,
+    siblings: Siblings,
     timers: Timers,
     fresh: Vec<Fresh>,
+    /// Counts rounds of `flush`.
+    turn: usize,
     next_figures: Instant,
     /// When the datagram that is being handled arrived.
     arrived: Micros,
@@ -90,8 +94,10 @@ impl Core {
             sources: Slab::new(),
             source_keys: HashMap::new(),
             demux: Demux::default(),
+            siblings: Siblings::default(),
             timers: Timers::new(now),
             fresh: Vec::new(),
+            turn: 0,
             next_figures: now + figures::INTERVAL,
             arrived: 0,
             buffers: Buffers::default(),
@@ -157,6 +163,7 @@ impl Core {
         peer.dtls.close(now, &mut flights);
         peer.send_dtls(flights, None, &mut self.out);
         self.timers.disarm(key);
+        self.siblings.leave(key);
         self.demux.forget(key, peer.ufrags());
         self.peer_keys.remove(&peer.id);
         for slot in &peer.slots {

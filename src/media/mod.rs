@@ -36,6 +36,7 @@ mod rewrite;
 mod ring;
 mod shard;
 mod share;
+mod siblings;
 mod slot;
 pub mod socket;
 mod source;

@@ -8,6 +8,7 @@ use crate::media::clock::Micros;
 use crate::media::command::{ALL_TEMPORAL, Event, Grant, LayerIndex, Rank, Why};
 use crate::media::core::Core;
 use crate::media::negotiate::MediaKind;
+use crate::media::siblings::{Seen, site};
 use crate::media::source::MAX_LAYERS;
 
 const EVERY: Micros = 100_000;
@@ -32,12 +33,19 @@ impl Core {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        let capacity = peer.deliveries.line.capacity();
+        let line = &mut peer.deliveries.line;
+        if let Some(path) = peer.path {
+            let overfull = line.condition() == Condition::Congested;
+            let seen = Seen { now: at, target: line.capacity(), standing: line.standing(), overfull };
+            if let Some(mean) = self.siblings.note(key, site(path.remote.ip()), seen) {
+                line.lean(mean);
+            }
+        }
+        let (capacity, calm) = (line.capacity(), line.condition() == Condition::Clear);
         if woken {
             peer.share.forgive(at);
         }
         peer.share.note(at, capacity);
-        let calm = peer.deliveries.line.condition() == Condition::Clear;
         if at >= peer.share.next && !(calm && peer.share.all_given && at < peer.share.next + RELAXED) {
             self.share_out(key, now, None);
         }

@@ -21,12 +21,17 @@ impl Core {
         let mut announced: Vec<(Subscriber, usize, u32)> = Vec::new();
         let mut panicked: Vec<usize> = Vec::new();
         let mut waiting: Vec<usize> = Vec::new();
+        self.turn = self.turn.wrapping_add(1);
         for batch in fresh.chunk_by(|a, b| a.source == b.source) {
             let key = batch[0].source;
             let Some(source) = self.sources.get(key) else {
                 continue;
             };
-            for subscriber in &source.subscribers {
+            // Each time another one is first: where several are behind one line and its queue is short, the
+            // last of a round meets it full.
+            let begin = self.turn.checked_rem(source.subscribers.len()).unwrap_or(0);
+            let (last, first) = source.subscribers.split_at(begin);
+            for subscriber in first.iter().chain(last) {
                 // The clock of the source's owner; the subscriber is another peer.
                 let Some((owner, peer)) = self.peers.get2_mut(source.owner, subscriber.peer) else {
                     continue;
