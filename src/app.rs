@@ -34,6 +34,7 @@ use crate::http::{HttpConfig, HttpState, TlsMode, ca, ops, router};
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::{Directory, LessonError, Surroundings};
 use crate::media::{self, Media, MediaConfig, MediaError};
+use crate::process;
 use crate::session::message::{LessonOverview, Role};
 use crate::session::{SessionCounters, SessionParts};
 use crate::store::{self, Memory, WallClock};
@@ -333,12 +334,16 @@ async fn bind(address: SocketAddr, patience: Duration) -> anyhow::Result<TcpList
 }
 
 /// Starts the media plane. Who follows another server leaves it its ports until its pages have moved,
-/// and takes the block after them.
-async fn start_media(config: MediaConfig, follows: bool) -> anyhow::Result<Media> {
+/// and takes the block after them, and the extra port when that is free.
+async fn start_media(mut config: MediaConfig, follows: bool) -> anyhow::Result<Media> {
+    if let Some(most) = process::most_descriptors() {
+        // The other half is for pages, the database and the rest.
+        config.tcp.limits = config.tcp.limits.within(most / 2, config.shards);
+    }
+    // The old server keeps the extra port while its media goes on; waiting for it would break the lesson.
+    config.tcp.extra_port_later = follows;
     let mut next = config.clone();
     next.port = config.port.saturating_add(config.shards.max(1) as u16);
-    // The old server keeps the extra port while its media goes on; waiting for it would break the lesson.
-    next.tcp.extra_port = 0;
     let until = Instant::now() + PORTS;
     loop {
         for config in [&config, &next] {

@@ -108,9 +108,11 @@ impl MediaSection {
             tcp: TcpConfig {
                 on: self.tcp,
                 extra_port: self.tcp_extra_port,
+                extra_port_later: false,
                 limits: TcpLimits {
                     most: self.max_tcp_connections,
                     most_per_address: self.max_tcp_connections_per_address,
+                    ..TcpLimits::default()
                 },
             },
             addresses: addresses.collect::<anyhow::Result<_>>()?,

@@ -30,6 +30,14 @@ pub fn descriptors() -> Option<u64> {
     Some((fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1))
 }
 
+/// How many descriptors this process may have open. `None`: no /proc, or as many as it likes.
+#[must_use]
+pub fn most_descriptors() -> Option<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|l| l.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Resident memory of a process, bytes.
 #[must_use]
 pub fn resident(pid: u32) -> Option<u64> {

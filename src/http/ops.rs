@@ -3,8 +3,8 @@
 //! `/healthz` says that this process works and follows nothing else; `/readyz` says that it can
 //! take new lessons, or with 503 why not: `stopping`, `stuck` (a media thread or the runtime does not
 //! turn), `journal_failing` (the disk refuses), `journal_full` (so much waits for the disk that
-//! something may be lost). A database that cannot be written is told, but is no reason: the journal
-//! keeps everything meanwhile.
+//! something may be lost). What is told and is no reason, in `notes`: a database that cannot be written
+//! (the journal keeps everything meanwhile), and records that were lost since the start, for good.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::media::handle::MediaHandle;
 use crate::metrics;
 use crate::process;
 use crate::session::SessionParts;
-use crate::store::{Condition, Memory};
+use crate::store::{Condition, Health, Memory};
 use crate::watchdog::Watchdog;
 
 /// `[ops]` of the configuration.
@@ -141,8 +141,10 @@ metrics! {
         gauge media_tcp_open,
         /// Media connections by TCP that were accepted.
         counter media_tcp_accepted,
-        /// Media connections by TCP closed at once because a limit was reached.
+        /// Media connections by TCP closed although they proved a password, because a limit was reached.
         counter media_tcp_refused,
+        /// Media connections by TCP that proved nothing and had to go for newer ones.
+        counter media_tcp_displaced,
         /// Times that accepting a media connection failed.
         counter media_tcp_accept_errors,
         /// Media connections by TCP closed because they proved nothing, broke the framing or fell silent.
@@ -202,6 +204,7 @@ impl OpsState {
             out.media_tcp_open += stats.tcp.open;
             out.media_tcp_accepted += stats.tcp.accepted;
             out.media_tcp_refused += stats.tcp.refused;
+            out.media_tcp_displaced += stats.tcp.displaced;
             out.media_tcp_accept_errors += stats.tcp.accept_errors;
             out.media_tcp_expelled += stats.tcp.expelled;
             out.media_tcp_dropped += stats.tcp.dropped;
@@ -229,26 +232,53 @@ struct Readiness {
 }
 
 async fn ready(State(state): State<OpsState>) -> (StatusCode, Json<Readiness>) {
-    let health = state.memory.health();
-    let mut reasons = Vec::new();
-    if *state.sessions.stopping.borrow() {
-        reasons.push("stopping");
+    let stopping = *state.sessions.stopping.borrow();
+    let readiness = Readiness::of(stopping, state.watchdog.sees_trouble(), &state.memory.health());
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
+}
+
+impl Readiness {
+    fn of(stopping: bool, stuck: bool, health: &Health) -> Self {
+        let reasons: Vec<_> = [
+            (stopping, "stopping"),
+            (stuck, "stuck"),
+            (health.journal == Condition::Failing, "journal_failing"),
+            (health.journal == Condition::Full, "journal_full"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, reason)| holds.then_some(reason))
+        .collect();
+        let notes = [(!health.database, "database_unreachable"), (health.lost > 0, "records_lost")];
+        let notes = notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect();
+        Self { ready: reasons.is_empty(), reasons, notes }
     }
-    if state.watchdog.sees_trouble() {
-        reasons.push("stuck");
-    }
-    match health.journal {
-        Condition::Good => {}
-        Condition::Failing => reasons.push("journal_failing"),
-        Condition::Full => reasons.push("journal_full"),
-    }
-    let notes = if health.database { Vec::new() } else { vec!["database_unreachable"] };
-    let ready = reasons.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, reasons, notes }))
 }
 
 async fn metrics(State(state): State<OpsState>) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (headers, state.figures().render()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_who_can_take_lessons_now_and_a_loss_stays_told() {
+        let good =
+            Health { journal: Condition::Good, database: true, waiting: 7, lost: 0, database_errors: 9 };
+        let told = |stopping, stuck, health: Health| {
+            let r = Readiness::of(stopping, stuck, &health);
+            (r.ready, r.reasons.join(" "), r.notes.join(" "))
+        };
+        let is = |ready, reasons: &str, notes: &str| (ready, reasons.to_owned(), notes.to_owned());
+        assert_eq!(told(false, false, good), is(true, "", ""));
+        assert_eq!(told(true, true, good), is(false, "stopping stuck", ""));
+        let full = Health { journal: Condition::Full, lost: 3, ..good };
+        assert_eq!(told(false, false, full), is(false, "journal_full", "records_lost"));
+        let failing = Health { journal: Condition::Failing, database: false, ..good };
+        assert_eq!(told(false, false, failing), is(false, "journal_failing", "database_unreachable"));
+        assert_eq!(told(false, false, Health { lost: 3, ..good }), is(true, "", "records_lost"));
+    }
 }

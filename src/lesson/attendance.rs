@@ -14,12 +14,17 @@ use tokio::time::Instant;
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::Member;
 use crate::lesson::lesson::Lesson;
+use crate::lesson::roster::Seat;
 use crate::session::message::Role;
 use crate::store::Chronicle;
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
 use crate::store::running::Run;
 
 const BEAT: Duration = Duration::from_secs(2);
+/// Something comes at least this often of a page that is there: a check of its media connection (2.5 s), or a
+/// ping (10 s).
+const MEDIA: Duration = Duration::from_secs(5);
+const PINGS: Duration = Duration::from_secs(12);
 
 pub struct Attendance {
     run: Id,
@@ -108,12 +113,24 @@ impl Attendance {
         self.heard.push(id.clone());
     }
 
+    /// Another connection takes a seat over; `heard`: the last word of the one before, if that was a page's.
+    /// If nothing has come for longer than usual, there was nobody meanwhile: the power was cut, and so short
+    /// that it was not noticed.
+    pub fn taken_over(&mut self, seat: &Seat, heard: Option<Instant>, now: Instant) {
+        let Some(heard) = heard else { return };
+        let id = &seat.member.id;
+        self.sign(id, heard);
+        let stats = seat.current.as_ref().and_then(|peer| peer.stats.as_ref());
+        let usual = if stats.is_some_and(|s| s.connected) { MEDIA } else { PINGS };
+        if self.open.get(id).is_some_and(|open| now.saturating_duration_since(open.seen) > usual) {
+            self.gone(id, Ended::Lost, now);
+        }
+    }
+
     /// Nothing of somebody is there any more: the interval ends at the last sign of life.
     pub fn gone(&mut self, id: &ParticipantId, ended: Ended, now: Instant) {
         if let Some(open) = self.open.remove(id) {
-            let ago = now.saturating_duration_since(open.seen).as_millis() as u64;
-            let Stamp { at, ms } = self.stamp(now);
-            let stamp = Stamp { at: at.saturating_sub(ago), ms: ms.saturating_sub(ago) };
+            let stamp = self.stamp_of(open.seen, now);
             self.chronicle.note(Record::Closed { run: self.run.clone(), id: open.id, stamp, ended });
         }
     }
@@ -142,10 +159,22 @@ impl Attendance {
         detail: Option<&str>,
         now: Instant,
     ) {
+        self.happened_at(what, sub, by, detail, (now, now));
+    }
+
+    /// The same of an earlier moment: `when` it was, and the present.
+    pub fn happened_at(
+        &self,
+        what: Happened,
+        sub: Option<&ParticipantId>,
+        by: Option<&str>,
+        detail: Option<&str>,
+        when: (Instant, Instant),
+    ) {
         self.chronicle.note(Record::Event {
             run: self.run.clone(),
             id: Id::random(),
-            stamp: self.stamp(now),
+            stamp: self.stamp_of(when.0, when.1),
             what,
             sub: sub.cloned(),
             by: by.map(str::to_owned),
@@ -187,12 +216,20 @@ impl Attendance {
         let ms = (self.base + now.saturating_duration_since(self.since)).as_millis() as u64;
         Stamp { at: self.chronicle.wall_ms(), ms }
     }
+
+    /// Of a moment that is over.
+    fn stamp_of(&self, moment: Instant, now: Instant) -> Stamp {
+        let ago = now.saturating_duration_since(moment).as_millis() as u64;
+        let Stamp { at, ms } = self.stamp(now);
+        Stamp { at: at.saturating_sub(ago), ms: ms.saturating_sub(ago) }
+    }
 }
 
 impl Lesson {
     /// Opens and closes the intervals of those who changed.
     pub(super) fn keep_attendance(&mut self, now: Instant) {
         self.attendance.settle(now);
+        self.note_what_waited(now);
         for id in &self.changed {
             match self.roster.get(id) {
                 Some(seat) if seat.is_there() => self.attendance.here(&seat.member, now),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, PeerId};
 use crate::lesson::lesson_test::{Page, Scene};
 use crate::lesson::outbox::Outbox;
-use crate::lesson::{Actor, Ask, Gone};
+use crate::lesson::{Actor, Ask, FloorAsk, Gone, SignalAsk};
 use crate::media::command::{CloseReason, Event};
 use crate::media::negotiate::SourceKind;
 use crate::media::stats::{Condition, HubStats, PeerStats};
@@ -38,6 +38,27 @@ fn noted(scene: &Scene) -> Vec<String> {
         }
     }
     out
+}
+
+/// Figures of a connected peer.
+fn life(peer: PeerId, heard: bool) -> PeerStats {
+    PeerStats {
+        peer,
+        connected: true,
+        heard,
+        down_kbps: 0,
+        up_kbps: 0,
+        rtt_ms: None,
+        loss_down: 0.0,
+        loss_up: 0.0,
+        bad_packets: 0,
+        line_kbps: None,
+        standing_ms: 0,
+        condition: Condition::Unknown,
+        fresh: false,
+        own_loss: 0.0,
+        slots: Vec::new(),
+    }
 }
 
 impl Scene {
@@ -104,23 +125,7 @@ async fn an_interval_ends_with_the_last_sign_of_life_and_media_is_one() {
     scene.after(0.0);
     let heard = scene.now + Duration::from_secs(2);
     let peer = scene.connect(&sees, &[SourceKind::Camera]);
-    let life = |heard| PeerStats {
-        peer,
-        connected: true,
-        heard,
-        down_kbps: 0,
-        up_kbps: 0,
-        rtt_ms: None,
-        loss_down: 0.0,
-        loss_up: 0.0,
-        bad_packets: 0,
-        line_kbps: None,
-        standing_ms: 0,
-        condition: Condition::Unknown,
-        fresh: false,
-        own_loss: 0.0,
-        slots: Vec::new(),
-    };
+    let life = |heard| life(peer, heard);
     scene.after(32.0);
     // Both sockets were silent for 30 s; one of them has media still.
     scene.goes(&silent, Gone::Silent { heard });
@@ -134,6 +139,44 @@ async fn an_interval_ends_with_the_last_sign_of_life_and_media_is_one() {
     assert_eq!(
         noted(&scene),
         ["+silent 0", "+sees 0", "-silent 2000 Lost", "-sees 40000 Lost"].map(String::from)
+    );
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn a_power_cut_that_nobody_noticed_is_a_break_all_the_same() {
+    let mut scene = Scene::new(VP8);
+    let (words, media) = (scene.join(Role::Receiver, "words"), scene.join(Role::Receiver, "media"));
+    let peer = scene.connect(&media, &[SourceKind::Camera]);
+    for page in [&words, &media] {
+        page.actor.outbox.note_heard(scene.now);
+    }
+    let comes_again = |scene: &mut Scene, page: &Page, heard: bool| {
+        let actor = Actor { connection: ConnectionId::next(), outbox: Outbox::new(), ..page.actor.clone() };
+        scene.lesson.handle_join(actor.clone(), scene.now).unwrap();
+        if heard {
+            actor.outbox.note_heard(scene.now);
+        }
+        Page { actor }
+    };
+    for _ in 0..9 {
+        scene.after(1.0);
+        scene.lesson.handle_stats(HubStats { peers: vec![life(peer, true)], ..HubStats::default() });
+        scene.lesson.settle(scene.now);
+    }
+    // A page that was there a moment ago: media a second ago, a ping ten seconds ago.
+    scene.after(1.0);
+    let (words, media) = (comes_again(&mut scene, &words, true), comes_again(&mut scene, &media, true));
+    scene.after(0.0);
+    // The power goes, and is back before any patience is over.
+    scene.after(13.0);
+    comes_again(&mut scene, &words, false);
+    comes_again(&mut scene, &media, false);
+    let all = noted(&scene);
+    assert_eq!(
+        all,
+        ["+words 0", "+media 0", "-words 10000 Lost", "+words 23000", "-media 10000 Lost", "+media 23000"]
+            .map(String::from)
     );
     scene.media.stop();
 }
@@ -161,6 +204,40 @@ async fn a_running_lesson_beats_and_an_empty_planned_one_does_not() {
     let all = scene.chronicle.taken();
     assert!(all.iter().any(|r| matches!(r, Record::Closed { ended: Ended::Server, .. })), "{all:?}");
     assert!(!all.iter().any(|r| matches!(r, Record::Event { what: Happened::End { .. }, .. })));
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn a_finger_that_never_rests_fills_no_record_and_its_last_word_holds() {
+    let mut scene = Scene::new(VP8);
+    let (lead, board) = (scene.join(Role::Lead, "t"), scene.join(Role::Receiver, "c"));
+    scene.ask(&lead, Ask::Start).unwrap();
+    scene.after(0.0);
+    let me = board.actor.member.id.clone();
+    let begin = scene.now;
+    for n in 0..240 {
+        scene.now = begin + Duration::from_millis(50) * n;
+        scene.ask(&board, Ask::Signal(SignalAsk::Headcount(n as u16))).unwrap();
+        scene.ask(&board, Ask::Floor(FloorAsk::Raise)).unwrap();
+        scene.ask(&board, Ask::Floor(FloorAsk::Lower(me.clone()))).unwrap();
+    }
+    scene.ask(&lead, Ask::End).unwrap();
+    let records = scene.chronicle.taken();
+    let of = |wanted: Happened| -> Vec<(u64, Option<&str>)> {
+        let all = records.iter().filter_map(|r| match r {
+            Record::Event { what, stamp, detail, .. } if *what == wanted => {
+                Some((stamp.ms, detail.as_deref()))
+            }
+            _ => None,
+        });
+        all.collect()
+    };
+    assert_eq!(
+        of(Happened::Headcount),
+        [(0, Some("0")), (5_000, Some("100")), (10_000, Some("200")), (11_950, Some("239"))]
+    );
+    let hands: Vec<u64> = of(Happened::RaiseHand).iter().map(|(ms, _)| *ms).collect();
+    assert_eq!(hands, [0, 4_950, 9_950, 11_950], "each that was noted has the time of its raising");
     scene.media.stop();
 }
 

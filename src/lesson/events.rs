@@ -1,6 +1,7 @@
 //! What happened in a lesson that is worth keeping with it: one place where all of it passes.
 //!
-//! The lesson keeps the newest ones itself, for a lead who joins late, and notes all for the record.
+//! The lesson keeps the newest ones itself, for a lead who joins late, and notes all for the record; what can be
+//! repeated without end is `spaced`.
 
 use std::collections::VecDeque;
 
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::ids::ParticipantId;
 use crate::lesson::lesson::Lesson;
+use crate::lesson::spaced::Spaced;
 use crate::session::message::{Mode, Trouble};
 use crate::store::record::Happened;
 
@@ -28,19 +30,22 @@ pub enum LessonEvent {
 
 /// The newest events, oldest first.
 #[derive(Default)]
-pub struct EventLog(VecDeque<(Instant, LessonEvent)>);
+pub struct EventLog {
+    newest: VecDeque<(Instant, LessonEvent)>,
+    spaced: Spaced,
+}
 
 impl EventLog {
     /// Those at or after `since`.
     pub fn since(&self, since: Instant) -> impl Iterator<Item = &LessonEvent> {
-        self.0.iter().filter(move |(at, _)| *at >= since).map(|(_, event)| event)
+        self.newest.iter().filter(move |(at, _)| *at >= since).map(|(_, event)| event)
     }
 
     fn note(&mut self, event: LessonEvent, now: Instant) {
-        if self.0.len() == KEPT {
-            self.0.pop_front();
+        if self.newest.len() == KEPT {
+            self.newest.pop_front();
         }
-        self.0.push_back((now, event));
+        self.newest.push_back((now, event));
     }
 }
 
@@ -70,9 +75,29 @@ fn word(word: &impl Serialize) -> String {
 impl Lesson {
     /// Everything that is kept with the lesson comes through here.
     pub(super) fn happened(&mut self, event: LessonEvent, now: Instant) {
+        if let Some(event) = self.events.spaced.pass(event, now) {
+            self.note_event(event, now, now);
+        }
+    }
+
+    /// Notes what had to wait, as far as its time has come.
+    pub(super) fn note_what_waited(&mut self, now: Instant) {
+        for (event, at) in self.events.spaced.take_due(now) {
+            self.note_event(event, at, now);
+        }
+    }
+
+    /// The same of all: nothing comes any more.
+    pub(super) fn note_all_that_waits(&mut self, now: Instant) {
+        for (event, at) in self.events.spaced.take_all() {
+            self.note_event(event, at, now);
+        }
+    }
+
+    fn note_event(&mut self, event: LessonEvent, at: Instant, now: Instant) {
         let (what, sub, detail) = event.record();
-        self.attendance.happened(what, sub, None, detail.as_deref(), now);
+        self.attendance.happened_at(what, sub, None, detail.as_deref(), (at, now));
         tracing::debug!(lesson = %self.id, ?event, "in a lesson");
-        self.events.note(event, now);
+        self.events.note(event, at);
     }
 }

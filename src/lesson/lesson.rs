@@ -188,6 +188,7 @@ impl Lesson {
         let connection = Some((actor.connection, actor.outbox.clone()));
         if let Some((_, older)) = std::mem::replace(&mut seat.connection, connection) {
             older.push(&ServerMessage::Bye { reason: ByeReason::Replaced });
+            self.attendance.taken_over(seat, older.last_heard(), now);
         }
         let mut dropped = Vec::new();
         let changes_role = seat.member.role != actor.member.role;
@@ -303,6 +304,7 @@ impl Lesson {
         self.ran = self.running_for(now);
         self.started = None;
         self.state = LessonState::Ended;
+        self.note_all_that_waits(now);
         self.attendance.all_gone(Ended::Lesson, now);
         let ran = self.ran.as_millis() as u64;
         self.attendance.happened(Happened::End { ran }, None, None, None, now);
@@ -314,6 +316,7 @@ impl Lesson {
     /// The server stops: what is to be remembered is, and nothing more is noted.
     pub fn handle_hand_over(&mut self, now: Instant) {
         self.keep_attendance(now);
+        self.note_all_that_waits(now);
         self.attendance.all_gone(Ended::Server, now);
         self.attendance.beat_now(self.running_for(now), now);
     }

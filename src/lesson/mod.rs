@@ -40,6 +40,7 @@ mod people;
 pub mod plan;
 pub mod roster;
 mod signals;
+mod spaced;
 mod speaking;
 mod task;
 

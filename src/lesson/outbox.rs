@@ -116,6 +116,8 @@ struct Queue {
     patient: Option<ParticipantId>,
     /// When what waits is handed out. `None`: nothing waits.
     due: Option<Instant>,
+    /// The reader's last word.
+    heard: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -151,6 +153,17 @@ impl Outbox {
     /// News of everybody but `own` may wait from now on.
     pub fn may_wait(&self, own: ParticipantId) {
         self.lock().patient = Some(own);
+    }
+
+    /// The reader has said something: the other direction's only trace here, for whoever has to know how
+    /// long a connection has been silent.
+    pub fn note_heard(&self, at: Instant) {
+        self.lock().heard = Some(at);
+    }
+
+    #[must_use]
+    pub fn last_heard(&self) -> Option<Instant> {
+        self.lock().heard
     }
 
     /// Adds a message. Never waits; after a message that closes the connection nothing is added.

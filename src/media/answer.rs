@@ -13,6 +13,7 @@ use crate::media::codec::Codec;
 use crate::media::negotiate::{
     EXTENSIONS, IceCredentials, Line, MediaKind, Negotiator, SlotSetup, SourceSetup, TRANSPORT_CC,
 };
+use crate::media::tcp::TcpPorts;
 use crate::media::transport::rtcp::CNAME;
 use crate::media::transport::sdp::{Offer, OfferCodec, OfferMedia};
 
@@ -162,9 +163,9 @@ fn candidate_lines(negotiator: &Negotiator, shard: usize) -> String {
         let priority = (126 << 24) + (preference << 8) + 255;
         let _ = write!(text, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", n + 1);
     }
-    let tcp_ports = negotiator.tcp_ports.get(shard).map(Vec::as_slice).unwrap_or_default();
+    let tcp_ports = negotiator.tcp_ports.get(shard).into_iter().flat_map(TcpPorts::iter);
     let mut foundation = negotiator.addresses.len();
-    for (order, port) in tcp_ports.iter().enumerate() {
+    for (order, port) in tcp_ports.enumerate() {
         for (n, ip) in negotiator.addresses.iter().enumerate() {
             foundation += 1;
             // RFC 6544 §4.2: a type of its own below that of UDP, 4 for passive, the rest ours.

@@ -54,8 +54,8 @@ use crate::media::handle::{MediaHandle, ShardHandle};
 use crate::media::negotiate::Negotiator;
 pub use crate::media::redundancy::RedundancyMode;
 use crate::media::socket::MediaSocket;
-pub use crate::media::tcp::TcpLimits;
 use crate::media::tcp::TcpMedia;
+pub use crate::media::tcp::{TcpLimits, TcpPorts};
 use crate::media::transport::dtls::DtlsContext;
 
 /// What the media plane needs to know at start.
@@ -97,13 +97,15 @@ pub struct TcpConfig {
     pub on: bool,
     /// And on this one (shard n takes the n-th after it); 0: on no other.
     pub extra_port: u16,
+    /// Another server may have it still: it is taken when that one leaves it.
+    pub extra_port_later: bool,
     /// For each shard.
     pub limits: TcpLimits,
 }
 
 impl Default for TcpConfig {
     fn default() -> Self {
-        Self { on: true, extra_port: 0, limits: TcpLimits::default() }
+        Self { on: true, extra_port: 0, extra_port_later: false, limits: TcpLimits::default() }
     }
 }
 
@@ -155,8 +157,7 @@ impl Media {
         }
         let ports: Result<Vec<u16>, _> = sockets.iter().map(|(udp, _)| udp.port()).collect();
         let ports: Arc<[u16]> = ports.map_err(MediaError::Thread)?.into();
-        let tcp_ports: Result<Vec<Vec<u16>>, _> = sockets.iter().map(|(_, tcp)| tcp.ports()).collect();
-        let tcp_ports = tcp_ports.map_err(MediaError::Thread)?.into();
+        let tcp_ports = sockets.iter().map(|(_, tcp)| tcp.ports()).collect();
         let mut handles: Vec<ShardHandle> = Vec::new();
         let mut threads = Vec::new();
         for (n, (socket, tcp)) in sockets.into_iter().enumerate() {
@@ -191,7 +192,7 @@ impl Media {
     }
 }
 
-/// The sockets of one shard: UDP, and TCP on the same port number and perhaps one more.
+/// The sockets of one shard: UDP, and TCP on the same port number and perhaps one more, now or later.
 fn bind(config: &MediaConfig, shard: u16) -> Result<(MediaSocket, TcpMedia), MediaError> {
     /// Any free UDP port may be somebody's TCP port.
     const TRIES: usize = 16;
@@ -202,10 +203,16 @@ fn bind(config: &MediaConfig, shard: u16) -> Result<(MediaSocket, TcpMedia), Med
         let udp = MediaSocket::bind(wanted, config.buffers.socket_bytes)
             .map_err(|error| MediaError::Bind { port: wanted, error })?;
         let port = udp.port().map_err(MediaError::Thread)?;
-        let tcp: Vec<u16> = Some(port).filter(|_| config.tcp.on).into_iter().chain(extra).collect();
+        let (now, later) = if config.tcp.extra_port_later { (None, extra) } else { (extra, None) };
+        let tcp: Vec<u16> = Some(port).filter(|_| config.tcp.on).into_iter().chain(now).collect();
         tries -= 1;
         match TcpMedia::bind(&tcp, config.tcp.limits) {
-            Ok(tcp) => return Ok((udp, tcp)),
+            Ok(mut tcp) => {
+                if let Some(port) = later {
+                    tcp.bind_late(port);
+                }
+                return Ok((udp, tcp));
+            }
             Err((_, _)) if tries > 0 => {}
             Err((port, error)) => return Err(MediaError::BindTcp { port, error }),
         }

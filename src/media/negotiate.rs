@@ -18,6 +18,7 @@ pub use crate::media::answer::AnswerTemplate;
 pub use crate::media::codec::Codec;
 use crate::media::command::SlotIndex;
 pub use crate::media::fragment::{Fragment, MAX_FRAGMENT};
+use crate::media::tcp::TcpPorts;
 use crate::media::transport::dtls::{DtlsContext, Fingerprint};
 pub use crate::media::transport::ice::IceCredentials;
 use crate::media::transport::sdp::{Direction, Offer, OfferCodec, OfferMedia, SdpError};
@@ -223,7 +224,7 @@ pub struct Negotiator {
     /// By shard.
     pub(crate) ports: Arc<[u16]>,
     /// The same by TCP, in the order in which clients shall try them.
-    pub(crate) tcp_ports: Arc<[Vec<u16>]>,
+    pub(crate) tcp_ports: Arc<[TcpPorts]>,
 }
 
 impl Negotiator {
@@ -235,7 +236,7 @@ impl Negotiator {
 
     /// The same, reached by TCP as well.
     #[must_use]
-    pub fn with_tcp(self, tcp_ports: Arc<[Vec<u16>]>) -> Self {
+    pub fn with_tcp(self, tcp_ports: Arc<[TcpPorts]>) -> Self {
         Self { tcp_ports, ..self }
     }
 

@@ -253,7 +253,7 @@ fn slots_have_streams_of_their_own_and_share_an_id_with_their_sound() {
 
 #[test]
 fn candidates_by_tcp_are_passive_and_come_after_all_others() {
-    let by_tcp = negotiator().with_tcp(vec![vec![7000], vec![7001, 443]].into());
+    let by_tcp = negotiator().with_tcp([vec![7000], vec![7001, 443]].map(TcpPorts::new).into());
     let offer = offer("audio", "111", "recvonly", &["rtpmap:111 opus/48000/2"]);
     let request = PeerRequest { sources: Vec::new(), prefer_video: Codec::Vp8 };
     let sdp = by_tcp.accept(1, &offer, &request).unwrap().sdp;

@@ -6,15 +6,17 @@
 //! connection (`queue` has what waits).
 //!
 //! A stranger gets nothing: no byte is answered before a check has proved an ICE password (the core's work),
-//! the first frame has to be such a check, and within 5 s one has to have succeeded. Connections are
-//! limited in all and by address, those of a peer by the core's table of addresses.
+//! the first frame has to be such a check, and within 5 s one has to have succeeded. How many strangers and
+//! how many others may be there is `places`; those of a peer are limited by the core's table of addresses.
 
 pub mod frames;
+mod places;
+mod ports;
 mod queue;
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -24,6 +26,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::media::demux::Kind;
 use crate::media::output::{Output, Path, Via};
 use crate::media::tcp::frames::Frames;
+use crate::media::tcp::places::Places;
+pub use crate::media::tcp::places::TcpLimits;
+pub use crate::media::tcp::ports::TcpPorts;
 use crate::media::tcp::queue::{Entry, Queue};
 
 /// How long a connection may take to prove an ICE password.
@@ -37,6 +42,8 @@ const BUFFER: usize = 64 << 10;
 /// Bytes read of one connection in one turn, and connections taken in.
 const PORTION: usize = 4 * BUFFER;
 const ACCEPTS: usize = 64;
+/// Tries (one a second) for a port that another server has, after which it is said aloud.
+const LATE: u32 = 30;
 /// After a failed accept, most likely for want of descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 const BACKLOG: i32 = 1_024;
@@ -44,26 +51,15 @@ const BACKLOG: i32 = 1_024;
 const FIRST_TOKEN: usize = 8;
 const FIRST_STREAM: usize = 16;
 
-/// How many connections may be open at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TcpLimits {
-    pub most: usize,
-    pub most_per_address: usize,
-}
-
-impl Default for TcpLimits {
-    fn default() -> Self {
-        Self { most: 10_000, most_per_address: 1_000 }
-    }
-}
-
 /// Counted since the start, but for `open`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpStats {
     pub open: u64,
     pub accepted: u64,
-    /// Closed at once because a limit was reached.
+    /// Closed although they proved a password, because a limit was reached.
     pub refused: u64,
+    /// Strangers that had to go for newer ones.
+    pub displaced: u64,
     pub accept_errors: u64,
     /// Closed because they proved nothing, broke the framing or fell silent.
     pub expelled: u64,
@@ -74,9 +70,11 @@ pub struct TcpStats {
 /// The TCP side of one shard.
 pub struct TcpMedia {
     listeners: Vec<Listener>,
-    limits: TcpLimits,
+    ports: TcpPorts,
+    /// Another server's port that is to be ours, and how often it was tried.
+    late: Option<(u16, u32)>,
+    places: Places,
     streams: HashMap<u32, Stream>,
-    per_address: HashMap<IpAddr, usize>,
     next: u32,
     /// Have something to read, perhaps.
     readable: Vec<u32>,
@@ -92,6 +90,12 @@ struct Listener {
     waiting: bool,
     /// Not before this.
     again: Option<Instant>,
+}
+
+impl Listener {
+    fn new(socket: TcpListener) -> Self {
+        Self { socket, waiting: true, again: None }
+    }
 }
 
 struct Stream {
@@ -114,19 +118,18 @@ impl TcpMedia {
     /// Binds one listener on each port, on all addresses.
     /// An error comes with its port.
     pub fn bind(ports: &[u16], limits: TcpLimits) -> Result<Self, (u16, io::Error)> {
-        let mut listeners = Vec::new();
+        let (mut listeners, mut bound) = (Vec::new(), Vec::new());
         for port in ports {
-            listeners.push(Listener {
-                socket: listen(*port).map_err(|e| (*port, e))?,
-                waiting: true,
-                again: None,
-            });
+            let socket = listen(*port).map_err(|e| (*port, e))?;
+            bound.push(socket.local_addr().map_err(|e| (*port, e))?.port());
+            listeners.push(Listener::new(socket));
         }
         Ok(Self {
             listeners,
-            limits,
+            ports: TcpPorts::new(bound),
+            late: None,
+            places: Places::new(limits),
             streams: HashMap::new(),
-            per_address: HashMap::new(),
             next: 0,
             readable: Vec::new(),
             writable: Vec::new(),
@@ -136,9 +139,15 @@ impl TcpMedia {
         })
     }
 
+    /// One more port, which another server may still have: it is taken as soon as that one leaves it.
+    pub fn bind_late(&mut self, port: u16) {
+        self.late = Some((port, 0));
+    }
+
     /// Where it listens.
-    pub fn ports(&self) -> io::Result<Vec<u16>> {
-        self.listeners.iter().map(|l| Ok(l.socket.local_addr()?.port())).collect()
+    #[must_use]
+    pub fn ports(&self) -> TcpPorts {
+        self.ports.clone()
     }
 
     pub fn register(&mut self, registry: &Registry) -> io::Result<()> {
@@ -183,7 +192,14 @@ impl TcpMedia {
             let Some(stream) = self.streams.get_mut(&number) else {
                 continue;
             };
-            match stream.read(&mut self.buffer, now, &mut take) {
+            let (was, ip) = (stream.proven, stream.path.remote.ip());
+            let read = stream.read(&mut self.buffer, now, &mut take);
+            if stream.proven && !was && !self.places.prove(number, ip) {
+                self.stats.refused += 1;
+                self.close(number, registry);
+                continue;
+            }
+            match read {
                 Ok(Portion::All) => stream.readable = false,
                 Ok(Portion::Part) => {
                     self.readable.push(number);
@@ -238,9 +254,10 @@ impl TcpMedia {
         }
     }
 
-    /// Ends those that are of no use; to be called about once a second. `known`: whether a path belongs
-    /// to a peer.
+    /// Ends those that are of no use, and tries for the late port; to be called about once a second.
+    /// `known`: whether a path belongs to a peer.
     pub fn sweep(&mut self, registry: &Registry, now: Instant, known: impl Fn(Path) -> bool) {
+        self.try_late(registry);
         let useless = |s: &Stream| {
             let patience = if s.proven { IDLE } else { PROVE };
             now.saturating_duration_since(s.heard) >= patience || s.proven && !known(s.path)
@@ -255,6 +272,32 @@ impl TcpMedia {
     /// A path that has ended since the last call.
     pub fn poll_closed(&mut self) -> Option<Path> {
         self.closed.pop()
+    }
+
+    fn try_late(&mut self, registry: &Registry) {
+        let Some((port, tries)) = &mut self.late else { return };
+        let port = *port;
+        let token = Token(FIRST_TOKEN + self.listeners.len());
+        let bound = listen(port).and_then(|mut socket| {
+            registry.register(&mut socket, token, Interest::READABLE)?;
+            Ok(socket)
+        });
+        match bound {
+            Ok(socket) => {
+                self.late = None;
+                self.listeners.push(Listener::new(socket));
+                self.ports.now_also(port);
+                tracing::info!(port, "the other server has left this TCP port; media comes by it now");
+            }
+            Err(error) => {
+                *tries += 1;
+                if *tries == 1 {
+                    tracing::info!(port, "another server has this TCP port for media; it is waited for");
+                } else if *tries == LATE {
+                    tracing::warn!(port, %error, "this TCP port for media is still not free");
+                }
+            }
+        }
     }
 
     /// `true`: more may be waiting.
@@ -290,10 +333,9 @@ impl TcpMedia {
 
     fn admit(&mut self, mut socket: TcpStream, from: SocketAddr, registry: &Registry, now: Instant) {
         let remote = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let theirs = self.per_address.get(&remote.ip()).copied().unwrap_or(0);
-        if self.streams.len() >= self.limits.most || theirs >= self.limits.most_per_address {
-            self.stats.refused += 1;
-            return;
+        if let Some(stranger) = self.places.in_the_way(remote.ip()) {
+            self.stats.displaced += 1;
+            self.close(stranger, registry);
         }
         while self.streams.contains_key(&self.next) {
             self.next = self.next.wrapping_add(1);
@@ -312,7 +354,7 @@ impl TcpMedia {
         }
         let local = socket.local_addr().ok().map(|a| a.ip().to_canonical());
         self.next = self.next.wrapping_add(1);
-        *self.per_address.entry(remote.ip()).or_default() += 1;
+        self.places.enter(number, remote.ip());
         let stream = Stream {
             socket,
             path: Path { remote, local, via: Via::Tcp(number) },
@@ -336,13 +378,7 @@ impl TcpMedia {
             return;
         };
         let _ = registry.deregister(&mut stream.socket);
-        let ip = stream.path.remote.ip();
-        if let Some(count) = self.per_address.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&ip);
-            }
-        }
+        self.places.leave(number, stream.path.remote.ip());
         self.stats.open = self.streams.len() as u64;
         self.closed.push(stream.path);
     }

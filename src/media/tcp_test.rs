@@ -31,10 +31,10 @@ impl House {
     }
 
     fn connect(&mut self) -> Client {
-        let client = Client::connect((Ipv4Addr::LOCALHOST, self.tcp.ports().unwrap()[0])).unwrap();
+        let client = Client::connect((Ipv4Addr::LOCALHOST, self.tcp.ports().iter().next().unwrap())).unwrap();
         client.set_read_timeout(Some(10 * SECOND)).unwrap();
-        let known = self.tcp.stats.accepted + self.tcp.stats.refused;
-        self.until(|h| h.tcp.stats.accepted + h.tcp.stats.refused > known);
+        let known = self.tcp.stats.accepted;
+        self.until(|h| h.tcp.stats.accepted > known);
         client
     }
 
@@ -168,19 +168,34 @@ fn who_falls_silent_or_lost_its_peer_is_closed() {
 }
 
 #[test]
-fn connections_are_limited_in_all_and_by_address() {
-    for limits in [TcpLimits { most: 9, most_per_address: 2 }, TcpLimits { most: 2, most_per_address: 9 }] {
+fn strangers_go_for_newer_ones_and_who_proved_something_stays() {
+    let few = TcpLimits { most: 2, most_per_address: 9, unproven: 3, unproven_per_address: 9 };
+    let by_address = TcpLimits { most: 9, most_per_address: 2, unproven: 9, unproven_per_address: 3 };
+    for limits in [few, by_address] {
         let mut house = House::new(limits);
-        let (first, mut second) = (house.connect(), house.connect());
-        let mut third = house.connect();
-        assert_eq!(hear(&mut third), None);
-        assert_eq!((house.tcp.stats.open, house.tcp.stats.refused), (2, 1));
-        say(&mut second, CHECK);
-        house.until(|h| h.got.len() == 1);
-        drop(first);
-        house.until(|h| h.tcp.stats.open == 1);
-        house.connect();
-        assert_eq!(house.tcp.stats.accepted, 3, "its place is free again");
+        let (mut honest, path) = house.proven();
+        let mut strangers: Vec<Client> = (0..20).map(|_| house.connect()).collect();
+        assert_eq!((house.tcp.stats.open, house.tcp.stats.displaced), (4, 17));
+        assert_eq!(hear(&mut strangers[16]), None, "the oldest went");
+        // The newest are still here, and one of them has a password.
+        say(&mut strangers[17], CHECK);
+        house.until(|h| h.got.len() == 2);
+        let late = house.got[1].0;
+        house.send(late, &[(Class::Audio, b"welcome")]);
+        assert_eq!(hear(&mut strangers[17]).unwrap(), b"welcome");
+        // A third with a password finds no place, and the strangers' is not taken from it.
+        say(&mut strangers[18], CHECK);
+        house.until(|h| h.tcp.stats.refused == 1);
+        assert_eq!(hear(&mut strangers[18]), None);
+        house.send(path, &[(Class::Audio, b"still here")]);
+        assert_eq!(hear(&mut honest).unwrap(), b"still here");
+        assert_eq!(house.tcp.stats.open, 3, "two and a stranger");
+        drop(honest);
+        house.until(|h| h.tcp.stats.open == 2);
+        say(&mut strangers[19], CHECK);
+        house.until(|h| h.got.len() == 4);
+        house.send(house.got[3].0, &[(Class::Audio, b"a place is free again")]);
+        assert!(hear(&mut strangers[19]).is_some());
     }
 }
 
@@ -237,4 +252,23 @@ fn one_who_floods_does_not_keep_the_others_waiting() {
     house.until(|h| from(h, quiet_path) == 2);
     house.until(|h| from(h, loud_path) == 2_001);
     assert!(flood.join().unwrap().is_ok());
+}
+
+#[test]
+fn a_port_that_another_server_has_is_taken_when_that_one_leaves_it() {
+    let first = TcpMedia::bind(&[0], TcpLimits::default()).unwrap();
+    let port = first.ports().iter().next().unwrap();
+    let mut house = House::new(TcpLimits::default());
+    house.tcp.bind_late(port);
+    let told = house.tcp.ports();
+    house.sweep(SECOND);
+    assert_eq!(told.iter().count(), 1, "not ours yet, so it is not named");
+    drop(first);
+    house.sweep(SECOND);
+    assert_eq!(told.iter().nth(1), Some(port));
+    let mut client = Client::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    say(&mut client, CHECK);
+    house.until(|h| h.got.len() == 1);
+    house.sweep(SECOND);
+    assert_eq!(told.iter().count(), 2, "once");
 }

@@ -219,6 +219,7 @@ impl Session<'_> {
         let silence = Duration::from_secs(self.parts.config.silence_seconds.into());
         let mut rate = Rate::new(self.parts.config.messages_per_second, Instant::now());
         let mut heard = Instant::now();
+        link.outbox.note_heard(heard);
         let mut look = tokio::time::interval(Duration::from_secs(1));
         let mut told_stopping = false;
         loop {
@@ -239,6 +240,7 @@ impl Session<'_> {
                 incoming = link.socket.next() => {
                     let Some(incoming) = incoming else { return (Closing::NORMAL, Gone::Broken) };
                     heard = Instant::now();
+                    link.outbox.note_heard(heard);
                     if let Incoming::Alive = incoming {
                         continue;
                     }

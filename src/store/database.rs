@@ -193,19 +193,37 @@ async fn join_or_leave(
     query.execute(db).await.map(|_| ())
 }
 
-/// What a segment says of a lesson at its beginning, for a database that does not know it (a new file).
+/// What a segment says of a lesson at its beginning, for a database that does not know it (a new file) or
+/// knows less (an older copy).
 async fn restore(db: &mut SqliteConnection, run: &Run) -> Result<(), sqlx::Error> {
     let state = match run.state {
         RunState::Scheduled => "scheduled",
         RunState::Live => "live",
         RunState::Ended => "ended",
     };
+    // The last that is heard of a lesson is its end.
+    let ended = (run.state == RunState::Ended).then_some(run.seen);
     let sql = "INSERT OR IGNORE INTO lessons
-               (run, lesson, title, state, opened_at, ran_ms, seen_at, seen_ms)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+               (run, lesson, title, state, opened_at, ran_ms, seen_at, seen_ms,
+                started_at, started_ms, ended_at, ended_ms)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               ON CONFLICT (run) DO UPDATE SET
+               state = iif(state = 'scheduled', excluded.state, state), ran_ms = max(ran_ms, excluded.ran_ms),
+               started_at = coalesce(started_at, excluded.started_at),
+               started_ms = coalesce(started_ms, excluded.started_ms)";
     let query = sqlx::query(sql).bind(run.run.as_str()).bind(run.lesson.as_str()).bind(run.title.as_str());
     let query = query.bind(state).bind(run.opened.at as i64).bind(run.ran as i64);
-    query.bind(run.seen.at as i64).bind(run.seen.ms as i64).execute(&mut *db).await?;
+    let mut query = query.bind(run.seen.at as i64).bind(run.seen.ms as i64);
+    for stamp in [run.started, ended] {
+        query = query.bind(stamp.map(|s| s.at as i64)).bind(stamp.map(|s| s.ms as i64));
+    }
+    query.execute(&mut *db).await?;
+    for (sub, person) in &run.people {
+        // What the database has is as new, or newer.
+        let sql = "INSERT OR IGNORE INTO participants (run, sub, role, name) VALUES (?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(run.run.as_str()).bind(sub.as_str());
+        query.bind(role_name(person.role)).bind(person.name.as_str()).execute(&mut *db).await?;
+    }
     for (id, (sub, stamp)) in &run.open {
         let sql = "INSERT OR IGNORE INTO attendance (id, run, sub, opened_at, opened_ms)
                    VALUES (?, ?, ?, ?, ?)";

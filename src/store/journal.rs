@@ -13,7 +13,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -73,6 +73,8 @@ pub struct Journal {
 struct State {
     stop: AtomicBool,
     failing: AtomicBool,
+    /// How many records had been lost when the last write succeeded.
+    lost_before: AtomicU64,
     /// When the write that runs now began.
     writing: Mutex<Option<Instant>>,
 }
@@ -83,7 +85,7 @@ pub enum Condition {
     Good,
     /// The last write failed, or is stuck.
     Failing,
-    /// So much waits that soon something would be lost, or something was.
+    /// So much waits that soon something will be lost, or something was since the last write.
     Full,
 }
 
@@ -156,7 +158,8 @@ impl Journal {
     #[must_use]
     pub fn condition(&self) -> Condition {
         let writing = *self.state.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.queue.is_nearly_full() || self.queue.lost() > 0 {
+        let loses = self.queue.lost() > self.state.lost_before.load(Ordering::Relaxed);
+        if self.queue.is_nearly_full() || loses {
             Condition::Full
         } else if self.state.failing.load(Ordering::Relaxed) || writing.is_some_and(|w| w.elapsed() > STUCK) {
             Condition::Failing
@@ -221,8 +224,13 @@ impl Writer {
             *self.state.writing.lock().unwrap_or_else(PoisonError::into_inner) = None;
             match written {
                 Ok((segment, length)) => {
+                    let lost = self.queue.lost();
+                    let before = self.state.lost_before.swap(lost, Ordering::Relaxed);
                     if self.state.failing.swap(false, Ordering::Relaxed) {
                         tracing::info!("the journal can be written again");
+                    }
+                    if lost > before {
+                        tracing::error!(records = lost - before, "no more could wait, these were lost");
                     }
                     self.tell.send_replace(Durable { segment, length, added });
                     self.rest(REST);

@@ -9,12 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LessonId, ParticipantId};
+use crate::session::message::Role;
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
 
 /// How long an ended lesson is known, by the wall clock, ms.
 const REMEMBERED: u64 = 24 * 3600 * 1000;
 /// Above this many ended lessons the oldest are forgotten earlier.
 const MAX_ENDED: usize = 10_000;
+/// Names that are kept with a lesson, for a database that has to be made anew.
+const MAX_PEOPLE: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +36,9 @@ pub struct Run {
     pub planned: bool,
     pub state: RunState,
     pub opened: Stamp,
+    /// 上课
+    #[serde(default)]
+    pub started: Option<Stamp>,
     /// The last that was heard of it.
     pub seen: Stamp,
     /// How long it has been live, ms.
@@ -40,6 +46,16 @@ pub struct Run {
     pub kicked: BTreeSet<ParticipantId>,
     /// Who is there, by interval.
     pub open: BTreeMap<Id, (ParticipantId, Stamp)>,
+    /// Who was ever there, until it ends.
+    #[serde(default)]
+    pub people: BTreeMap<ParticipantId, Person>,
+}
+
+/// As a participant was called last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub role: Role,
+    pub name: String,
 }
 
 /// All lessons that run, and those that ended within a day.
@@ -64,13 +80,22 @@ impl Running {
                     planned: *planned,
                     state: RunState::Scheduled,
                     opened: *stamp,
+                    started: None,
                     seen: *stamp,
                     ran: 0,
                     kicked: BTreeSet::new(),
                     open: BTreeMap::new(),
+                    people: BTreeMap::new(),
                 });
             }
-            Record::Participant { .. } => {}
+            Record::Participant { run, sub, role, name } => {
+                if let Some(run) = self.runs.get_mut(run)
+                    && run.state != RunState::Ended
+                    && (run.people.len() < MAX_PEOPLE || run.people.contains_key(sub))
+                {
+                    run.people.insert(sub.clone(), Person { role: *role, name: name.clone() });
+                }
+            }
             Record::Opened { run, id, sub, stamp } => {
                 if let Some(run) = self.seen(run, *stamp)
                     && run.state != RunState::Ended
@@ -89,11 +114,15 @@ impl Running {
                 }
                 let Some(run) = self.seen(run, *stamp) else { return };
                 match what {
-                    Happened::Start if run.state == RunState::Scheduled => run.state = RunState::Live,
+                    Happened::Start if run.state == RunState::Scheduled => {
+                        run.state = RunState::Live;
+                        run.started = Some(*stamp);
+                    }
                     Happened::End { ran } => {
                         run.state = RunState::Ended;
                         run.ran = *ran;
                         run.open.clear();
+                        run.people.clear();
                     }
                     Happened::Kick => run.kicked.extend(sub.clone()),
                     _ => {}
@@ -184,6 +213,11 @@ mod tests {
         Record::Event { run: run.clone(), id, stamp: stamp(ms), what, sub, by: None, detail: None }
     }
 
+    fn called(run: &Id, who: &str, name: &str) -> Record {
+        let (sub, role) = (sub(who), Role::Receiver);
+        Record::Participant { run: run.clone(), sub, role, name: name.into() }
+    }
+
     /// A lesson with one who came, one who came and went, and one who was removed.
     fn story(run: &Id) -> Vec<Record> {
         let (a, b) = (Id::random(), Id::random());
@@ -196,6 +230,7 @@ mod tests {
         };
         vec![
             Record::Run { run: run.clone(), lesson, title: "数学".into(), planned: false, stamp: stamp(0) },
+            called(run, "c1", "东片小学"),
             opened(&a, "c1", 10),
             event(run, 20, Happened::Start, None),
             opened(&b, "c2", 30),
@@ -220,6 +255,8 @@ mod tests {
         let found = &running.newest()[0];
         assert_eq!((found.state, found.ran, found.title.as_str()), (RunState::Live, 2_980, "数学"));
         assert!(found.kicked.contains(&sub("c2")));
+        assert_eq!(found.started, Some(stamp(20)));
+        assert_eq!(found.people[&sub("c1")].name, "东片小学");
         let closed = running.interrupted();
         assert_eq!(closed.len(), 1);
         let Record::Closed { stamp: at, ended, .. } = &closed[0] else { panic!("a closing") };
@@ -246,6 +283,30 @@ mod tests {
         let first = Record::Segment { id: Id::random(), runs: once.runs() };
         by_segment.apply(&first);
         assert_eq!(by_segment, once);
+    }
+
+    #[test]
+    fn names_are_kept_up_to_a_bound_and_until_the_end() {
+        let run = Id::random();
+        let mut running = fold(&story(&run));
+        for n in 0..MAX_PEOPLE + 10 {
+            running.apply(&called(&run, &format!("p{n}"), "x"));
+        }
+        running.apply(&called(&run, "c1", "西片小学"));
+        let people = |running: &Running| running.newest()[0].people.clone();
+        assert_eq!(people(&running).len(), MAX_PEOPLE);
+        assert_eq!(people(&running)[&sub("c1")].name, "西片小学", "the newest name holds");
+        running.apply(&event(&run, 5_000, Happened::End { ran: 4_980 }, None));
+        running.apply(&called(&run, "late", "x"));
+        assert!(people(&running).is_empty());
+    }
+
+    #[test]
+    fn a_segment_of_an_earlier_version_is_read() {
+        let text = r#"{"run":"r","lesson":"math","title":"x","planned":false,"state":"live",
+            "opened":{"at":1,"ms":0},"seen":{"at":2,"ms":1},"ran":1,"kicked":[],"open":{}}"#;
+        let run: Run = serde_json::from_str(text).unwrap();
+        assert!(run.started.is_none() && run.people.is_empty());
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Lesson {
 
     fn come(&mut self, memory: &Memory, name: &str, ms: u64) {
         let (sub, id) = (ParticipantId::new(name).unwrap(), Id::random());
-        let (run, name) = (self.run.clone(), name.to_owned());
+        let (run, name) = (self.run.clone(), format!("名字 {name}"));
         memory.chronicle().note(Record::Participant {
             run: run.clone(),
             sub: sub.clone(),
@@ -194,6 +194,84 @@ async fn a_database_that_is_gone_is_made_anew_and_what_runs_is_in_it() {
     }
     let answer = history.attendance(&LessonId::new("math").unwrap()).await.unwrap();
     assert_eq!(answer.runs[0].participants.len(), 2, "its segment is still there and is read again");
+}
+
+#[tokio::test]
+async fn a_new_database_has_of_what_runs_also_what_older_segments_said() {
+    let data = TempDir::new().unwrap();
+    let (memory, _) = open(data.path()).await;
+    let mut lesson = Lesson::begin(&memory, "math");
+    lesson.come(&memory, "c1", 100);
+    assert!(memory.history().caught_up(PATIENCE).await);
+    memory.close(PATIENCE);
+    drop(memory);
+    // Only what the newest segment begins with tells of it from now on.
+    let (memory, _) = open(data.path()).await;
+    assert!(memory.history().caught_up(PATIENCE).await);
+    while segment::list(&data.path().join("journal")).unwrap().len() > 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for name in ["zhuandi.db", "zhuandi.db-wal", "zhuandi.db-shm"] {
+        std::fs::remove_file(data.path().join(name)).unwrap();
+    }
+    let id = Id::random();
+    let (run, sub) = (lesson.run.clone(), ParticipantId::new("c1").unwrap());
+    memory.chronicle().note(Record::Opened { run, id, sub, stamp: stamp(5_000) });
+    while count(data.path(), "attendance").await < 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let answer = memory.history().attendance(&LessonId::new("math").unwrap()).await.unwrap();
+    let run = &answer.runs[0];
+    assert_eq!((run.title.as_str(), run.started_at), ("数学", Some(1_000_010)));
+    let person = run.participants.iter().find(|p| p.id == "c1").unwrap();
+    assert_eq!((person.name.as_str(), person.role.as_str()), ("名字 c1", "receiver"));
+    memory.close(PATIENCE);
+    drop(memory);
+
+    // The same with a copy of the database from before the lesson began.
+    let mut db =
+        SqliteConnection::connect_with(&database::options(&data.path().join("zhuandi.db"))).await.unwrap();
+    sqlx::query("UPDATE lessons SET state = 'scheduled', started_at = NULL, started_ms = NULL, ran_ms = 0")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    sqlx::query("DELETE FROM journal").execute(&mut db).await.unwrap();
+    let (memory, _) = open(data.path()).await;
+    assert!(memory.history().caught_up(PATIENCE).await);
+    let answer = memory.history().attendance(&LessonId::new("math").unwrap()).await.unwrap();
+    assert_eq!((answer.runs[0].state.as_str(), answer.runs[0].started_at), ("live", Some(1_000_010)));
+}
+
+#[tokio::test]
+async fn a_journal_that_lost_something_is_good_again_when_it_can_be_written() {
+    let data = TempDir::new().unwrap();
+    let (memory, _) = open(data.path()).await;
+    let journal = data.path().join("journal");
+    let is = async |wanted: Condition| {
+        while memory.health().journal != wanted {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // The next segment has no place: its folder is gone.
+    std::fs::rename(&journal, data.path().join("away")).unwrap();
+    let lesson = Lesson::begin(&memory, "math");
+    let (run, id) = (lesson.run.clone(), LessonId::new("x").unwrap());
+    let title = "长".repeat(2 << 20);
+    let long = Record::Run { run: Id::random(), lesson: id, title, planned: false, stamp: stamp(0) };
+    memory.chronicle().note(long);
+    memory.chronicle().note(Record::Beat { run, stamp: stamp(1), ran: 0 });
+    while memory.health().journal == Condition::Good {
+        lesson.event(&memory, 20, Happened::Mute);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    is(Condition::Failing).await;
+    while memory.health().lost < 3 {
+        lesson.event(&memory, 30, Happened::Mute);
+    }
+    is(Condition::Full).await;
+    std::fs::rename(data.path().join("away"), &journal).unwrap();
+    is(Condition::Good).await;
+    assert_eq!(memory.health().lost, 3, "and it is not forgotten");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { KIOSK, launchChromium, newContext, newWindow } from "./harness/chromium.mjs";
 import {
-  boards, boardShows, CLASSROOMS, enter, joinsOf, stateIs, stateOf, teach, TEACHER_ID,
+  boards, boardShows, boardVideo, CLASSROOMS, enter, joinsOf, stateIs, stateOf, teach, TEACHER_ID, wallOf,
 } from "./harness/lesson.mjs";
 import { record } from "./harness/figures.mjs";
 import { startServer } from "./harness/server.mjs";
@@ -120,6 +120,32 @@ test("a board waits, sees the teacher go away and come back, and returns after i
   await boardShows(board, "lead", TEACHER_ID);
   assert.deepEqual(await joinsOf(board), { joins: 1, peers: 1 });
   await Promise.all([teacher.close(), board.close()]);
+});
+
+test("the teacher goes on at another computer: the first one says so, a board keeps the lesson and its picture", async (t) => {
+  const lesson = "e2e-computer";
+  const there = 21;
+  const address = await server.link("lead", { lesson, name: "王老师", query: { fake: TEACHER_ID, camera: "320x180@10" } });
+  const [first, second] = [await newWindow(browser), await newWindow(browser)];
+  await first.goto(address);
+  await enter(first);
+  const { page, frames: [board] } = await boards(server, browser, lesson, CLASSROOMS.slice(0, 1));
+  await boardShows(board, "lead", TEACHER_ID);
+
+  await second.goto(address.replace(`fake=${TEACHER_ID}`, `fake=${there}`));
+  await stateIs(first, "replaced");
+  await sleep(1500);
+  const kept = await boardVideo(board, "lead").evaluate((video) => barcode.read(video)?.id);
+  assert.equal(kept, TEACHER_ID, "her last picture stays until she is back");
+  if ((await stateOf(second)) === "preflight") await enter(second);
+  const tapped = Date.now();
+  await boardShows(board, "lead", there);
+  record(t, "another computer: from the teacher's tap to her picture", (Date.now() - tapped) / 1000, "s", "<= 3");
+  await stateIs(board, "live");
+  assert.deepEqual(await joinsOf(board), { joins: 1, peers: 1 }, "the board began anew");
+  assert.equal(await stateOf(first), "replaced");
+  await until("she sees the classroom from there", async () => (await wallOf(second)).some(({ id }) => id === 1));
+  await Promise.all([first.close(), second.close(), page.close()]);
 });
 
 test("where the browser wants a tap for sound, the whole screen is the button", async (t) => {

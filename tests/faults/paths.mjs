@@ -13,6 +13,7 @@ import { boardLink, goesOn, joinBoard, wayOf } from "../e2e/harness/path_faults.
 import { startServer } from "../e2e/harness/server.mjs";
 import { sleep, until } from "../e2e/harness/wait.mjs";
 import { openNetwork, PAGES, SERVER } from "./netns.mjs";
+import { powerCuts } from "./power.mjs";
 import { startProxy, startTurn } from "./relays.mjs";
 
 const ONLY = (process.env.FAULT ?? "").split(",");
@@ -114,6 +115,12 @@ function faults() {
         network.move("a");
       }
     })),
+    "power cut of a board": async (name) => {
+      const cuts = await powerCuts({ server, network, browser: outside, args: TRUSTING, times: TIMES || 6, chance });
+      report(`${name}: until the wall says so`, cuts.offline, 10_000);
+      report(`${name}: page to first picture, no tap`, cuts.back, 5000);
+      report(`${name}: attendance is off by`, [Math.round(cuts.off * 1000)], 5000);
+    },
     "teacher's page reloaded": (name) => teacherReturns(name, async (page) => { await page.reload({ waitUntil: "commit" }); }),
     "teacher's page crashed and opened again": (name) => teacherReturns(name, crashAndReopen),
   };

@@ -62,7 +62,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("app", &["ids", "auth", "config", "http", "lesson", "session", "store", "media", "watchdog"]),
+    ("app", &["ids", "auth", "config", "http", "lesson", "process", "session", "store", "media", "watchdog"]),
     ("fuzz", &["ids", "auth", "http::frames", "media", "session"]),
     ("bot::load", &["ids", "bot", "fuzz::mutate", "media", "process", "session::message"]),
     ("bot", &["ids", "app", "cli", "media::negotiate", "media::command", "session::message"]),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tokio::time::{Instant, sleep, timeout};
 use zhuandi::app::unix_ms;
+use zhuandi::fuzz::insider::Insider;
 use zhuandi::session::message::Role;
 
 use crate::harness::{Answer, PATIENCE, Page, Server, request};
@@ -179,7 +180,9 @@ async fn a_wall_clock_that_jumps_changes_no_duration_and_nobodys_connection() {
 
 #[tokio::test]
 async fn a_successor_waits_for_the_journal_and_then_has_ports_and_lessons() {
-    let first = Server::start().await;
+    let extra = std::net::TcpListener::bind(("::", 0)).unwrap().local_addr().unwrap().port();
+    let extra_flag = format!("media.tcp_extra_port={extra}");
+    let first = Server::with("", &[&extra_flag]).await;
     let http = format!("http.listen={}", first.app.http_addr);
     let media = format!("media.port={}", first.app.media_ports[0]);
     let mut lead = first.live("math").await;
@@ -189,6 +192,7 @@ async fn a_successor_waits_for_the_journal_and_then_has_ports_and_lessons() {
         let flags = [
             http,
             media,
+            extra_flag,
             "ops.listen=127.0.0.1:0".into(),
             "media.addresses=127.0.0.1".into(),
             format!("auth.token_secret={}", crate::harness::SECRET),
@@ -208,5 +212,21 @@ async fn a_successor_waits_for_the_journal_and_then_has_ports_and_lessons() {
     assert!(second.media_ports[0] == port || second.media_ports[0] == port + 1, "{:?}", second.media_ports);
     let welcome = Page::connect(&second).await.join(&token).await;
     assert_eq!(welcome["lesson"]["state"], "live", "{welcome}");
+    // The extra port is the older one's until that is gone; then answers name it, and not before.
+    let named = format!(" {extra} typ host tcptype passive");
+    let tracks = json!([{ "mid": "0", "kind": "mic" }, { "mid": "1", "kind": "camera" }]);
+    let began = Instant::now();
+    loop {
+        let mut page = Page::connect(&second).await;
+        page.join(&token).await;
+        let offer = json!({ "type": "offer", "sdp": Insider::new(false).offer(), "tracks": tracks });
+        let answer = page.reply(offer).await;
+        if answer["sdp"].as_str().is_some_and(|sdp| sdp.contains(&named)) {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "the extra port is never taken: {answer}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    tokio::net::TcpStream::connect(("127.0.0.1", extra)).await.expect("somebody is there");
     second.shutdown().await;
 }

@@ -212,6 +212,35 @@ test('silence of a source that flows is a fault; silence of one that does not is
   expect(socket.ofType('restart_ice')).toHaveLength(1);
 });
 
+test('silence is noticed two seconds after the last packet, and not at some later look', async () => {
+  await connected();
+  const socket = FakeSocket.last;
+  socket.say({ type: 'slots', peer: 1, slots: [{ mid: '3', feed: feed() }] });
+  const sources = [{ id: 9, kind: 'camera' as const, flowing: true }];
+  socket.say({ type: 'participant', participant: participant('lead', { role: 'lead', sources }) });
+  let last = performance.now();
+  const pair = { type: 'candidate-pair', nominated: true, state: 'succeeded', localCandidateId: 'local' };
+  Object.defineProperties(pair, {
+    bytesReceived: { get: () => last },
+    timestamp: { get: () => performance.now() },
+    lastPacketReceivedTimestamp: { get: () => last },
+  });
+  FakePeerConnection.last.stats.pair = pair;
+  for (const after of [300, 950]) {
+    for (let i = 0; i < 40; i++) {
+      await vi.advanceTimersByTimeAsync(i < 39 ? 100 : after);
+      last = performance.now();
+    }
+    const before = socket.ofType('restart_ice').length;
+    await vi.advanceTimersByTimeAsync(1_990);
+    expect(socket.ofType('restart_ice')).toHaveLength(before);
+    await vi.advanceTimersByTimeAsync(15);
+    expect(socket.ofType('restart_ice')).toHaveLength(before + 1);
+    await answer();
+    socket.say({ type: 'pong', sent: 0 });
+  }
+});
+
 test('a connection that fell silent together with the signalling is repaired at once', async () => {
   const client = await connected();
   const pc = FakePeerConnection.last;

@@ -1,9 +1,10 @@
 // Debian's Chromium, driven by playwright-core. No browser is ever downloaded.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { until } from "./wait.mjs";
 
 const EXECUTABLE = process.env.E2E_CHROMIUM ?? "/usr/bin/chromium";
 /** Pages from this folder (web/dist) in place of those in the binary: to try one without building the server. */
@@ -36,6 +37,54 @@ export async function launchChromium({ args = KIOSK, executable = EXECUTABLE } =
 }
 
 /**
+ * Starts a browser on a profile that stays on the disk, as a board's does. Gives its one context, and `kill()`, which is
+ * its power cut: SIGKILL for all of it.
+ */
+export async function launchProfile(profile, { args = KIOSK, executable = EXECUTABLE, ...options } = {}) {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: executable, headless: true, args: [...FLAGS, ...OWN_PAGES, ...args], bypassCSP: true, locale: "zh-CN", ...options,
+  });
+  for (const path of PAGE_SCRIPTS) await context.addInitScript({ path });
+  await takePages(context);
+  return { context, kill };
+
+  async function kill() {
+    // Nothing else has this profile in its command line, or a parent that has.
+    const own = processesOf(profile);
+    for (const pid of own) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It went with another.
+      }
+    }
+    await until("the browser is no more", () => processesOf(profile).length === 0);
+    await context.close().catch(() => {});
+  }
+}
+
+/** Process ids of a browser by its profile, with all their children. */
+function processesOf(profile) {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+      // After the program's name, which may hold spaces: state, then the parent.
+      const [state, parent] = readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1).split(" ");
+      return state === "Z" ? [] : [{ pid: Number(name), parent: Number(parent), is: words.includes(`--user-data-dir=${profile}`) }];
+    } catch {
+      return [];
+    }
+  });
+  const own = new Set(all.filter(({ is }) => is).map(({ pid }) => pid));
+  for (let grown = true; grown;) {
+    const children = all.filter(({ pid, parent }) => own.has(parent) && !own.has(pid));
+    for (const { pid } of children) own.add(pid);
+    grown = children.length > 0;
+  }
+  return [...own];
+}
+
+/**
  * A context whose pages have the fake camera (`fake=ID` in the address) and the observers. The
  * observers load an audio worklet, which the server's content policy rightly forbids to strangers,
  * hence `bypassCSP`; a test of the policy itself passes `observed: false`.
@@ -43,8 +92,12 @@ export async function launchChromium({ args = KIOSK, executable = EXECUTABLE } =
 export async function newContext(browser, { observed = true, ...options } = {}) {
   const context = await browser.newContext({ bypassCSP: observed, locale: "zh-CN", ...options });
   if (observed) for (const path of PAGE_SCRIPTS) await context.addInitScript({ path });
-  if (PAGES) await context.route(/^http[^?#]*\/(teach|class|observe|admin|assets\/[\w.-]+)([?#]|$)/, fromFolder);
+  await takePages(context);
   return context;
+}
+
+async function takePages(context) {
+  if (PAGES) await context.route(/^http[^?#]*\/(teach|class|observe|admin|assets\/[\w.-]+)([?#]|$)/, fromFolder);
 }
 
 function fromFolder(route) {

@@ -1,5 +1,6 @@
 //! A server of one's own, and clients for it.
 
+mod client;
 mod http;
 mod page;
 
@@ -7,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use client::{Client, Wire, hears};
 pub use http::{Answer, request, send};
 pub use page::Page;
 use tempfile::TempDir;

@@ -85,6 +85,7 @@ export class MediaLink {
   private keptTimer: ReturnType<typeof setTimeout> | undefined;
   private handoverTimer: ReturnType<typeof setTimeout> | undefined;
   private watchTimer: ReturnType<typeof setInterval> | undefined;
+  private lookTimer: ReturnType<typeof setTimeout> | undefined;
   private stopSlots: (() => void) | undefined;
 
   constructor(private readonly options: MediaLinkOptions) {
@@ -187,6 +188,7 @@ export class MediaLink {
     clearTimeout(this.pauseTimer);
     clearTimeout(this.keptTimer);
     clearInterval(this.watchTimer);
+    clearTimeout(this.lookTimer);
     this.watchTimer = undefined;
     this.stopSlots?.();
     this.endHandover();
@@ -325,7 +327,8 @@ export class MediaLink {
     void peer.applyLayers();
     const arrived = sample.bytesReceived !== this.lastBytes;
     this.lastBytes = sample.bytesReceived;
-    if (arrived || !this.options.expecting(this.slots.get())) this.lastArrival = now;
+    if (!this.options.expecting(this.slots.get())) this.lastArrival = now;
+    else if (arrived) this.lastArrival = now - Math.min(sample.quietMs ?? 0, WATCH_EVERY_MS);
     if (this.restartDeadline !== null) {
       if (arrived && peer.connected) {
         this.restartDeadline = null;
@@ -333,9 +336,14 @@ export class MediaLink {
       } else if (now > this.restartDeadline) {
         this.renew();
       }
-    } else if (now - this.lastArrival > SILENT_MS || peer.pc.connectionState === 'failed') {
+    } else if (now - this.lastArrival >= SILENT_MS || peer.pc.connectionState === 'failed') {
       this.lastArrival = now;
       this.repair();
+    } else if (now - this.lastArrival > SILENT_MS - WATCH_EVERY_MS) {
+      // The time may be over between two looks.
+      clearTimeout(this.lookTimer);
+      const left = Math.ceil(this.lastArrival + SILENT_MS - now);
+      this.lookTimer = setTimeout(() => void this.watch(), left);
     } else if (arrived && peer.connected && this.options.joined() && this.healing.due(now)) {
       // The present way goes on meanwhile; nobody need know.
       this.restartDeadline = now + RESTART_MS;

@@ -33,6 +33,8 @@ export interface Offer {
 /** Figures of the connection at one moment; counts since it began. */
 export interface Sample {
   bytesReceived: number;
+  /** How long ago the last packet came, where the browser says so. */
+  quietMs: number | null;
   rttMs: number | null;
   /** How media travels. */
   way: Way | null;
@@ -156,7 +158,14 @@ export class Peer {
 
   async sample(): Promise<Sample> {
     const report = await this.pc.getStats();
-    const sample: Sample = { bytesReceived: 0, rttMs: null, way: null, uplinkLimited: false, sounds: [] };
+    const sample: Sample = {
+      bytesReceived: 0,
+      quietMs: null,
+      rttMs: null,
+      way: null,
+      uplinkLimited: false,
+      sounds: [],
+    };
     report.forEach((stat: Record<string, unknown>) => {
       const number = (name: string) => (typeof stat[name] === 'number' ? (stat[name] as number) : 0);
       if (stat.type === 'candidate-pair' && stat.nominated === true && stat.state === 'succeeded') {
@@ -179,6 +188,9 @@ export class Peer {
     const used = usedPair(report);
     if (typeof used?.currentRoundTripTime === 'number') {
       sample.rttMs = Math.round(used.currentRoundTripTime * 1000);
+    }
+    if (typeof used?.lastPacketReceivedTimestamp === 'number' && typeof used.timestamp === 'number') {
+      sample.quietMs = Math.max(0, used.timestamp - used.lastPacketReceivedTimestamp);
     }
     sample.way = wayOf(report.get(String(used?.localCandidateId)));
     return sample;
