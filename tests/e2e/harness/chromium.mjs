@@ -43,7 +43,7 @@ export async function launchChromium({ args = KIOSK, executable = EXECUTABLE } =
 export async function newContext(browser, { observed = true, ...options } = {}) {
   const context = await browser.newContext({ bypassCSP: observed, locale: "zh-CN", ...options });
   if (observed) for (const path of PAGE_SCRIPTS) await context.addInitScript({ path });
-  if (PAGES) await context.route(/^http[^?#]*\/(teach|class|observe|admin|assets\/[\w.-]+)([?#]|$)/, fromFolder);
+  if (PAGES) await context.route(/^http[^?#]*\/(teach|class|observe|admin|phone|assets\/[\w.-]+)([?#]|$)/, fromFolder);
   return context;
 }
 
