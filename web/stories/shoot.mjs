@@ -1,5 +1,5 @@
-// Pictures of stories: node stories/shoot.mjs OUT [story…] [--lang=en]. Needs `npx vite` running. What axe
-// finds serious is printed beside the story's name.
+// Pictures of stories: node stories/shoot.mjs OUT [story…] [--lang=en] [--axe]. Needs `npx vite` running.
+// With --axe, what axe finds serious is printed beside the story's name.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
@@ -38,11 +38,15 @@ for (const story of wanted.length ? all.filter((s) => wanted.some((w) => s.start
   await page.goto(`${base}?story=${story}&lang=${lang}`);
   await page.waitForTimeout(900);
   await page.screenshot({ path: `${out}/${story}.png` });
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const violations = args.includes('--axe') ? await judge(page) : [];
   for (const { id, impact, nodes } of violations.filter((v) => ['serious', 'critical'].includes(v.impact))) {
     console.error(story, impact, id, nodes.map((n) => n.html.slice(0, 140)).join('\n    '));
   }
   await page.close();
 }
 await browser.close();
+
+async function judge(page) {
+  await page.evaluate(axe);
+  return (await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))).violations;
+}

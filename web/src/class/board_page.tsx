@@ -77,7 +77,7 @@ export function BoardPage(props: { board: Board }) {
       )}
       {!over && !began && own && <div class="self-picture">{own}</div>}
       {!over && turn && !cut && <Turn board={board} turn={turn} />}
-      {!over && began && !turn && board.invitation.state.value.step === 'hidden' && (
+      {!over && began && !turn && !away && !cut && board.invitation.state.value.step === 'hidden' && (
         <Headcount board={board} />
       )}
       {!over && <InvitationPanel board={board} />}
