@@ -120,6 +120,7 @@ enum RoleArg {
     Receiver,
     Observer,
     Admin,
+    Companion,
 }
 
 impl From<RoleArg> for Role {
@@ -129,6 +130,7 @@ impl From<RoleArg> for Role {
             RoleArg::Receiver => Self::Receiver,
             RoleArg::Observer => Self::Observer,
             RoleArg::Admin => Self::Admin,
+            RoleArg::Companion => Self::Companion,
         }
     }
 }

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // One HTML file per page: a board loads only what a board needs, and each page has its own plain
 // text for browsers without scripts. Boards run Chrome 86 and later; ES2020 is below what Chrome 86
 // parses, and `npm run check:legacy` proves it of the built files.
-const pages = ['index', 'teach', 'class', 'observe', 'admin'];
+const pages = ['index', 'teach', 'class', 'observe', 'admin', 'phone'];
 
 export default defineConfig({
   build: {

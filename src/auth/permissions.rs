@@ -37,6 +37,10 @@ pub enum Right {
     /// 没听清, 看不清.
     SignalTrouble,
     Headcount,
+    /// Ask one's own board to close the room's microphone.
+    KeepMic,
+    /// Give a phone a token of one's own classroom.
+    InviteCompanion,
     /// See all lessons of the server.
     Watch,
     Leave,
@@ -52,7 +56,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -74,6 +78,8 @@ impl Right {
         Self::ShowWall,
         Self::SignalTrouble,
         Self::Headcount,
+        Self::KeepMic,
+        Self::InviteCompanion,
         Self::Watch,
         Self::Leave,
         Self::Ping,
@@ -137,6 +143,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::LowerHand,
             Right::SignalTrouble,
             Right::Headcount,
+            Right::InviteCompanion,
             Right::Leave,
             Right::Ping,
             Right::Publish,
@@ -161,6 +168,20 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::Ping,
             Right::ManageLessons,
             Right::ReadAttendance,
+        ],
+    ),
+    // A phone stands for its classroom's people, never for its picture or voice.
+    (
+        Role::Companion,
+        &[
+            Right::ReleaseFloor,
+            Right::RaiseHand,
+            Right::LowerHand,
+            Right::SignalTrouble,
+            Right::Headcount,
+            Right::KeepMic,
+            Right::Leave,
+            Right::Ping,
         ],
     ),
 ];
@@ -211,6 +232,8 @@ mod tests {
             (Right::ShowWall, "L---C"),
             (Right::SignalTrouble, "-R---"),
             (Right::Headcount, "-R---"),
+            (Right::KeepMic, "-----"),
+            (Right::InviteCompanion, "-R---"),
             (Right::Watch, "---A-"),
             (Right::Leave, "LROA-"),
             (Right::Ping, "LROA-"),
@@ -227,5 +250,22 @@ mod tests {
             }
             assert_eq!(allowed_to_leading_receiver(right), row.ends_with('C'), "leading × {right:?}");
         }
+    }
+
+    /// Default deny: a phone that was lost opens neither media nor anybody else's microphone.
+    #[test]
+    fn a_companion_may_little() {
+        let may: Vec<_> = Right::ALL.into_iter().filter(|right| allowed(Role::Companion, *right)).collect();
+        let expected = [
+            Right::ReleaseFloor,
+            Right::RaiseHand,
+            Right::LowerHand,
+            Right::SignalTrouble,
+            Right::Headcount,
+            Right::KeepMic,
+            Right::Leave,
+            Right::Ping,
+        ];
+        assert_eq!(may, expected);
     }
 }

@@ -343,6 +343,7 @@ fn signalling() {
         ("wall", ClientMessage::ShowWall { participants: vec![id("c1"), id("c2")] }),
         ("trouble", ClientMessage::SignalTrouble { request, kind: Trouble::CannotSee }),
         ("headcount", ClientMessage::Headcount { request, present: 27 }),
+        ("keep_mic", ClientMessage::KeepMic { request, kept: true }),
         ("watch", ClientMessage::Watch { request }),
         ("leave", ClientMessage::Leave),
         ("ping", ClientMessage::Ping { sent: 1_234.5 }),

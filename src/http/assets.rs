@@ -17,7 +17,7 @@ use crate::session::errors::Code;
 #[exclude = ".*"]
 struct Dist;
 
-const PAGES: [&str; 5] = ["index", "teach", "class", "observe", "admin"];
+const PAGES: [&str; 6] = ["index", "teach", "class", "observe", "admin", "phone"];
 
 /// Everything that no other route takes.
 pub async fn serve(reader: Reader, request: Request) -> Response {

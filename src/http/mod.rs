@@ -1,7 +1,7 @@
 //! The public listener: pages, signalling, the lessons API.
 //!
 //! Reading order: `server` (the accept loop and its limits), this file (which address does what),
-//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `attendance`, `assets`, `whip` and `whep` (with what both share in
+//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `attendance`, `companion`, `assets`, `whip` and `whep` (with what both share in
 //! `endpoint` and `resource`); `tls` and `ca` for secure pages; `ops` is
 //! a listener of its own. Errors leave as `{code, message, hint}` (`error`).
 
@@ -30,6 +30,7 @@ use crate::store::History;
 pub mod assets;
 mod attendance;
 pub mod ca;
+mod companion;
 mod endpoint;
 pub mod error;
 pub mod extract;
@@ -141,6 +142,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/api/v1/lessons/{id}", get(lessons::get))
         .route("/api/v1/lessons/{id}/attendance", get(attendance::get))
         .route("/api/v1/lessons/{id}/end", axum::routing::post(lessons::end))
+        .route("/api/v1/lessons/{id}/companion", axum::routing::post(companion::invite))
         .route("/api/v1/network", get(network::tell))
         .fallback(assets::serve)
         .method_not_allowed_fallback(method_not_allowed)

@@ -24,7 +24,9 @@ impl Lesson {
     /// Whether a page of this member knows of this seat.
     pub(super) fn knows_of(&self, member: &Member, seat: &Seat) -> bool {
         let leads = || self.roster.get(&member.id).is_some_and(|own| Some(own.number) == self.lead);
-        member.role != Role::Receiver || seat.member.id == member.id || self.is_public(seat) || leads()
+        // A phone knows whom its classroom knows.
+        let classroom = matches!(member.role, Role::Receiver | Role::Companion);
+        !classroom || seat.member.id == member.id || self.is_public(seat) || leads()
     }
 
     /// Whether this seat's page knows everybody.

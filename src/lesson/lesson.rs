@@ -29,7 +29,7 @@ use crate::media::command::{Command, Event, EventSink};
 use crate::media::negotiate::{Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
-    ByeReason, ClassroomLink, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant,
+    ByeReason, ClassroomLink, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant, Role,
     ServerMessage, SlotPlan,
 };
 use crate::store::record::{Ended, Happened};
@@ -161,6 +161,9 @@ impl Lesson {
         if self.state == LessonState::Ended {
             return Err(LessonError::Ended);
         }
+        if actor.member.role == Role::Companion {
+            return self.accompany(&actor, now);
+        }
         if !seated(actor.member.role) {
             actor.outbox.push(&self.welcome(&actor, None, now));
             return Ok(());
@@ -221,7 +224,9 @@ impl Lesson {
 
     /// A connection ended.
     pub fn handle_gone(&mut self, connection: crate::ids::ConnectionId, how: Gone, now: Instant) {
-        let Some(seat) = self.roster.by_connection_mut(connection) else { return };
+        let Some(seat) = self.roster.by_connection_mut(connection) else {
+            return self.roster.drop_companion(connection);
+        };
         let id = seat.member.id.clone();
         match how {
             Gone::Left => {
@@ -250,11 +255,13 @@ impl Lesson {
         if self.state == LessonState::Ended {
             return Err(LessonError::Ended);
         }
-        if seated(actor.member.role) {
-            let seat = self.roster.get(&actor.member.id);
-            if !seat.is_some_and(|s| s.is_connection(actor.connection)) {
-                return Err(LessonError::Replaced);
-            }
+        let seat = self.roster.get(&actor.member.id);
+        let speaks = match actor.member.role {
+            Role::Companion => seat.is_some_and(|s| s.companions.has(actor.connection)),
+            role => !seated(role) || seat.is_some_and(|s| s.is_connection(actor.connection)),
+        };
+        if !speaks {
+            return Err(LessonError::Replaced);
         }
         let done = || {
             if let Some(request) = request {
@@ -276,6 +283,7 @@ impl Lesson {
             Ask::SelectLayer { mid, max_layer } => {
                 self.select_layer(&actor.member.id, &mid, max_layer)?;
             }
+            Ask::KeepMic { kept } => self.keep_mic(&actor.member.id, kept)?,
             Ask::Start => self.start(now),
             // The two that may end the asking connection itself: the reply goes first.
             Ask::Kick { participant } => {
@@ -425,6 +433,8 @@ impl Lesson {
     /// Removes a seat and all that belongs to it.
     pub(super) fn give_up_seat(&mut self, id: &ParticipantId, now: Instant) {
         let Some(seat) = self.roster.remove(id) else { return };
+        // A second goodbye is dropped.
+        seat.companions.outboxes().for_each(|o| o.push(&ServerMessage::Bye { reason: ByeReason::Left }));
         for peer in seat.peers() {
             self.remove_peer(peer.id);
         }
@@ -461,11 +471,12 @@ impl Lesson {
         self.ran + self.started.map_or(Duration::ZERO, |since| now - since)
     }
 
-    fn welcome(&self, actor: &Actor, peer: Option<PeerId>, now: Instant) -> ServerMessage {
-        let slots = if seated(actor.member.role) {
-            self.config.slots(actor.member.role)
+    pub(super) fn welcome(&self, actor: &Actor, peer: Option<PeerId>, now: Instant) -> ServerMessage {
+        // Who has no seat has no media either, and needs no relay's credentials.
+        let (slots, ice_servers) = if seated(actor.member.role) {
+            (self.config.slots(actor.member.role), self.ice_servers.told_to(&actor.member.id))
         } else {
-            SlotPlan { audio: 0, video: 0 }
+            (SlotPlan { audio: 0, video: 0 }, Vec::new())
         };
         let known = self.roster.iter().filter(|s| self.knows_of(&actor.member, s));
         let roster: Vec<Participant> = known.map(|s| s.participant()).collect();
@@ -477,7 +488,7 @@ impl Lesson {
             lesson: self.info(now),
             roster,
             slots,
-            ice_servers: self.ice_servers.told_to(&actor.member.id),
+            ice_servers,
             peer,
         }
     }

@@ -9,7 +9,8 @@
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
 //! their handover), `people` (mute, kick), `floor` (who may speak, pure), `speaking` (what that does),
 //! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is
-//! told of whom), `feeds` (from the plan to the slots), `attached` (seats without a page), `attendance`
+//! told of whom), `feeds` (from the plan to the slots), `attached` (seats without a page), `companion` (phones of a
+//! classroom), `attendance`
 //! (who was there, for the record), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +22,7 @@ use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 
 mod attached;
 mod attendance;
+mod companion;
 pub mod config;
 pub mod directory;
 mod events;
@@ -123,6 +125,10 @@ pub enum Ask {
         mid: String,
         max_layer: u8,
     },
+    /// Of a companion, to its classroom's page.
+    KeepMic {
+        kept: bool,
+    },
 }
 
 /// How a connection went.
@@ -217,7 +223,7 @@ impl LessonHandle {
     }
 
     /// Takes the participant's seat and pushes `welcome`. An older connection of the same
-    /// participant is replaced. Admins get a `welcome`, but no seat.
+    /// participant is replaced. Admins and companions get a `welcome`, but no seat.
     pub async fn join(&self, actor: Actor) -> Result<(), LessonError> {
         self.call(|reply| Request::Join { actor, reply }).await?
     }
@@ -286,5 +292,5 @@ impl LessonHandle {
 
 /// Which roles have a seat.
 fn seated(role: Role) -> bool {
-    role != Role::Admin
+    !matches!(role, Role::Admin | Role::Companion)
 }

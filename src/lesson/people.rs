@@ -107,7 +107,8 @@ impl Lesson {
     /// Whether this participant was kicked. Leads and admins are not kept out: they could be let
     /// in again by nobody else.
     pub(super) fn is_kept_out(&self, member: &Member) -> bool {
-        matches!(member.role, Role::Receiver | Role::Observer) && self.kicked.contains(&member.id)
+        let may_be = matches!(member.role, Role::Receiver | Role::Observer | Role::Companion);
+        may_be && self.kicked.contains(&member.id)
     }
 }
 

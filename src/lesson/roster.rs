@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::ids::{ConnectionId, ParticipantId, PeerId, SourceId};
 use crate::lesson::attached::Attached;
+use crate::lesson::companion::{Companions, concerns_companions};
 use crate::lesson::link::LinkHistory;
 use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::plan::{Assignment, PeerView, SeatNumber, SenderView, SourceView};
@@ -39,6 +40,8 @@ pub struct Seat {
     pub away_since: Option<Instant>,
     /// The socket that speaks for this seat now.
     pub connection: Option<(ConnectionId, Outbox)>,
+    /// Phones of the classroom's people.
+    pub companions: Companions,
     /// Set when no page speaks for this seat, but a media connection alone.
     pub attached: Option<Attached>,
     /// What the page says of itself; `None` before it said anything, then all it sends counts.
@@ -164,6 +167,7 @@ impl Seat {
             joined: now,
             away_since: None,
             connection: None,
+            companions: Companions::default(),
             attached: None,
             said: None,
             closed: Vec::new(),
@@ -190,12 +194,17 @@ impl Seat {
         if let Some((_, outbox)) = &self.connection {
             outbox.push(message);
         }
+        if concerns_companions(message) {
+            self.companions.outboxes().for_each(|outbox| outbox.push(message));
+        }
     }
 
+    /// Broadcasts are about the lesson and its people, so phones get them as well.
     pub fn push_encoded(&self, message: &Encoded) {
         if let Some((_, outbox)) = &self.connection {
             outbox.push_encoded(message);
         }
+        self.companions.outboxes().for_each(|outbox| outbox.push_encoded(message));
     }
 
     #[must_use]
@@ -321,6 +330,11 @@ impl Roster {
     /// The seat that this connection speaks for.
     pub fn by_connection_mut(&mut self, id: ConnectionId) -> Option<&mut Seat> {
         self.seats.values_mut().find(|s| s.is_connection(id))
+    }
+
+    /// A phone has gone, if it was one.
+    pub fn drop_companion(&mut self, id: ConnectionId) {
+        let _ = self.seats.values_mut().any(|s| s.companions.remove(id));
     }
 
     /// The seat that has this peer, of which `add_peer` told.

@@ -44,6 +44,7 @@ pub fn right_of(message: &ClientMessage) -> Option<(Right, Option<u32>)> {
         ClientMessage::ShowWall { .. } => (Right::ShowWall, None),
         ClientMessage::SignalTrouble { request, .. } => (Right::SignalTrouble, Some(*request)),
         ClientMessage::Headcount { request, .. } => (Right::Headcount, Some(*request)),
+        ClientMessage::KeepMic { request, .. } => (Right::KeepMic, Some(*request)),
         ClientMessage::Watch { request } => (Right::Watch, Some(*request)),
         ClientMessage::Leave => (Right::Leave, None),
         ClientMessage::Ping { .. } => (Right::Ping, None),
@@ -108,6 +109,9 @@ pub(super) async fn dispatch(session: &mut Session<'_>, text: &str) {
         }
         ClientMessage::Headcount { request, present } => {
             handlers::signals::headcount(session, request, present).await;
+        }
+        ClientMessage::KeepMic { request, kept } => {
+            session.ask(Some(request), Ask::KeepMic { kept }).await;
         }
         ClientMessage::Watch { request } => handlers::watch::watch(session, request).await,
         ClientMessage::Leave => handlers::leave::leave(session).await,

@@ -13,7 +13,8 @@ use crate::media::negotiate::{Codec, MediaKind, SourceKind};
 /// Version spoken by this server; a `join` with another one gets `unsupported_version`.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// What a participant is in a lesson. DOMAIN: 主讲, 听课教室, 观摩, 管理员.
+/// What a participant is in a lesson. DOMAIN: 主讲, 听课教室, 观摩, 管理员; and the assisting teacher's phone,
+/// which belongs to a classroom and has no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -21,6 +22,7 @@ pub enum Role {
     Receiver,
     Observer,
     Admin,
+    Companion,
 }
 
 /// Client to server.
@@ -89,6 +91,8 @@ pub enum ClientMessage {
     SignalTrouble { request: u32, kind: Trouble },
     /// How many pupils are in this classroom.
     Headcount { request: u32, present: u16 },
+    /// A companion asks its classroom's board to keep the microphone closed, or not any more.
+    KeepMic { request: u32, kept: bool },
     /// Admin only: send `overview` once a second on this connection.
     Watch { request: u32 },
     /// Leave for good: the seat is given up at once.
@@ -121,6 +125,10 @@ pub struct OwnState {
     #[ts(optional, as = "Option<_>")]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stuck: bool,
+    /// Its machine decodes too slowly: it asks for fewer and smaller pictures.
+    #[ts(optional, as = "Option<_>")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weak: bool,
     /// Its own people keep the microphone closed, also when they are called on.
     #[ts(optional, as = "Option<_>")]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -229,6 +237,11 @@ pub enum ServerMessage {
     Trouble {
         participant: ParticipantId,
         kind: Trouble,
+    },
+    /// To a classroom's board: its people ask by phone to keep the microphone closed, or not any more.
+    /// Its next `state` says what became of it.
+    KeepMic {
+        kept: bool,
     },
     /// For `watch`.
     Overview {

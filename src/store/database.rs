@@ -240,5 +240,7 @@ fn role_name(role: crate::session::message::Role) -> &'static str {
         Role::Receiver => "receiver",
         Role::Observer => "observer",
         Role::Admin => "admin",
+        // Has no seat, so it never stands there.
+        Role::Companion => "companion",
     }
 }

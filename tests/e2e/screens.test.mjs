@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { accessible } from "./harness/axe.mjs";
 import { launchChromium, newWindow } from "./harness/chromium.mjs";
 import { figurePath } from "./harness/figures.mjs";
 import { boards, boardShows, CLASSROOMS, enter, stateIs, TEACHER_ID } from "./harness/lesson.mjs";
@@ -128,4 +129,5 @@ async function keep(page, name, smallest) {
   }, smallest);
   assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
   assert.deepEqual(small.slice(0, 5), [], `${name} has text below ${smallest} pixels`);
+  await accessible(page, name);
 }

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { accessible } from "./harness/axe.mjs";
 import { KIOSK, launchChromium, newContext, newWindow } from "./harness/chromium.mjs";
 import {
   boards, boardShows, boardVideo, CLASSROOMS, enter, joinsOf, stateIs, stateOf, teach, TEACHER_ID, wallOf,
@@ -38,6 +39,7 @@ for (const [error, problem] of Object.entries(DEVICE_PROBLEMS)) {
     const text = (await told.innerText()).trim();
     assert.match(text, /。/, `no sentence: ${text}`);
     assert.doesNotMatch(text, /Error/, "a code in the sentence");
+    await accessible(page, `pre-flight with ${problem}`);
     await page.close();
   });
 }
@@ -47,6 +49,7 @@ test("pre-flight: a server that does not answer is told", async () => {
   await page.routeWebSocket(/\/ws$/, (socket) => socket.close());
   await page.goto(await link("lead"));
   await page.locator('[data-testid="preflight-problem"][data-problem="server-unreachable"]').first().waitFor({ timeout: 20_000 });
+  await accessible(page, "pre-flight without a server");
   await page.close();
 });
 
@@ -57,6 +60,7 @@ test("pre-flight: media that cannot pass is told as blocked", async () => {
     const page = await context.newPage();
     await page.goto(await blocked.link("lead", { lesson: "e2e-blocked", name: "王老师", query: { fake: TEACHER_ID } }));
     await page.locator('[data-testid="preflight-problem"][data-problem="udp-blocked"]').first().waitFor({ timeout: 45_000 });
+    await accessible(page, "pre-flight with media blocked");
     await page.close();
   } finally {
     await blocked.stop();
@@ -70,17 +74,20 @@ test("http off localhost gets a page that explains, not a broken camera", async 
   await until("told as insecure", async () =>
     (await stateOf(page)) === "insecure" ||
     (await page.locator('[data-testid="preflight-problem"][data-problem="insecure"]').count()) > 0);
+  await accessible(page, "insecure");
   await page.close();
 });
 
 test("a page without a token says so", async () => {
   const page = await context.newPage();
-  for (const path of ["teach", "class", "observe", "admin"]) {
+  for (const path of ["teach", "class", "observe", "admin", "phone"]) {
     await page.goto(`${server.url}/${path}?lang=zh-CN`);
     await stateIs(page, "no-token");
+    await accessible(page, `${path} without a token`);
   }
   await page.goto(`${server.url}/class?lang=zh-CN#nonsense`);
   await stateIs(page, "refused");
+  await accessible(page, "refused");
   await page.close();
 });
 
@@ -93,6 +100,7 @@ test("a second window of the same seat replaces the first, which stays away", as
   await stateIs(first, "replaced");
   await sleep(3000);
   assert.equal(await stateOf(first), "replaced");
+  await accessible(first, "replaced");
   assert.notEqual(await stateOf(second), "replaced");
   await Promise.all([first.close(), second.close()]);
 });
@@ -102,6 +110,7 @@ test("a board waits, sees the teacher go away and come back, and returns after i
   const board = await newWindow(browser);
   await board.goto(await server.link("receiver", { lesson, name: CLASSROOMS[0], query: { fake: 1 } }));
   await stateIs(board, "waiting");
+  await accessible(board, "board waiting");
   const teacher = await teach(server, browser, lesson, { camera: "320x180@10" });
   await stateIs(board, "live");
   await boardShows(board, "lead", TEACHER_ID);
@@ -113,6 +122,7 @@ test("a board waits, sees the teacher go away and come back, and returns after i
   const address = teacher.url();
   await teacher.goto("about:blank");
   await stateIs(board, "teacher-away");
+  await accessible(board, "board without its teacher");
   await teacher.goto(address);
   await until("the teacher is back, or asked to tap", async () => ["live", "preflight"].includes(await stateOf(teacher)));
   if ((await stateOf(teacher)) === "preflight") await enter(teacher);
@@ -167,6 +177,7 @@ test("where the browser wants a tap for sound, the whole screen is the button", 
     const people = Array.isArray(room.roster) ? room.roster : Object.values(room.roster ?? room.participants);
     return people.find((one) => one.name === name)?.state.sound;
   }, CLASSROOMS[0]);
+  await accessible(board, "board that waits for a tap");
   await until("the teacher knows that sound is off", async () => (await heard()) === false);
   await prompt.click();
   await prompt.waitFor({ state: "detached" });

@@ -12,6 +12,7 @@ mod agreement;
 mod api;
 mod assets;
 mod bell;
+mod companion;
 mod computer;
 mod directions;
 #[path = "../faults/mod.rs"]

@@ -30,6 +30,7 @@ fn table() -> Vec<(Value, &'static str)> {
         (json!({ "type": "hand_over_lead", "participant": "victim" }), "L---"),
         (json!({ "type": "signal_trouble", "kind": "cannot_hear" }), "-R--"),
         (json!({ "type": "headcount", "present": 27 }), "-R--"),
+        (json!({ "type": "keep_mic", "kept": true }), "----"),
         (json!({ "type": "watch" }), "---A"),
         (json!({ "type": "start_lesson" }), "L---"),
         (json!({ "type": "kick", "participant": "victim" }), "L--A"),

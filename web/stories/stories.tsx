@@ -7,6 +7,9 @@ import '../src/teach/teach.css';
 import '../src/teach/preflight.css';
 import '../src/observe/observe.css';
 import '../src/admin/admin.css';
+import '../src/phone/phone.css';
+import '../src/teach/floating.css';
+import '../src/start/start.css';
 import { render } from 'preact';
 import { AdminPage } from '../src/admin/admin_page';
 import type { DeviceProblem } from '../src/capture/problems';
@@ -16,6 +19,10 @@ import type { LessonClient } from '../src/client/lesson_client';
 import type { LessonInfo, LinkState, LinkStats, Participant } from '../src/client/protocol.gen';
 import type { Room } from '../src/client/room';
 import { ObservePage } from '../src/observe/observe_page';
+import { Phone, type PhotoState } from '../src/phone/phone';
+import { PhonePage } from '../src/phone/phone_page';
+import { StartPage } from '../src/start/start_page';
+import { FloatingTiles } from '../src/teach/floating_tiles';
 import { TeachPage } from '../src/teach/teach_page';
 import { Teaching } from '../src/teach/teaching';
 import { SoundOutput } from '../src/ui/sound_output';
@@ -28,7 +35,7 @@ const us: Participant = { ...(CLASSES[0] as Participant), muted: ['mic'] };
 
 function board(state: LessonInfo['state'], lead: Participant | null, fed: (FedSlot | null)[] = [face, null]) {
   const client = fakeClient();
-  const page = new Board(client);
+  const page = new Board(client, 'a.b.c');
   page.camera.state.update((s) => ({ ...s, track: picture('class', 1, 640, 360) }));
   join(client, us, state, lead ? [lead, ...CLASSES.slice(1)] : CLASSES.slice(1));
   page.sound.on.set(true);
@@ -137,6 +144,37 @@ function slow(state: LinkState, fed: (FedSlot | null)[], lead = withContent) {
   return b.node;
 }
 
+function phone(
+  state: LessonInfo['state'],
+  change: Partial<Room['floor']> = {},
+  photo: PhotoState | null = null,
+  own: Partial<Participant> = {},
+) {
+  const client = fakeClient();
+  const page = new Phone(client, 'a.b.c');
+  join(client, { ...us, ...own }, state, [LEAD, CLASSES[2] as Participant]);
+  client.room.update((room) =>
+    room ? { ...room, self: { ...room.self, role: 'companion' as const } } : room,
+  );
+  floor(client, change);
+  if (photo) page.photo.value = photo;
+  return { client, page, node: <PhonePage phone={page} /> };
+}
+
+/** A page of pupils' writing. */
+function writing(): string {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 600, height: 800 });
+  const c = canvas.getContext('2d') as CanvasRenderingContext2D;
+  c.fillStyle = '#f7f2e4';
+  c.fillRect(0, 0, 600, 800);
+  c.fillStyle = '#31405a';
+  c.font = '40px serif';
+  ['我的家乡', '　　我的家乡在海边，', '那里有大片的盐田。', '春天，风很大……'].forEach((text, i) => {
+    c.fillText(text, i === 0 ? 210 : 60, 110 + i * 90);
+  });
+  return canvas.toDataURL('image/jpeg');
+}
+
 /** Every state of a classroom's line on the lead's wall. */
 function wallOfLinks() {
   return teach(
@@ -161,7 +199,7 @@ function wallOfLinks() {
 }
 
 const stories: Record<string, () => preact.VNode> = {
-  'class-connecting': () => <BoardPage board={new Board(fakeClient())} />,
+  'class-connecting': () => <BoardPage board={new Board(fakeClient(), 'a.b.c')} />,
   'class-waiting': () => board('scheduled', LEAD, []).node,
   'class-live-lead': () => board('live', LEAD).node,
   'class-live-content': () => board('live', withContent, [face, slide]).node,
@@ -332,6 +370,86 @@ const stories: Record<string, () => preact.VNode> = {
     teach(true, (t) =>
       t.client.signal.state.set({ phase: 'connecting', attempt: 2, before: true, error: null }),
     ),
+  'class-invitation': () => {
+    const b = board('live', LEAD);
+    const token = `${'e'.repeat(60)}.${'y'.repeat(230)}.${'s'.repeat(43)}`;
+    b.page.invitation.state.value = {
+      step: 'shown',
+      link: `https://ketang.example.edu.cn:8443/phone#${token}`,
+    };
+    return b.node;
+  },
+  'class-invitation-failed': () => {
+    const b = board('live', withContent, [face, slide]);
+    b.page.invitation.state.value = { step: 'failed' };
+    return b.node;
+  },
+  'teach-weak-board': () =>
+    teach(
+      true,
+      () => undefined,
+      mixed.map((c, i) => (i === 0 ? { ...c, state: { ...c.state, weak: true } } : c)),
+    ),
+  'floating-wall': () => {
+    let tiles: preact.VNode | null = null;
+    teach(
+      true,
+      (t) => {
+        floor(t.client, { hands: ['c2'], speakers: [on('c0')] });
+        tiles = <FloatingTiles teaching={t} />;
+      },
+      mixed,
+    );
+    return <main class="dark floating">{tiles}</main>;
+  },
+  start: () => <StartPage />,
+  'phone-connecting': () => {
+    const client = fakeClient();
+    return <PhonePage phone={new Phone(client, 'a.b.c')} />;
+  },
+  'phone-no-board': () => {
+    const client = fakeClient();
+    const error = {
+      type: 'error' as const,
+      code: 'unknown_participant',
+      message: '',
+      hint: '',
+      fatal: false,
+    };
+    client.signal.state.set({ phase: 'connecting', attempt: 3, before: false, error });
+    return <PhonePage phone={new Phone(client, 'a.b.c')} />;
+  },
+  'phone-waiting': () => phone('scheduled').node,
+  'phone-live': () => {
+    const p = phone('live');
+    p.page.notice.value = '已经告诉老师。';
+    return p.node;
+  },
+  'phone-hand': () => phone('live', { place: 2, speakers: [on('c2')] }).node,
+  'phone-turn': () => phone('live', { speakers: [on('c0')] }).node,
+  'phone-kept': () =>
+    phone('live', { speakers: [on('c0')] }, null, { state: { ...LEAD.state, mic: false, micKept: true } })
+      .node,
+  'phone-no-mic': () => phone('live', {}, null, { sources: [] }).node,
+  'phone-board-lost': () => phone('live', {}, null, { presence: 'away' }).node,
+  'phone-reconnecting': () => {
+    const p = phone('live');
+    p.client.signal.state.set({ phase: 'connecting', attempt: 3, before: true, error: null });
+    return p.node;
+  },
+  'phone-photo-preparing': () => phone('live', {}, { step: 'preparing' }).node,
+  'phone-photo-sending': () => phone('live', {}, { step: 'sending', preview: writing(), share: 0.62 }).node,
+  'phone-photo-sent': () => phone('live', {}, { step: 'sent', preview: writing() }).node,
+  'phone-photo-line': () =>
+    phone('live', {}, { step: 'failed', preview: writing(), problem: 'line', message: '' }).node,
+  'phone-photo-not-there': () =>
+    phone('live', {}, { step: 'failed', preview: writing(), problem: 'not-there', message: '' }).node,
+  'phone-photo-unreadable': () =>
+    phone('live', {}, { step: 'failed', preview: null, problem: 'unreadable', message: '' }).node,
+  'phone-ended': () => phoneOver('ended'),
+  'phone-left': () => phoneOver('left'),
+  'phone-kicked': () => phoneOver('kicked'),
+  'phone-replaced': () => phoneOver('replaced'),
   observe: () => {
     const client = fakeClient();
     join(client, { ...us, id: 'o', name: '张教研员', role: 'observer' }, 'live', [withContent, ...mixed]);
@@ -356,6 +474,12 @@ function over(kind: 'ended' | 'replaced' | 'kicked' | 'left') {
   const b = board('live', LEAD);
   b.client.signal.state.set({ phase: 'over', end: { kind } });
   return b.node;
+}
+
+function phoneOver(kind: 'ended' | 'replaced' | 'kicked' | 'left') {
+  const p = phone('live');
+  p.client.signal.state.set({ phase: 'over', end: { kind } });
+  return p.node;
 }
 
 const root = document.getElementById('app');

@@ -75,3 +75,13 @@ test('each change is told once', () => {
   mic.entry(entry([]));
   expect(changes).toBe(2);
 });
+
+test('their phone keeps it closed and opens it as their own tap does', () => {
+  const mic = page(entry([]));
+  mic.keep(true);
+  expect(of(mic)).toEqual([false, false, true]);
+  mic.keep(true);
+  expect(of(mic)).toEqual([false, false, true]);
+  mic.keep(false);
+  expect(of(mic)).toEqual([true, false, false]);
+});

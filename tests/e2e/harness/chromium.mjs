@@ -97,7 +97,7 @@ export async function newContext(browser, { observed = true, ...options } = {}) 
 }
 
 async function takePages(context) {
-  if (PAGES) await context.route(/^http[^?#]*\/(teach|class|observe|admin|assets\/[\w.-]+)([?#]|$)/, fromFolder);
+  if (PAGES) await context.route(/^http[^?#]*\/(teach|class|observe|admin|phone|assets\/[\w.-]+)([?#]|$)/, fromFolder);
 }
 
 function fromFolder(route) {

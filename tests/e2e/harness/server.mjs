@@ -14,7 +14,7 @@ import { until } from "./wait.mjs";
 export const BINARY = process.env.E2E_BINARY ?? fileURLToPath(new URL("../../../target/release/zhuandi", import.meta.url));
 
 /** Page of each role. */
-const PAGES = { lead: "teach", receiver: "class", observer: "observe", admin: "admin" };
+const PAGES = { lead: "teach", receiver: "class", observer: "observe", admin: "admin", companion: "phone" };
 
 /**
  * Starts `zhuandi serve`. `url`: the pages' origin; `ops`: that of the operations listener;

@@ -12,7 +12,13 @@ import { Lamp } from '../ui/lamp';
 import { formatDuration } from '../ui/time';
 import { participantTrouble, worstFirst } from './trouble';
 
-const ROLES = { lead: 'lead', receiver: 'receiver', observer: 'observer', admin: 'admin' } as const;
+const ROLES = {
+  lead: 'lead',
+  receiver: 'receiver',
+  observer: 'observer',
+  admin: 'admin',
+  companion: 'companion',
+} as const;
 const KINDS: Record<SourceKind, Key> = {
   mic: 'kindMic',
   camera: 'kindCamera',

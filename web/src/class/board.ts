@@ -7,6 +7,7 @@ import { signal } from '@preact/signals';
 import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
 import { CLASSROOM_SIZE, cameraConstraints, MIC_CONSTRAINTS, parseSize } from '../capture/size';
+import { AbilityWatch } from '../client/ability_watch';
 import type { LessonClient, Notice } from '../client/lesson_client';
 import type { Participant, Trouble } from '../client/protocol.gen';
 import { findSelf, speakerOf } from '../client/room';
@@ -15,6 +16,7 @@ import { t } from '../i18n';
 import { playSlots } from '../page/sound_of_slots';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
+import { Invitation } from './invitation';
 import { OwnMic } from './own_mic';
 import { Playback } from './playback';
 
@@ -30,6 +32,8 @@ export class Board {
   readonly notice = signal<string | null>(null);
   /** Whether the panel that asks for the headcount is wanted. */
   readonly askHeadcount = signal<'at-start' | 'now' | 'no'>('at-start');
+  /** The code that brings a phone to this classroom. */
+  readonly invitation: Invitation;
   /** What was just complained of: its button rests. */
   readonly complained = signal<readonly Trouble[]>([]);
   readonly secure = typeof isSecureContext === 'undefined' || isSecureContext;
@@ -40,7 +44,11 @@ export class Board {
   private over = false;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly client: LessonClient) {
+  constructor(
+    readonly client: LessonClient,
+    token: string,
+  ) {
+    this.invitation = new Invitation(token);
     const size = parseSize(new URLSearchParams(location.search).get('camera'), CLASSROOM_SIZE);
     this.cameraAllowed = size !== null;
     this.cameraWidth = (size ?? CLASSROOM_SIZE).width;
@@ -71,6 +79,7 @@ export class Board {
     new Playback((stuck) => this.client.setOwnState({ stuck })).start(
       () => this.client.media.peer.get()?.pc.getStats() ?? null,
     );
+    new AbilityWatch(this.client).start();
     await this.takeStock();
     media?.addEventListener('devicechange', () => void this.takeStock());
   }
@@ -148,6 +157,8 @@ export class Board {
   private told(notice: Notice): void {
     if (notice.kind === 'error') {
       this.say(notice.message);
+    } else if (notice.kind === 'keep-mic') {
+      this.ownMic.keep(notice.kept);
     } else if (notice.source === 'mic') {
       const changed = this.ownMic.told(notice.muted);
       // That it is open stands at the top of the page. At the lesson's beginning nobody in particular

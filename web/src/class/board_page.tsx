@@ -14,6 +14,8 @@ import { useStore } from '../ui/use_store';
 import type { Board } from './board';
 import { Controls } from './controls';
 import { Headcount } from './headcount';
+import { InvitationPanel } from './invitation_panel';
+import { followRemote, useBack } from './remote_keys';
 import { SoundPrompt } from './sound_prompt';
 import { Turn, turnOf } from './turn';
 import { Waiting } from './waiting';
@@ -32,6 +34,8 @@ export function BoardPage(props: { board: Board }) {
   const [selfShown, setSelfShown] = useState(false);
   const root = useRef<HTMLElement>(null);
   const awake = useControlsAwake(root);
+  useEffect(followRemote, []);
+  useBack(selfShown, () => setSelfShown(false));
 
   const state = watcherState(signal, room);
   const over = FINAL.includes(state);
@@ -73,7 +77,10 @@ export function BoardPage(props: { board: Board }) {
       )}
       {!over && !began && own && <div class="self-picture">{own}</div>}
       {!over && turn && !cut && <Turn board={board} turn={turn} />}
-      {!over && began && !turn && <Headcount board={board} />}
+      {!over && began && !turn && !away && !cut && board.invitation.state.value.step === 'hidden' && (
+        <Headcount board={board} />
+      )}
+      {!over && <InvitationPanel board={board} />}
       {board.notice.value !== null && !over && (
         <p class="board-notice" role="status">
           {board.notice.value}

@@ -15,6 +15,7 @@ import {
   MicIcon,
   MoreIcon,
   PeopleIcon,
+  PhoneIcon,
   SelfIcon,
 } from '../ui/icons';
 import { Lamp, type Tone } from '../ui/lamp';
@@ -23,6 +24,7 @@ import { boardLink, linkTone } from '../ui/link_words';
 import { useSteady } from '../ui/steady';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
+import { useBack } from './remote_keys';
 import { turnOf } from './turn';
 
 export interface ControlsProps {
@@ -38,6 +40,7 @@ export function Controls(props: ControlsProps) {
   const mic = useStore(board.mic.state);
   const [row, setRow] = useState<'main' | 'more' | 'leaving'>('main');
   const status = useStatus(props);
+  useBack(row !== 'main', () => setRow('main'));
   const micOpen = board.ownMic.open.value && mic.track !== null;
   const kept = board.ownMic.kept.value;
   return (
@@ -180,6 +183,18 @@ function More(props: ControlsProps & { onLeave: () => void; onBack: () => void }
           {t('headcountMenu')}
         </button>
       )}
+      <button
+        type="button"
+        class="button tall"
+        data-testid="phone-menu"
+        onClick={() => {
+          void props.board.invitation.ask();
+          props.onBack();
+        }}
+      >
+        <PhoneIcon />
+        {t('phoneMenu')}
+      </button>
       {props.state !== 'waiting' && <LanguageSwitch />}
       <button type="button" class="button tall" data-testid="leave" onClick={props.onLeave}>
         <LeaveIcon />

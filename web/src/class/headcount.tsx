@@ -8,6 +8,7 @@ import { findSelf } from '../client/room';
 import { t } from '../i18n';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
+import { useBack } from './remote_keys';
 
 const ASK_MS = 45_000;
 const STORED = 'zhuandi.headcount';
@@ -28,6 +29,9 @@ export function Headcount(props: { board: Board }) {
     }, ASK_MS);
     return () => clearTimeout(timer);
   }, [asks, board]);
+  useBack(asks, () => {
+    board.askHeadcount.value = 'no';
+  });
   if (!asks) return null;
   const change = (by: number) => setCount((n) => Math.min(999, Math.max(0, n + by)));
   const confirm = async () => {

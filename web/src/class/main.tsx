@@ -6,8 +6,8 @@ import { boot } from '../page/boot';
 import { Board } from './board';
 import { BoardPage } from './board_page';
 
-boot('class', (client) => {
-  const board = new Board(client);
+boot('class', (client, token) => {
+  const board = new Board(client, token);
   void board.start();
   return <BoardPage board={board} />;
 });

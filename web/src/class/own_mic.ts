@@ -25,6 +25,11 @@ export class OwnMic {
     this.set(this.closedByTeacher.value, !this.kept.value);
   }
 
+  /** The same by their phone. */
+  keep(kept: boolean): void {
+    this.set(this.closedByTeacher.value, kept);
+  }
+
   /** This page's own entry, as often as it comes. */
   entry(own: Participant | undefined): void {
     if (!own) return;

@@ -3,8 +3,9 @@ import type { DeviceState } from '../capture/device_track';
 import type { MediaState } from '../client/media_link';
 import { findLead } from '../client/room';
 import { type Key, t } from '../i18n';
-import { Lamp, type Tone } from '../ui/lamp';
+import { LAMP_SHAPES, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
+import { SoundTest } from '../ui/sound_test';
 import { TrackVideo } from '../ui/track_video';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
@@ -39,6 +40,7 @@ export function Waiting(props: { board: Board }) {
             says={sound ? 'ready' : 'stateNoSound'}
           />
         </ul>
+        <SoundTest onTap={() => board.sound.unlock()} />
       </div>
       {camera.track && (
         <div class="waiting-self">
@@ -52,9 +54,12 @@ export function Waiting(props: { board: Board }) {
 
 function Check(props: { word: Key; tone: Tone; says: Key }) {
   return (
-    <li>
+    <li class={`check tone-${props.tone}`}>
+      <span class="check-mark" aria-hidden="true">
+        {props.tone === 'good' ? '✔' : LAMP_SHAPES[props.tone]}
+      </span>
       <span class="check-word">{t(props.word)}</span>
-      <Lamp tone={props.tone} word={t(props.says)} />
+      <span class="check-says">{t(props.says)}</span>
     </li>
   );
 }

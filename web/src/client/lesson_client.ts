@@ -32,6 +32,8 @@ export interface LessonClientOptions {
 /** Something that others did to this page, for a short notice. */
 export type Notice =
   | { kind: 'muted'; source: SourceKind; muted: boolean; by: string }
+  /** The class's own people ask by phone. */
+  | { kind: 'keep-mic'; kept: boolean }
   | { kind: 'error'; message: string; hint: string };
 
 export class LessonClient {
@@ -93,7 +95,7 @@ export class LessonClient {
     const same = (Object.keys(next) as (keyof OwnState)[]).every((key) => next[key] === this.own[key]);
     if (same) return;
     this.own = next;
-    this.signal.send({ type: 'state', state: next });
+    this.tellState();
   }
 
   ownState(): OwnState {
@@ -154,6 +156,11 @@ export class LessonClient {
     return this.command({ type: 'headcount', present });
   }
 
+  /** Of a phone: its board shall keep the microphone closed, or not any more. */
+  keepMic(kept: boolean): Promise<void> {
+    return this.command({ type: 'keep_mic', kept });
+  }
+
   /** The classrooms of the wall's page that is looked at; told again after each join. */
   showWall(participants: readonly ParticipantId[]): void {
     if (this.wall?.join(' ') === participants.join(' ')) return;
@@ -180,7 +187,7 @@ export class LessonClient {
     this.room.set(reduce(this.room.get(), message, performance.now()));
     switch (message.type) {
       case 'welcome': {
-        this.signal.send({ type: 'state', state: this.own });
+        this.tellState();
         this.tellWall();
         this.media.plan(message.slots, message.iceServers);
         if (message.role === 'admin') {
@@ -204,6 +211,9 @@ export class LessonClient {
       case 'muted':
         this.onNotice({ kind: 'muted', source: message.kind, muted: message.muted, by: message.by });
         break;
+      case 'keep_mic':
+        this.onNotice({ kind: 'keep-mic', kept: message.kept });
+        break;
       case 'error':
         this.onNotice({ kind: 'error', message: message.message, hint: message.hint });
         break;
@@ -211,6 +221,13 @@ export class LessonClient {
         this.overview.set(message.lessons);
         break;
     }
+  }
+
+  /** Pages without a seat send and play nothing that anybody would be told of. */
+  private tellState(): void {
+    const role = this.room.get()?.self.role;
+    if (role === 'admin' || role === 'companion') return;
+    this.signal.send({ type: 'state', state: this.own });
   }
 
   private tellWall(): void {

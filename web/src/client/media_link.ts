@@ -67,6 +67,8 @@ export class MediaLink {
   private older: Peer | null = null;
   private lines: readonly SendLine[] | null = null;
   private slotPlan: SlotPlan = { audio: 0, video: 0 };
+  /** Fewer pictures than that, for a machine that cannot show them. */
+  private mostPictures: number | null = null;
   private iceServers: readonly IceServer[] = [];
   private tracks: SendTracks = {};
   private failures = 0;
@@ -96,6 +98,13 @@ export class MediaLink {
   plan(slots: SlotPlan, iceServers: readonly IceServer[]): void {
     this.slotPlan = slots;
     this.iceServers = iceServers;
+  }
+
+  /** No more pictures than this; `null`: as the server plans. A change makes a new peer. */
+  limitPictures(most: number | null): void {
+    if (most === this.mostPictures) return;
+    this.mostPictures = most;
+    if (this.lines) this.renew();
   }
 
   /** What this page sends. A change of m-lines makes a new peer. */
@@ -147,7 +156,7 @@ export class MediaLink {
     const only = this.failures === 0 ? this.ways.hint() : null;
     const peer = new Peer({
       lines: this.lines,
-      slots: this.slotPlan,
+      slots: this.slotPlanNow(),
       iceServers: this.iceServers,
       tracks: this.tracks,
       only,
@@ -197,6 +206,11 @@ export class MediaLink {
     this.lines = null;
     this.peer.get()?.close();
     this.state.set('none');
+  }
+
+  private slotPlanNow(): SlotPlan {
+    const { audio, video } = this.slotPlan;
+    return { audio, video: Math.min(video, this.mostPictures ?? video) };
   }
 
   private async open(peer: Peer): Promise<void> {

@@ -36,9 +36,10 @@ export type MediaKind = "audio" | "video";
 export type Codec = "opus" | "vp8" | "h264" | "vp9" | "av1";
 
 /**
- * What a participant is in a lesson. DOMAIN: 主讲, 听课教室, 观摩, 管理员.
+ * What a participant is in a lesson. DOMAIN: 主讲, 听课教室, 观摩, 管理员; and the assisting teacher's phone,
+ * which belongs to a classroom and has no seat.
  */
-export type Role = "lead" | "receiver" | "observer" | "admin";
+export type Role = "lead" | "receiver" | "observer" | "admin" | "companion";
 
 /**
  * Client to server.
@@ -74,6 +75,7 @@ tracks: Array<TrackIntent>, }
   | { "type": "show_wall", participants: Array<ParticipantId>, }
   | { "type": "signal_trouble", request: number, kind: Trouble, }
   | { "type": "headcount", request: number, present: number, }
+  | { "type": "keep_mic", request: number, kept: boolean, }
   | { "type": "watch", request: number, }
   | { "type": "leave" }
   | { "type": "ping", sent: number, };
@@ -100,6 +102,10 @@ hidden: boolean,
  * Pictures come and are not shown: the decoder is stuck or the machine too slow.
  */
 stuck?: boolean, 
+/**
+ * Its machine decodes too slowly: it asks for fewer and smaller pictures.
+ */
+weak?: boolean, 
 /**
  * Its own people keep the microphone closed, also when they are called on.
  */
@@ -138,6 +144,7 @@ peer?: PeerId, }
   | { "type": "floor", floor: FloorInfo, }
   | { "type": "heard", participants: Array<ParticipantId>, }
   | { "type": "trouble", participant: ParticipantId, kind: Trouble, }
+  | { "type": "keep_mic", kept: boolean, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };

@@ -10,7 +10,7 @@ export interface TokenClaims {
   name: string;
 }
 
-const ROLES: readonly Role[] = ['lead', 'receiver', 'observer', 'admin'];
+const ROLES: readonly Role[] = ['lead', 'receiver', 'observer', 'admin', 'companion'];
 
 export function looksLikeToken(text: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);

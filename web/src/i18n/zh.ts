@@ -13,6 +13,7 @@ export const zh = {
   receiver: '听课教室',
   observer: '观摩',
   admin: '管理员',
+  companion: '教室手机',
   micWord: '麦克风',
   cameraWord: '摄像头',
   networkWord: '网络',
@@ -36,6 +37,12 @@ export const zh = {
   fixUdpBlocked:
     '学校防火墙可能拦截了媒体端口（默认 7000，UDP 和 TCP 都试过了），请网管老师放行，最好是 UDP。正在自动重试。',
   fellBack: '已改用 {name}。',
+
+  // Sound test
+  soundTest: '试听',
+  soundTestPlaying: '正在放铃声…',
+  soundTestPlayed: '听到铃声就好。没听到：调大音量，看看喇叭和声音输出选得对不对。',
+  soundTestSilent: '浏览器没有放出声音。请再点一次；还是不行，请检查这台电脑的声音输出。',
 
   // States of a whole page
   noTokenTitle: '这个网址里没有课堂口令',
@@ -130,6 +137,7 @@ export const zh = {
   stateOnline: '在线',
   stateClear: '听得清',
   stateStuck: '画面卡住',
+  stateWeak: '大屏较慢，画面已调小',
   stateNoSound: '未开声音',
   stateAway: '掉线',
   stateSpeaking: '麦克风开着',
@@ -166,6 +174,11 @@ export const zh = {
   cameraClosedBy: '{by}关掉了您的画面。',
   cameraOpenedBy: '{by}恢复了您的画面。',
   removed: '已移出{name}。',
+
+  // The wall on top of other programs
+  floatOpen: '悬浮小窗',
+  floatClose: '收起小窗',
+  floatHint: '翻课件时，各教室的画面留在屏幕上；回到这里自动收起。',
 
   // The floor
   callOn: '请{name}发言',
@@ -243,6 +256,31 @@ export const zh = {
   notThere: '没有',
   refusedDevice: '浏览器不允许',
   busyDevice: '被占用',
+
+  // Phone of the assisting teacher, and how it comes to its classroom
+  phoneMenu: '手机',
+  phoneInvite: '用手机扫一扫',
+  phoneInviteText: '举手、静音、没听清、拍照上传，拿着手机就能做。',
+  phoneInviteWait: '正在准备…',
+  phoneInviteFailed: '二维码没有生成，请稍后再点一次。',
+  phoneNoBoard: '教室大屏还没有进入课堂',
+  phoneNoBoardText: '大屏进来后，这里自动接上，不用操作。',
+  phoneBoardLost: '教室大屏掉线了',
+  phoneBoardLostText: '请看一眼大屏和网线；恢复后自动接上。',
+  phoneBoardLeft: '教室大屏离开了课堂',
+  phoneBoardLeftText: '大屏回到课堂以后，点下面的按钮接上。',
+  takePhoto: '拍照上传',
+  photoAlt: '刚拍的照片',
+  photoPreparing: '正在处理照片…',
+  photoSending: '正在上传 {n}%',
+  photoSent: '照片已经发给老师。',
+  photoDone: '好的',
+  photoUnreadable: '这张照片打不开。请重新拍一张，或选 JPG、PNG 格式的图片。',
+  photoLine: '网络不好，照片没有发出去。走近无线网再点“重试”。',
+  photoNotThere: '这台服务器不收照片。请告诉管理员升级服务器。',
+  photoRefused: '服务器没有收下照片，请再试一次。',
+  roleCompanionTitle: '辅助教师',
+  roleCompanionText: '在大屏上点“更多”→“手机”，用手机扫码：举手、静音、拍照上传。',
 
   // Observer
   observing: '观摩',

@@ -23,7 +23,7 @@ declare global {
   }
 }
 
-export type PageName = 'teach' | 'class' | 'observe' | 'admin';
+export type PageName = 'teach' | 'class' | 'observe' | 'admin' | 'phone';
 
 export function boot(page: PageName, show: (client: LessonClient, token: string) => VNode): void {
   const root = document.getElementById('app');
@@ -54,6 +54,7 @@ const TITLES: Record<PageName, Key> = {
   class: 'receiver',
   observe: 'observer',
   admin: 'admin',
+  phone: 'companion',
 };
 
 function Problem(props: { page: PageName; state: string; title: Key; text: Key }) {

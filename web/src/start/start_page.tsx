@@ -7,6 +7,7 @@ import { where } from './where';
 const ROLES: readonly (readonly [Key, Key])[] = [
   ['roleLeadTitle', 'roleLeadText'],
   ['roleReceiverTitle', 'roleReceiverText'],
+  ['roleCompanionTitle', 'roleCompanionText'],
   ['roleObserverTitle', 'roleObserverText'],
   ['roleAdminTitle', 'roleAdminText'],
 ];

@@ -20,8 +20,9 @@ export function classroomState(
   if (!participant.state.sound) return { tone: 'attention', word: 'stateNoSound' };
   if (participant.state.hidden) return { tone: 'attention', word: 'stateHidden' };
   if (participant.state.stuck) return { tone: 'attention', word: 'stateStuck' };
+  if (link !== null && link !== 'good') return { tone: 'attention', word: LINK_WORDS[link] };
+  if (participant.state.weak) return { tone: 'attention', word: 'stateWeak' };
   if (link === null) return { tone: 'good', word: 'stateOnline' };
-  if (link !== 'good') return { tone: 'attention', word: LINK_WORDS[link] };
   return { tone: 'good', word: 'stateClear' };
 }
 

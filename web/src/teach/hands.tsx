@@ -32,7 +32,7 @@ export function Hands(props: { teaching: Teaching }) {
                 type="button"
                 class="button"
                 data-testid="hand-call"
-                aria-label={t('callOn', { name: who.name })}
+                title={t('callOn', { name: who.name })}
                 onClick={() => void teaching.toggleFloor(who)}
               >
                 <span class="hand-place">{place + 1}</span>

@@ -13,6 +13,7 @@ import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
 import { DeviceSelect } from './device_select';
+import { FloatButton } from './float_button';
 import { Hands } from './hands';
 import { LiveControls } from './live_controls';
 import { LiveStage } from './live_stage';
@@ -50,6 +51,7 @@ export function LivePage(props: { teaching: Teaching }) {
             <span class="soft">{t('roundTrip', { ms: room.link.rttMs })}</span>
           )}
         </p>
+        <FloatButton teaching={teaching} />
         <LanguageSwitch />
       </header>
       <LiveStage teaching={teaching}>

@@ -3,6 +3,7 @@ import '../ui/base.css';
 import '../page/stage.css';
 import './teach.css';
 import './preflight.css';
+import './floating.css';
 import { boot } from '../page/boot';
 import { TeachPage } from './teach_page';
 import { Teaching } from './teaching';

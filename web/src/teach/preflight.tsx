@@ -8,6 +8,7 @@ import { type Key, t } from '../i18n';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { judgeLink, VERDICT_TONE, VERDICT_WORD } from '../ui/link_words';
+import { SoundTest } from '../ui/sound_test';
 import { TrackVideo } from '../ui/track_video';
 import { useStore } from '../ui/use_store';
 import { classroomState } from './classroom_state';
@@ -73,7 +74,10 @@ export function Preflight(props: { teaching: Teaching }) {
       </section>
 
       <section class="preflight-side">
-        <h2>{t('check')}</h2>
+        <div class="preflight-check-head">
+          <h2>{t('check')}</h2>
+          <SoundTest onTap={() => teaching.sound.unlock()} />
+        </div>
         <ul class="preflight-checks">
           <Check word="cameraWord" {...cameraCheck(camera)} />
           <Check word="micWord" {...micCheck(mic, heard)} />

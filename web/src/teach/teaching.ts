@@ -6,6 +6,7 @@
  * return straight to the class.
  */
 import { computed, signal } from '@preact/signals';
+import { h } from 'preact';
 import { type Content, share, stop } from '../capture/content';
 import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
@@ -20,6 +21,8 @@ import { playSlots } from '../page/sound_of_slots';
 import { mark, marked } from '../page/token_keeper';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
+import { FloatingTiles, paintedWall } from './floating_tiles';
+import { FloatingWall } from './floating_wall';
 import { places, type WallPage, wallPage } from './wall_page';
 
 const MARK = 'teaching';
@@ -42,6 +45,12 @@ export class Teaching {
   /** From 上课 on, what the devices give goes out. */
   readonly publishing = computed(() => this.phase.value !== 'preflight');
 
+  /** The wall on top of other programs. */
+  readonly floating = new FloatingWall({
+    show: () => h(FloatingTiles, { teaching: this }),
+    paint: () => paintedWall(this),
+  });
+
   private readonly lesson: string;
   private readonly size: CaptureSize;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -61,7 +70,7 @@ export class Teaching {
     playSlots(client, this.sound);
     client.onNotice = (notice) => {
       if (notice.kind === 'error') this.say(notice.message);
-      else if (notice.source === 'mic') this.muteByOthers(notice.muted, notice.by);
+      else if (notice.kind === 'muted' && notice.source === 'mic') this.muteByOthers(notice.muted, notice.by);
     };
     client.room.subscribe((room) => {
       if (room) this.keepPlaces(room);
@@ -116,6 +125,8 @@ export class Teaching {
     if ('content' in result) {
       this.content.value = result.content;
       this.publish();
+      // Her slides come to the front now. Where the picker has used up the tap, the button is there.
+      void this.floating.tryOpen();
       return;
     }
     const words: Record<typeof result.problem, Key> = {
@@ -258,6 +269,7 @@ export class Teaching {
   /** Over for this page; a reload asks again, because another window of this teacher may be teaching. */
   private stopTeaching(): void {
     mark(MARK, null);
+    this.floating.shut();
     this.stopShare();
     this.camera.stop();
     this.mic.stop();

@@ -101,7 +101,7 @@ function Pager(props: { teaching: Teaching; page: number; pages: number; room: R
           type="button"
           class={`button page ${n === page ? 'active' : ''} ${raised(n) ? 'raised' : ''}`}
           aria-current={n === page ? 'page' : undefined}
-          aria-label={t('pageOf', { n: n + 1, of: pages })}
+          title={t('pageOf', { n: n + 1, of: pages })}
           onClick={() => {
             teaching.wallPage.value = n;
           }}

@@ -127,3 +127,24 @@ export const GearIcon = () => (
     <circle cx="9" cy="17" r="2" />
   </Icon>
 );
+
+export const PhotoIcon = () => (
+  <Icon>
+    <path d="M3 8h4l2-3h6l2 3h4v12H3z" />
+    <circle cx="12" cy="13.5" r="3.5" />
+  </Icon>
+);
+
+export const FloatIcon = () => (
+  <Icon>
+    <path d="M3 5h18v6M3 5v14h7" />
+    <rect x="12" y="13" width="9" height="6.5" rx="1" />
+  </Icon>
+);
+
+export const PhoneIcon = () => (
+  <Icon>
+    <rect x="7" y="2.5" width="10" height="19" rx="2" />
+    <path d="M11 18.5h2" />
+  </Icon>
+);

@@ -1,13 +1,13 @@
 /** A state that differs by colour, shape and word at once. */
 export type Tone = 'good' | 'attention' | 'lost' | 'calm';
 
-const SHAPES: Record<Tone, string> = { good: '●', attention: '▲', lost: '✕', calm: '○' };
+export const LAMP_SHAPES: Record<Tone, string> = { good: '●', attention: '▲', lost: '✕', calm: '○' };
 
 export function Lamp(props: { tone: Tone; word: string }) {
   return (
     <span class={`lamp tone-${props.tone}`}>
       <span class="lamp-shape" aria-hidden="true">
-        {SHAPES[props.tone]}
+        {LAMP_SHAPES[props.tone]}
       </span>
       {props.word}
     </span>

@@ -1,0 +1,142 @@
+/**
+ * The assisting teacher's phone: the classroom's hand, its microphone, its complaints, and photos of its
+ * pupils' work. It sends and plays no media; whatever it says of the classroom is the server's word.
+ * No markup here.
+ */
+import { signal } from '@preact/signals';
+import type { LessonClient, Notice } from '../client/lesson_client';
+import type { Trouble } from '../client/protocol.gen';
+import { findSelf } from '../client/room';
+import { RequestError } from '../client/signal';
+import { readToken } from '../client/token';
+import { language, t } from '../i18n';
+import { keepAwake } from '../ui/wake_lock';
+import { shrink } from './picture';
+import { type UploadProblem, upload } from './upload';
+
+const NOTICE_MS = 4_000;
+/** The server counts the same complaint no sooner. */
+const COMPLAINT_MS = 5_000;
+/** That a photo has arrived is read in a moment. */
+const SENT_MS = 5_000;
+
+export type PhotoState =
+  | { step: 'none' }
+  | { step: 'preparing' }
+  | { step: 'sending'; preview: string; share: number }
+  | { step: 'sent'; preview: string }
+  | { step: 'failed'; preview: string | null; problem: UploadProblem | 'unreadable'; message: string };
+
+export class Phone {
+  readonly notice = signal<string | null>(null);
+  readonly complained = signal<readonly Trouble[]>([]);
+  readonly photo = signal<PhotoState>({ step: 'none' });
+
+  private readonly lesson: string;
+  private image: Blob | null = null;
+  private noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  private photoTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly client: LessonClient,
+    private readonly token: string,
+  ) {
+    this.lesson = readToken(token)?.lesson ?? '';
+    client.onNotice = (notice) => this.told(notice);
+    keepAwake();
+  }
+
+  /** 举手, and down again by the same tap. */
+  async toggleHand(): Promise<void> {
+    const raised = this.client.room.get()?.floor.place != null;
+    await this.attempt(raised ? this.client.lowerHand() : this.client.raiseHand());
+  }
+
+  /** 说完了 */
+  async endTurn(): Promise<void> {
+    await this.attempt(this.client.releaseFloor());
+  }
+
+  /** 静音: of the classroom's own microphone; the board does it and says so. */
+  async toggleMic(): Promise<void> {
+    const room = this.client.room.get();
+    const kept = room ? findSelf(room)?.state.micKept === true : false;
+    await this.attempt(this.client.keepMic(!kept));
+  }
+
+  /** 没听清, 看不清 */
+  async complain(kind: Trouble): Promise<void> {
+    if (this.complained.value.includes(kind)) return;
+    this.complained.value = [...this.complained.value, kind];
+    setTimeout(() => {
+      this.complained.value = this.complained.value.filter((k) => k !== kind);
+    }, COMPLAINT_MS);
+    if (await this.attempt(this.client.signalTrouble(kind))) this.say(t('complaintSent'));
+  }
+
+  /** What the camera has made; sent at once. */
+  async takePhoto(file: Blob): Promise<void> {
+    this.dropPhoto();
+    this.photo.value = { step: 'preparing' };
+    this.image = await shrink(file);
+    if (this.image) await this.sendPhoto();
+    else this.photo.value = { step: 'failed', preview: null, problem: 'unreadable', message: '' };
+  }
+
+  /** The same photo once more. */
+  async sendPhoto(): Promise<void> {
+    const image = this.image;
+    if (!image) return;
+    const before = this.photo.value;
+    const preview = ('preview' in before && before.preview) || URL.createObjectURL(image);
+    this.photo.value = { step: 'sending', preview, share: 0 };
+    const result = await upload({
+      lesson: this.lesson,
+      token: this.token,
+      language: language.value,
+      image,
+      onProgress: (share) => {
+        if (this.image === image) this.photo.value = { step: 'sending', preview, share };
+      },
+    });
+    // Another one was taken meanwhile, or this one was put away.
+    if (this.image !== image) return;
+    if (!result.ok) {
+      this.photo.value = { step: 'failed', preview, problem: result.problem, message: result.message };
+      return;
+    }
+    this.photo.value = { step: 'sent', preview };
+    this.photoTimer = setTimeout(() => this.dropPhoto(), SENT_MS);
+  }
+
+  dropPhoto(): void {
+    clearTimeout(this.photoTimer);
+    const { value } = this.photo;
+    if ('preview' in value && value.preview) URL.revokeObjectURL(value.preview);
+    this.image = null;
+    this.photo.value = { step: 'none' };
+  }
+
+  private told(notice: Notice): void {
+    if (notice.kind === 'error') this.say(notice.message);
+  }
+
+  private async attempt(command: Promise<void>): Promise<boolean> {
+    try {
+      await command;
+      return true;
+    } catch (error) {
+      const told = error instanceof RequestError && !['timeout', 'connection_lost'].includes(error.code);
+      this.say((told && error.message) || t('commandFailed'));
+      return false;
+    }
+  }
+
+  private say(text: string): void {
+    this.notice.value = text;
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = setTimeout(() => {
+      this.notice.value = null;
+    }, NOTICE_MS);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * A photo before it leaves the phone: not larger than anybody can see of it, and JPEG whatever the camera
+ * made. A photo of 12 megapixels has 4 MB and more; on a rural line that is half a minute.
+ */
+export const LONGEST_SIDE = 2560;
+const QUALITY = 0.85;
+
+/** The size that is sent, of a picture of this size. */
+export function fitted(width: number, height: number): { width: number; height: number } {
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height, 1));
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+/** The file as a JPEG of that size, upright; `null` when this browser cannot read it as a picture. */
+export async function shrink(file: Blob): Promise<Blob | null> {
+  const picture = await open(file);
+  if (!picture) return null;
+  const { width, height } = fitted(picture.width, picture.height);
+  const canvas = Object.assign(document.createElement('canvas'), { width, height });
+  const context = canvas.getContext('2d');
+  if (!context) return null;
+  // A transparent drawing would be black in a JPEG.
+  context.fillStyle = '#ffffff';
+  context.fillRect(0, 0, width, height);
+  context.drawImage(picture, 0, 0, width, height);
+  if ('close' in picture) picture.close();
+  return new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', QUALITY));
+}
+
+async function open(file: Blob): Promise<ImageBitmap | HTMLImageElement | null> {
+  try {
+    return await createImageBitmap(file, { imageOrientation: 'from-image' });
+  } catch {
+    return openAsImage(file);
+  }
+}
+
+/** Some browsers read more kinds of pictures this way, or know no such option. */
+async function openAsImage(file: Blob): Promise<HTMLImageElement | null> {
+  const url = URL.createObjectURL(file);
+  const image = new Image();
+  image.src = url;
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    return null;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
