@@ -62,7 +62,7 @@ impl LessonEvent {
 }
 
 /// A word of the protocol as it stands there.
-fn word(word: &impl Serialize) -> String {
+pub(super) fn word(word: &impl Serialize) -> String {
     let value = serde_json::to_value(word).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -102,7 +102,7 @@ impl Lesson {
     }
 
     /// To everybody who knows of `about`, and to `about` itself.
-    fn to_knowing(&self, news: &Encoded, about: &Seat) {
+    pub(super) fn to_knowing(&self, news: &Encoded, about: &Seat) {
         let public = self.show.public.contains(&about.number);
         for seat in self.roster.iter() {
             if public || self.knows_all(seat) || seat.number == about.number {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LessonId, ParticipantId};
+use crate::session::message::LessonType;
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
 
 /// How long an ended lesson is known, by the wall clock, ms.
@@ -38,6 +39,11 @@ pub struct Run {
     /// How long it has been live, ms.
     pub ran: u64,
     pub kicked: BTreeSet<ParticipantId>,
+    #[serde(default, rename = "type")]
+    pub kind: LessonType,
+    /// Who was brought in from the audience.
+    #[serde(default)]
+    pub promoted: BTreeSet<ParticipantId>,
     /// Who is there, by interval.
     pub open: BTreeMap<Id, (ParticipantId, Stamp)>,
 }
@@ -67,6 +73,8 @@ impl Running {
                     seen: *stamp,
                     ran: 0,
                     kicked: BTreeSet::new(),
+                    kind: LessonType::default(),
+                    promoted: BTreeSet::new(),
                     open: BTreeMap::new(),
                 });
             }
@@ -83,7 +91,7 @@ impl Running {
                     run.open.remove(id);
                 }
             }
-            Record::Event { run, stamp, what, sub, .. } => {
+            Record::Event { run, stamp, what, sub, detail, .. } => {
                 if *what == Happened::Abandon {
                     self.runs.remove(run);
                 }
@@ -96,6 +104,10 @@ impl Running {
                         run.open.clear();
                     }
                     Happened::Kick => run.kicked.extend(sub.clone()),
+                    Happened::Type => {
+                        let word = serde_json::Value::from(detail.clone().unwrap_or_default());
+                        run.kind = serde_json::from_value(word).unwrap_or_default();
+                    }
                     _ => {}
                 }
             }
@@ -211,6 +223,21 @@ mod tests {
             running.apply(r);
         }
         running
+    }
+
+    #[test]
+    fn the_type_is_what_was_said_last() {
+        let run = Id::random();
+        let mut records = story(&run);
+        assert_eq!(fold(&records).newest()[0].kind, LessonType::Delivery);
+        for (ms, word) in [(50, "meeting"), (60, "co_taught")] {
+            let mut said = event(&run, ms, Happened::Type, None);
+            if let Record::Event { detail, .. } = &mut said {
+                *detail = Some(word.into());
+            }
+            records.push(said);
+        }
+        assert_eq!(fold(&records).newest()[0].kind, LessonType::CoTaught);
     }
 
     #[test]

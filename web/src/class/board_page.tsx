@@ -73,7 +73,7 @@ export function BoardPage(props: { board: Board }) {
       )}
       {!over && !began && own && <div class="self-picture">{own}</div>}
       {!over && turn && !cut && <Turn board={board} turn={turn} />}
-      {!over && began && !turn && <Headcount board={board} />}
+      {!over && began && !turn && room.self.role === 'receiver' && <Headcount board={board} />}
       {board.notice.value !== null && !over && (
         <p class="board-notice" role="status">
           {board.notice.value}

@@ -150,11 +150,51 @@ export type LessonInfo = { id: LessonId, title: string, state: LessonState,
 /**
  * Seconds since 上课, by the server's monotonic clock, at the time of sending.
  */
-runningSeconds: number, 
+runningSeconds: number, lessonType: LessonType, 
+/**
+ * What follows from the type.
+ */
+rules: LessonRules, 
 /**
  * Who leads now, of several leads; `null` when no lead has come. Everybody is shown this one.
  */
 leads: ParticipantId | null, };
+
+/**
+ * What kind of lesson it is. DOMAIN.md §1 and §5.2.
+ */
+export type LessonType = "delivery" | "master_teacher" | "school_online" | "co_taught" | "demo" | "research" | "meeting" | "broadcast";
+
+/**
+ * What a lesson of a type allows, and how it begins.
+ */
+export type LessonRules = { 
+/**
+ * The mode at 上课.
+ */
+mode: Mode, 
+/**
+ * Open microphones beside the lead's while it is discussed. While it is listened there is one.
+ */
+mostSpeaking: number, 
+/**
+ * Classrooms send sound and picture. Where they do not they are part of the audience.
+ */
+classroomsPublish: boolean, leadTo: LeadTo, 
+/**
+ * A lead may bring one of the audience into the lesson.
+ */
+promotes: boolean, layout: StageLayout, };
+
+/**
+ * Who may be handed the lead.
+ */
+export type LeadTo = "leads" | "anybody";
+
+/**
+ * What is big in classrooms while content is shown and somebody is called on.
+ */
+export type StageLayout = "content" | "speaker";
 
 /**
  * Who may speak beside whoever leads.

@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MediaState } from '../client/media_link';
 import { type Room, runningSeconds } from '../client/room';
 import { type Key, t } from '../i18n';
+import { lessonTypeName } from '../page/lesson_type';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { leadLink, linkTone } from '../ui/link_words';
@@ -40,6 +41,7 @@ export function LivePage(props: { teaching: Teaching }) {
     <div class="live">
       <header class="live-head">
         <h1>{room?.lesson.title}</h1>
+        {room && <p class="lesson-type">{lessonTypeName(room.lesson.lessonType)}</p>}
         <p class="live-clock">
           <Lamp tone="lost" word={t('live')} />
           {room && <Clock room={room} />}

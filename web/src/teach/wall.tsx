@@ -141,6 +141,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
   const away = participant.presence === 'away';
   const speaker = speakerOf(room, participant.id);
   const leads = room.lesson.leads === participant.id;
+  const mayLead = participant.role === 'lead' || room.lesson.rules.leadTo === 'anybody';
   const hand = room.floor.hands.indexOf(participant.id);
   const heard = room.heard.includes(participant.id);
   return (
@@ -216,17 +217,19 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
             )}
           </p>
           <div class="tile-actions">
-            <button
-              type="button"
-              class="button"
-              data-testid="hand-over"
-              disabled={leads || away}
-              aria-label={`${t('handOver')}: ${participant.name}`}
-              onClick={() => void teaching.handOver(participant)}
-            >
-              <LeadIcon />
-              {t('handOver')}
-            </button>
+            {mayLead && (
+              <button
+                type="button"
+                class="button"
+                data-testid="hand-over"
+                disabled={leads || away}
+                aria-label={`${t('handOver')}: ${participant.name}`}
+                onClick={() => void teaching.handOver(participant)}
+              >
+                <LeadIcon />
+                {t('handOver')}
+              </button>
+            )}
             <button
               type="button"
               class="button quiet"
