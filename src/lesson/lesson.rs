@@ -14,6 +14,7 @@ use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::attendance::Attendance;
+use crate::lesson::audience::AudienceTold;
 use crate::lesson::events::EventLog;
 use crate::lesson::feeds::Show;
 use crate::lesson::floor::Floor;
@@ -61,6 +62,7 @@ pub struct Lesson {
     pub(super) floor: Floor,
     pub(super) floor_told: FloorTold,
     pub(super) heard: Heard,
+    pub(super) audience: AudienceTold,
     pub(super) events: EventLog,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
@@ -145,6 +147,7 @@ impl Lesson {
             floor: Floor::new(&rules),
             floor_told: FloorTold::default(),
             heard: Heard::default(),
+            audience: AudienceTold::default(),
             events: EventLog::default(),
             links: Vec::new(),
             empty_since: Some(now),
@@ -198,7 +201,9 @@ impl Lesson {
             return Err(LessonError::Full);
         }
         self.empty_since = None;
+        let promoted = self.promoted.contains(&actor.member.id);
         let seat = self.roster.seat_for(&actor.member, now);
+        seat.promoted = promoted;
         let connection = Some((actor.connection, actor.outbox.clone()));
         if let Some((_, older)) = std::mem::replace(&mut seat.connection, connection) {
             older.push(&ServerMessage::Bye { reason: ByeReason::Replaced });
@@ -289,6 +294,12 @@ impl Lesson {
             Ask::Signal(ask) => self.signalled(actor, ask, now)?,
             Ask::SelectLayer { mid, max_layer } => {
                 self.select_layer(&actor.member.id, &mid, max_layer)?;
+            }
+            Ask::Promote { participant, promoted } => self.promote(&participant, promoted, now)?,
+            Ask::ListAudience => {
+                let (request, units) = (request.unwrap_or_default(), self.audience_list());
+                actor.outbox.push(&ServerMessage::AudienceList { request, units });
+                return Ok(());
             }
             Ask::Start => self.start(now),
             // The two that may end the asking connection itself: the reply goes first.
@@ -383,6 +394,7 @@ impl Lesson {
             self.attendance.beat(self.running_for(now), now);
         }
         self.quiet_who_is_away(now);
+        self.tell_audience();
         let alone = self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep());
         if alone && self.state == LessonState::Live {
             self.handle_end(now);

@@ -10,7 +10,7 @@
 //! their handover), `people` (mute, kick), `standing` (what a role
 //! comes to), `info` (what is told of the whole), `floor` (who may speak, pure), `speaking` (what that does),
 //! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is
-//! told of whom), `feeds` (from the plan to the slots), `attached` (seats without a page), `attendance`
+//! told of whom), `audience` (who looks on, counted), `feeds` (from the plan to the slots), `attached` (seats without a page), `attendance`
 //! (who was there, for the record), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,6 +22,7 @@ use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 
 mod attached;
 mod attendance;
+mod audience;
 pub mod config;
 pub mod directory;
 mod events;
@@ -120,6 +121,11 @@ pub enum Ask {
     MuteAll,
     Floor(FloorAsk),
     Signal(SignalAsk),
+    Promote {
+        participant: ParticipantId,
+        promoted: bool,
+    },
+    ListAudience,
     Kick {
         participant: ParticipantId,
     },

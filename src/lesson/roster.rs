@@ -69,6 +69,8 @@ pub struct Seat {
     pub wall: Option<Vec<SeatNumber>>,
     /// Pupils in the room, as it said.
     pub headcount: Option<u16>,
+    /// Brought in from the audience.
+    pub promoted: bool,
     pub older: Option<Peer>,
     pub current: Option<Peer>,
     pub pending: Option<Peer>,
@@ -189,6 +191,7 @@ impl Seat {
             closed: Vec::new(),
             wall: None,
             headcount: None,
+            promoted: false,
             older: None,
             current: None,
             pending: None,
@@ -301,6 +304,7 @@ impl Seat {
                 .map(|s| SourceState { id: s.info.source, kind: s.info.kind, flowing: s.flowing })
                 .collect(),
             headcount: self.headcount,
+            promoted: self.member.role == Role::Receiver && self.promoted,
         }
     }
 }

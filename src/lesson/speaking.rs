@@ -203,6 +203,7 @@ impl Lesson {
             actor.outbox.push(&ServerMessage::Floor { floor });
         }
         self.tell_troubles(actor, now);
+        self.greet_with_audience(actor);
         self.greet_with_voices(actor);
     }
 

@@ -96,16 +96,19 @@ impl Lesson {
     fn change_role(&mut self, number: SeatNumber, role: Role, now: Instant) {
         let Some(seat) = self.roster.by_number(number) else { return };
         let id = seat.member.id.clone();
+        let promoted = self.promoted.contains(&id);
         if role == Role::Observer {
             self.to_knowing(&Encoded::new(&ServerMessage::ParticipantLeft { id: id.clone() }), seat);
             self.show.public.remove(&number);
         }
+        self.audience.stale = true;
         self.forget_on_floor(number);
         if self.chosen_lead == Some(number) {
             self.chosen_lead = None;
         }
         let Some(seat) = self.roster.by_number_mut(number) else { return };
         seat.member.role = role;
+        seat.promoted = promoted;
         seat.close_by_default();
         let sends = |peer: &mut crate::lesson::roster::Peer| !peer.sources.is_empty();
         let dropped = [seat.older.take_if(sends), seat.current.take_if(sends), seat.pending.take_if(sends)];

@@ -11,11 +11,13 @@ use ts_rs::TS;
 use crate::ids::{ParticipantId, PeerId, SourceId};
 use crate::media::negotiate::{MediaKind, SourceKind};
 
+mod audience;
 mod floor;
 mod lesson;
 mod link;
 mod overview;
 
+pub use audience::{AudienceInfo, AudienceUnit, Viewer};
 pub use floor::{FloorInfo, Mode, Speaker, Trouble};
 pub use lesson::{LeadTo, LessonInfo, LessonRules, LessonState, LessonType, StageLayout};
 pub use link::{ClassroomLink, LinkCause, LinkChange, LinkState, LinkStats};
@@ -93,6 +95,10 @@ pub enum ClientMessage {
     SetMode { request: u32, mode: Mode },
     /// 移交主讲: to a lead or to any classroom; a lead takes it back by naming herself.
     HandOverLead { request: u32, participant: ParticipantId },
+    /// Brings one of the audience into the lesson, or (`promoted: false`) back.
+    Promote { request: u32, participant: ParticipantId, promoted: bool },
+    /// Who looks on; answered by `audience_list`.
+    ListAudience { request: u32 },
     /// Whose pictures are on the page of the wall that this lead looks at; nobody else's are sent to
     /// her. Before the first such message: of the first nine classrooms.
     ShowWall { participants: Vec<ParticipantId> },
@@ -241,6 +247,15 @@ pub enum ServerMessage {
         participant: ParticipantId,
         kind: Trouble,
     },
+    /// To leads, at most once a second: how many look on. They are in nobody's roster.
+    Audience {
+        audience: AudienceInfo,
+    },
+    /// Answer to `list_audience`, by unit.
+    AudienceList {
+        request: u32,
+        units: Vec<AudienceUnit>,
+    },
     /// For `watch`.
     Overview {
         lessons: Vec<LessonOverview>,
@@ -289,6 +304,10 @@ pub struct Participant {
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headcount: Option<u16>,
+    /// Brought in from the audience.
+    #[ts(optional, as = "Option<_>")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promoted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

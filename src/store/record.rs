@@ -104,6 +104,9 @@ pub enum Happened {
     Headcount,
     /// What kind of lesson it is, in the detail.
     Type,
+    /// Brought in from the audience, and sent back there.
+    Promote,
+    Demote,
 }
 
 impl Happened {
@@ -126,6 +129,8 @@ impl Happened {
             Self::Trouble => "trouble",
             Self::Headcount => "headcount",
             Self::Type => "type",
+            Self::Promote => "promote",
+            Self::Demote => "demote",
         }
     }
 }

@@ -104,6 +104,8 @@ impl Running {
                         run.open.clear();
                     }
                     Happened::Kick => run.kicked.extend(sub.clone()),
+                    Happened::Promote => run.promoted.extend(sub.clone()),
+                    Happened::Demote => run.promoted.retain(|one| Some(one) != sub.as_ref()),
                     Happened::Type => {
                         let word = serde_json::Value::from(detail.clone().unwrap_or_default());
                         run.kind = serde_json::from_value(word).unwrap_or_default();

@@ -11,6 +11,7 @@ import { readToken } from '../src/client/token';
 import { parseLanguage } from '../src/i18n';
 import { en } from '../src/i18n/en';
 import { zh } from '../src/i18n/zh';
+import { pageFor } from '../src/page/moving';
 import { watcherState } from '../src/page/state';
 import { where } from '../src/start/where';
 import { classroomMic, classroomState } from '../src/teach/classroom_state';
@@ -44,6 +45,15 @@ function room(change: Partial<Room> = {}): Room {
     ...change,
   };
 }
+
+test('who is brought in from the audience goes on at a classroom’s page, and comes back', () => {
+  expect(pageFor('observe', 'observer', 'receiver')).toBe('class');
+  expect(pageFor('class', 'observer', 'observer')).toBe('observe');
+  expect(pageFor('class', 'observer', 'receiver')).toBeNull();
+  // A board of a broadcast is brought on stage where it is.
+  expect(pageFor('class', 'receiver', 'observer')).toBeNull();
+  expect(pageFor('teach', 'lead', 'lead')).toBeNull();
+});
 
 test('a changed participant keeps its place; who leaves is gone', () => {
   const changed = reduce(room(), { type: 'participant', participant: participant('a', { name: 'new' }) }, 0);

@@ -71,6 +71,8 @@ tracks: Array<TrackIntent>, }
   | { "type": "lower_hand", request: number, participant?: ParticipantId, }
   | { "type": "set_mode", request: number, mode: Mode, }
   | { "type": "hand_over_lead", request: number, participant: ParticipantId, }
+  | { "type": "promote", request: number, participant: ParticipantId, promoted: boolean, }
+  | { "type": "list_audience", request: number, }
   | { "type": "show_wall", participants: Array<ParticipantId>, }
   | { "type": "signal_trouble", request: number, kind: Trouble, }
   | { "type": "headcount", request: number, present: number, }
@@ -138,6 +140,8 @@ peer?: PeerId, }
   | { "type": "floor", floor: FloorInfo, }
   | { "type": "heard", participants: Array<ParticipantId>, }
   | { "type": "trouble", participant: ParticipantId, kind: Trouble, }
+  | { "type": "audience", audience: AudienceInfo, }
+  | { "type": "audience_list", request: number, units: Array<AudienceUnit>, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
@@ -243,7 +247,11 @@ sources: Array<SourceState>,
 /**
  * Pupils in the room, as it said.
  */
-headcount?: number, };
+headcount?: number, 
+/**
+ * Brought in from the audience.
+ */
+promoted?: boolean, };
 
 export type SourceState = { id: SourceId, kind: SourceKind, 
 /**
@@ -350,3 +358,9 @@ export type ReceivedStream = { from: ParticipantId, kind: SourceKind, kbps: numb
  * `null` while it waits for a key frame.
  */
 layer: number | null, };
+
+export type AudienceInfo = { units: number, people: number, };
+
+export type AudienceUnit = { unit: string, viewers: Array<Viewer>, };
+
+export type Viewer = { id: ParticipantId, name: string, promotable: boolean, };

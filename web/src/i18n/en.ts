@@ -203,6 +203,15 @@ export const en: Record<Key, string> = {
   cannotHear: 'Can’t hear',
   cannotSee: 'Can’t see',
 
+  audience: 'Audience',
+  audienceCount: '{units} units · {people} watching',
+  audienceEmpty: 'Nobody is watching now.',
+  audienceOnlyWatches: 'In this type of lesson the audience only watches.',
+  promote: 'Bring in',
+  promoted: '{name} is coming in.',
+  demote: 'Back to audience',
+  demoted: '{name} is in the audience again.',
+
   boardSpeaking: 'You are speaking',
   boardLeading: 'You are leading',
   boardAsked: 'The teacher calls on you',

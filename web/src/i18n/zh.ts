@@ -203,6 +203,15 @@ export const zh = {
   cannotHear: '没听清',
   cannotSee: '看不清',
 
+  audience: '观摩席',
+  audienceCount: '观摩 {units} 个单位 · {people} 人',
+  audienceEmpty: '现在没有人观摩。',
+  audienceOnlyWatches: '这类课不请观摩者发言。',
+  promote: '请进课堂',
+  promoted: '已请{name}进课堂，画面马上就来。',
+  demote: '请回观摩席',
+  demoted: '{name}已回到观摩席。',
+
   // Board
   boardSpeaking: '你们正在发言',
   boardLeading: '你们正在主讲',

@@ -13,6 +13,7 @@ import { leadLink, linkTone } from '../ui/link_words';
 import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
+import { AudienceCount, AudiencePanel } from './audience';
 import { DeviceSelect } from './device_select';
 import { Hands } from './hands';
 import { LiveControls } from './live_controls';
@@ -27,12 +28,13 @@ export function LivePage(props: { teaching: Teaching }) {
   const media = useStore(client.media.state);
   const signal = useStore(client.signal.state);
   const blocked = useStore(teaching.sound.blocked);
-  const [devices, setDevices] = useState(false);
+  // One panel at a time stands over the wall.
+  const [panel, setPanel] = useState<'devices' | 'audience' | null>(null);
   const [ending, setEnding] = useState(false);
   useKeys(teaching, () => {
-    setDevices(false);
+    setPanel(null);
     setEnding(false);
-    return devices || ending;
+    return panel !== null || ending;
   });
   const limited = useStore(client.media.uplinkLimited);
   const line = useSteady(room?.link ? leadLink(room.link, limited) : 'linkGood');
@@ -52,6 +54,11 @@ export function LivePage(props: { teaching: Teaching }) {
             <span class="soft">{t('roundTrip', { ms: room.link.rttMs })}</span>
           )}
         </p>
+        <AudienceCount
+          teaching={teaching}
+          shown={panel === 'audience'}
+          onTap={() => setPanel(panel === 'audience' ? null : 'audience')}
+        />
         <LanguageSwitch />
       </header>
       <LiveStage teaching={teaching}>
@@ -73,7 +80,8 @@ export function LivePage(props: { teaching: Teaching }) {
       </LiveStage>
       <Hands teaching={teaching} />
       <div class="live-side">
-        {devices && (
+        {panel === 'audience' && <AudiencePanel teaching={teaching} onClose={() => setPanel(null)} />}
+        {panel === 'devices' && (
           <section class="device-panel" aria-label={t('devicesMenu')}>
             <DeviceSelect device={teaching.camera} label="chooseCamera" testId="choose-camera" />
             <DeviceSelect device={teaching.mic} label="chooseMic" testId="choose-mic" />
@@ -83,8 +91,8 @@ export function LivePage(props: { teaching: Teaching }) {
       </div>
       <LiveControls
         teaching={teaching}
-        devicesShown={devices}
-        onDevices={() => setDevices(!devices)}
+        devicesShown={panel === 'devices'}
+        onDevices={() => setPanel(panel === 'devices' ? null : 'devices')}
         ending={ending}
         onEnding={setEnding}
       />

@@ -217,7 +217,18 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
             )}
           </p>
           <div class="tile-actions">
-            {mayLead && (
+            {participant.promoted && (
+              <button
+                type="button"
+                class="button"
+                data-testid="demote"
+                aria-label={`${t('demote')}: ${participant.name}`}
+                onClick={() => void teaching.demote(participant)}
+              >
+                {t('demote')}
+              </button>
+            )}
+            {mayLead && !participant.promoted && (
               <button
                 type="button"
                 class="button"
