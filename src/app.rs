@@ -208,7 +208,7 @@ impl App {
     /// Makes a planned lesson.
     pub fn create_lesson(&self, id: &str, title: &str) -> anyhow::Result<()> {
         let id = LessonId::new(id)?;
-        self.sessions.directory.create(&id, title.to_owned())?;
+        self.sessions.directory.create(&id, title.to_owned(), None)?;
         Ok(())
     }
 

@@ -8,11 +8,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sd_notify::NotifyState;
 
-use crate::app::{App, issue_token};
+use crate::app::{App, issue_token, unix_now};
+use crate::auth::Claims;
+use crate::auth::secret::random_hex;
 use crate::bot::{demo, load};
 use crate::config::Config;
-use crate::session::message::Role;
+use crate::ids::{LessonId, ParticipantId};
+use crate::session::message::{LessonType, Role};
 use crate::telemetry;
+use anyhow::Context;
 
 /// The demonstration's lesson.
 pub const DEMO_LESSON: &str = "demo";
@@ -70,6 +74,13 @@ struct TokenArgs {
     /// Participant id; a newer connection of the same one replaces the older.
     #[arg(long)]
     sub: Option<String>,
+    /// Whose people this is (a school, a county), by which an audience is counted.
+    #[arg(long)]
+    unit: Option<String>,
+    /// What kind of lesson it is, when this lead opens it: delivery, master_teacher, school_online,
+    /// co_taught, demo, research, meeting, broadcast.
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
+    lesson_type: Option<LessonType>,
 }
 
 #[derive(Args)]
@@ -135,6 +146,21 @@ impl From<RoleArg> for Role {
     }
 }
 
+impl TokenArgs {
+    fn claims(&self) -> anyhow::Result<Claims> {
+        let sub = self.sub.clone().unwrap_or_else(|| format!("p-{}", random_hex(8)));
+        Ok(Claims {
+            lesson: LessonId::new(&self.lesson).context("--lesson")?,
+            role: self.role.into(),
+            name: self.name.clone(),
+            sub: ParticipantId::new(&sub).context("--sub")?,
+            unit: self.unit.clone(),
+            lesson_type: self.lesson_type,
+            expires: unix_now().saturating_add(self.ttl.as_secs()),
+        })
+    }
+}
+
 impl ConfigArgs {
     fn load(&self) -> anyhow::Result<Config> {
         Config::load(self.config.as_deref(), &self.set)
@@ -170,9 +196,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             let config = args.config.load()?;
             std::fs::create_dir_all(&config.data.dir)?;
             let tokens = config.auth.tokens(&config.data.dir)?;
-            let sub = args.sub.as_deref();
-            let role = args.role.into();
-            println!("{}", issue_token(&tokens, &args.lesson, role, &args.name, sub, args.ttl)?);
+            println!("{}", tokens.sign(args.claims()?, unix_now())?);
             Ok(())
         }
     }
@@ -244,6 +268,11 @@ async fn stop_signal() -> anyhow::Result<()> {
         _ = term.recv() => Ok(()),
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
+}
+
+/// A word of the protocol.
+fn parse_type(text: &str) -> Result<LessonType, String> {
+    serde_json::from_value(text.into()).map_err(|_| format!("{text:?} is no type of lesson"))
 }
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {

@@ -32,6 +32,8 @@ pub enum Right {
     SetMode,
     /// Give the lead away, and take it back.
     HandOverLead,
+    /// See who looks on, bring one of them into the lesson, and send one back.
+    Promote,
     /// Say which page of the wall is looked at.
     ShowWall,
     /// 没听清, 看不清.
@@ -56,7 +58,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -75,6 +77,7 @@ impl Right {
         Self::LowerHand,
         Self::SetMode,
         Self::HandOverLead,
+        Self::Promote,
         Self::ShowWall,
         Self::SignalTrouble,
         Self::Headcount,
@@ -123,6 +126,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::LowerHand,
             Right::SetMode,
             Right::HandOverLead,
+            Right::Promote,
             Right::ShowWall,
             Right::Leave,
             Right::Ping,
@@ -229,6 +233,7 @@ mod tests {
             (Right::LowerHand, "LR---"),
             (Right::SetMode, "L---C"),
             (Right::HandOverLead, "L---C"),
+            (Right::Promote, "L----"),
             (Right::ShowWall, "L---C"),
             (Right::SignalTrouble, "-R---"),
             (Right::Headcount, "-R---"),

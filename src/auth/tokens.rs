@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::Secret;
 use crate::ids::{LessonId, ParticipantId};
-use crate::session::message::Role;
+use crate::session::message::{LessonType, Role};
 
 /// The audience of every token of ours.
 pub const AUDIENCE: &str = "zhuandi";
@@ -29,6 +29,10 @@ pub struct Claims {
     pub role: Role,
     pub name: String,
     pub sub: ParticipantId,
+    /// Whose people this is: a school, a county.
+    pub unit: Option<String>,
+    /// What kind of lesson it is, when this one opens it.
+    pub lesson_type: Option<LessonType>,
     /// Seconds since 1970 (UTC).
     pub expires: u64,
 }
@@ -80,6 +84,10 @@ struct Wire {
     role: Role,
     name: String,
     sub: ParticipantId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lesson_type: Option<LessonType>,
 }
 
 /// Makes and checks tokens.
@@ -117,19 +125,19 @@ impl Tokens {
         ttl: Duration,
         now: u64,
     ) -> Result<String, IssueError> {
-        if !is_good_name(name) {
+        let (lesson, name, sub) = (lesson.clone(), name.to_owned(), sub.clone());
+        let expires = now.saturating_add(ttl.as_secs());
+        self.sign(Claims { lesson, role, name, sub, unit: None, lesson_type: None, expires }, now)
+    }
+
+    /// A token that says all of this, valid from `now`.
+    pub fn sign(&self, claims: Claims, now: u64) -> Result<String, IssueError> {
+        let Claims { lesson, role, name, sub, unit, lesson_type, expires: exp } = claims;
+        if !is_good_name(&name) || !unit.as_deref().is_none_or(is_good_name) {
             return Err(IssueError::BadName);
         }
-        let wire = Wire {
-            aud: AUDIENCE.into(),
-            exp: now.saturating_add(ttl.as_secs()),
-            nbf: now,
-            iat: None,
-            lesson: lesson.clone(),
-            role,
-            name: name.into(),
-            sub: sub.clone(),
-        };
+        let aud = AUDIENCE.into();
+        let wire = Wire { aud, exp, nbf: now, iat: None, lesson, role, name, sub, unit, lesson_type };
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &wire, &self.sign)?)
     }
 
@@ -153,10 +161,11 @@ impl Tokens {
         if now.saturating_add(self.leeway) < wire.nbf {
             return Err(TokenError::NotYetValid);
         }
-        if !is_good_name(&wire.name) {
+        if !is_good_name(&wire.name) || !wire.unit.as_deref().is_none_or(is_good_name) {
             return Err(TokenError::Invalid);
         }
-        Ok(Claims { lesson: wire.lesson, role: wire.role, name: wire.name, sub: wire.sub, expires: wire.exp })
+        let Wire { lesson, role, name, sub, unit, lesson_type, exp: expires, .. } = wire;
+        Ok(Claims { lesson, role, name, sub, unit, lesson_type, expires })
     }
 }
 
@@ -247,6 +256,8 @@ mod tests {
             ("no nbf", ours(&without("nbf")), "token_invalid"),
             ("unknown claim", ours(&with("admin", json!(true))), "token_invalid"),
             ("unknown role", ours(&with("role", json!("root"))), "token_invalid"),
+            ("unknown type", ours(&with("lesson_type", json!("party"))), "token_invalid"),
+            ("blank unit", ours(&with("unit", json!(" "))), "token_invalid"),
             ("long name", ours(&with("name", json!("课".repeat(65)))), "token_invalid"),
             ("blank name", ours(&with("name", json!("  "))), "token_invalid"),
             ("name with a line break", ours(&with("name", json!("a\nb"))), "token_invalid"),
@@ -258,5 +269,9 @@ mod tests {
         }
         assert!(tokens().check(&ours(&good()), NOW).is_ok());
         assert!(tokens().check(&ours(&with("iat", json!(NOW))), NOW).is_ok());
+        let typed = tokens().check(&ours(&with("lesson_type", json!("co_taught"))), NOW).unwrap();
+        assert_eq!((typed.lesson_type, typed.unit), (Some(LessonType::CoTaught), None));
+        let of_a_unit = tokens().check(&ours(&with("unit", json!("示例县001"))), NOW).unwrap();
+        assert_eq!(of_a_unit.unit.as_deref(), Some("示例县001"));
     }
 }

@@ -155,7 +155,10 @@ impl Visitor {
         let place = resources.places.admit(self.address.ip().to_canonical());
         let place = place.ok_or_else(|| self.refusal(Code::Busy))?;
         let sessions = &self.state.sessions;
-        let lesson = sessions.directory.open(&self.claims.lesson).map_err(|e| self.refusal((&e).into()))?;
+        let lesson = sessions
+            .directory
+            .open(&self.claims.lesson, seat.member.type_for_new())
+            .map_err(|e| self.refusal((&e).into()))?;
         let preferred = lesson.codec();
         let wanted = PeerRequest { sources: seat.tracks, prefer_video: preferred };
         let mut accepted = sessions.negotiator.accept(lesson.shard(), offer, &wanted).map_err(|error| {

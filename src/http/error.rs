@@ -63,7 +63,7 @@ pub fn status(code: Code) -> StatusCode {
         | Code::TokenForeign
         | Code::TokenInvalid
         | Code::TokenMissing => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::Kicked | Code::WrongOrigin => StatusCode::FORBIDDEN,
+        Code::Forbidden | Code::NotInThisLesson | Code::Kicked | Code::WrongOrigin => StatusCode::FORBIDDEN,
         Code::UnknownLesson | Code::UnknownParticipant | Code::UnknownSlot | Code::NotFound => {
             StatusCode::NOT_FOUND
         }

@@ -12,16 +12,18 @@ use crate::ids::LessonId;
 use crate::lesson::LessonError;
 use crate::lesson::directory::Found;
 use crate::session::errors::{Code, Language};
-use crate::session::message::{LessonInfo, LessonOverview};
+use crate::session::message::{LessonInfo, LessonOverview, LessonType};
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 200;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NewLesson {
     id: LessonId,
     title: String,
+    /// The usual one, unless it is said.
+    lesson_type: Option<LessonType>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +45,8 @@ pub async fn create(
         return Err(ApiError::new(Code::BadRequest, admin.language));
     }
     let refused = refusal(admin.language);
-    let handle = state.sessions.directory.create(&new.id, title.to_owned()).map_err(&refused)?;
+    let handle =
+        state.sessions.directory.create(&new.id, title.to_owned(), new.lesson_type).map_err(&refused)?;
     let overview = handle.overview().await.map_err(&refused)?;
     tracing::info!(lesson = %new.id, by = %admin.claims.sub, "lesson created");
     Ok((StatusCode::CREATED, Json(overview.lesson)))

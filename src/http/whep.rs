@@ -19,6 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::Bearer;
 use crate::ids::ParticipantId;
 use crate::lesson::{Attachment, Member};
+use crate::session::member_of;
 
 /// `POST /whep/{lesson}`
 pub(super) async fn play(
@@ -31,6 +32,6 @@ pub(super) async fn play(
     let visitor = Visitor::admit(Protocol::Whep, state, &lesson, caller, address)?;
     let offer = visitor.offer(request).await?;
     let id = ParticipantId::new(&format!("whep-{}", random_hex(8))).expect("hexadecimal is good in an id");
-    let member = Member { id, name: visitor.claims.name.clone(), role: visitor.claims.role };
+    let member = Member { id, ..member_of(visitor.claims.clone()) };
     visitor.connect(&offer, Seat { member, attachment: Attachment::Player, tracks: Vec::new() }).await
 }

@@ -15,9 +15,10 @@ use crate::http::HttpState;
 use crate::http::endpoint::{Protocol, Seat, Visitor};
 use crate::http::error::ApiError;
 use crate::http::extract::Bearer;
-use crate::lesson::{Attachment, Member};
+use crate::lesson::Attachment;
 use crate::media::negotiate::tracks_of_publisher;
 use crate::session::errors::{Code, offer_code};
+use crate::session::member_of;
 
 /// `POST /whip/{lesson}`
 pub(super) async fn publish(
@@ -34,6 +35,6 @@ pub(super) async fn publish(
     if !tracks.iter().all(|(_, kind)| allowed(claims.role, Right::to_send(*kind))) {
         return Err(visitor.refusal(Code::Forbidden));
     }
-    let member = Member { id: claims.sub, name: claims.name, role: claims.role };
+    let member = member_of(claims);
     visitor.connect(&offer, Seat { member, attachment: Attachment::Publisher, tracks }).await
 }

@@ -55,6 +55,8 @@ impl Lesson {
         if self.state == LessonState::Ended {
             return Err(LessonError::Ended);
         }
+        self.take_type(&actor.member, now);
+        let actor = &self.placed(actor);
         let new = self.roster.get(&actor.member.id).is_none();
         let peer = accepted.peer;
         let sends = |kind| accepted.sources.iter().any(|s| s.kind == kind);

@@ -43,7 +43,7 @@ impl Scene {
         let request = PeerRequest { sources: tracks, prefer_video: Codec::Vp8 };
         let offer = sdp(sends, &[Codec::Vp8, Codec::H264]);
         let accepted = self.media.negotiator.accept(0, &offer, &request).unwrap();
-        let member = Member { id: ParticipantId::new(sub).unwrap(), name: sub.into(), role };
+        let member = Member::new(ParticipantId::new(sub).unwrap(), sub.into(), role);
         let actor = Actor { connection: ConnectionId::next(), member, outbox: Outbox::goodbye_only() };
         let peer = accepted.peer;
         let done = self.lesson.handle_attach(&actor, attachment, accepted, Codec::Vp8, self.now);

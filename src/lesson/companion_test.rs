@@ -7,7 +7,7 @@ use crate::session::message::{OwnState, Trouble};
 
 /// A second page of this participant's classroom, as a phone; what became of it.
 fn try_phone(scene: &mut Scene, sub: &str) -> Result<Page, LessonError> {
-    let member = Member { id: ParticipantId::new(sub).unwrap(), name: sub.into(), role: Role::Companion };
+    let member = Member::new(ParticipantId::new(sub).unwrap(), sub.into(), Role::Companion);
     let actor = Actor { connection: ConnectionId::next(), member, outbox: Outbox::new() };
     scene.lesson.handle_join(actor.clone(), scene.now)?;
     Ok(Page { actor })

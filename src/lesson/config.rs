@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::media::negotiate::Codec;
-use crate::session::message::{Role, SlotPlan};
+use crate::session::message::{LessonType, Role, SlotPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,6 +17,8 @@ pub struct LessonConfig {
     pub video_slots: u8,
     pub receiver_video_slots: u8,
     pub video_codec: VideoCodec,
+    /// Of a lesson whose type nobody chose.
+    pub default_type: LessonType,
 }
 
 /// The codec that senders are asked to use while everybody decodes it.
@@ -51,6 +53,7 @@ impl Default for LessonConfig {
             // Content, lead, three who speak and one to spare. Each costs an old board memory and CPU.
             receiver_video_slots: 6,
             video_codec: VideoCodec::Vp8,
+            default_type: LessonType::Delivery,
         }
     }
 }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::ids::LessonId;
 use crate::lesson::task::{self, Surroundings};
-use crate::lesson::{LessonError, LessonHandle};
-use crate::session::message::{LessonInfo, LessonOverview, LessonState};
+use crate::lesson::{LessonError, LessonHandle, kinds};
+use crate::session::message::{LessonInfo, LessonOverview, LessonState, LessonType};
 use crate::store::{Run, RunState};
 
 /// How long an ended lesson refuses joins with its own word.
@@ -50,13 +50,14 @@ impl Directory {
         Self { entries: Arc::default(), around: Arc::new(around) }
     }
 
-    /// The running lesson with this id; one that is on no timetable comes into being here.
-    pub fn open(&self, id: &LessonId) -> Result<LessonHandle, LessonError> {
+    /// The running lesson with this id; one that is on no timetable comes into being here, as the type
+    /// that is asked for or the usual one.
+    pub fn open(&self, id: &LessonId, kind: Option<LessonType>) -> Result<LessonHandle, LessonError> {
         let mut entries = self.lock();
         match entries.get(id) {
             Some(Entry::Running(handle)) if !handle.requests.is_closed() => Ok(handle.clone()),
             Some(Entry::Ended { .. }) => Err(LessonError::Ended),
-            _ => self.add(&mut entries, id, id.to_string(), false, None),
+            _ => self.add(&mut entries, id, id.to_string(), kind, false, None),
         }
     }
 
@@ -74,6 +75,8 @@ impl Directory {
                     title: run.title,
                     state: LessonState::Ended,
                     running_seconds: u32::try_from(run.ran / 1000).unwrap_or(u32::MAX),
+                    lesson_type: run.kind,
+                    rules: kinds::rules(run.kind),
                     leads: None,
                 };
                 entries.insert(id, Entry::Ended { info, at });
@@ -81,7 +84,7 @@ impl Directory {
             }
             let (title, planned) = (run.title.clone(), run.planned);
             tracing::info!(lesson = %id, ran_ms = run.ran, "lesson taken up again");
-            if let Err(error) = self.add(&mut entries, &id, title, planned, Some(run)) {
+            if let Err(error) = self.add(&mut entries, &id, title, None, planned, Some(run)) {
                 tracing::error!(lesson = %id, %error, "a lesson cannot be taken up again");
             }
         }
@@ -95,12 +98,17 @@ impl Directory {
     }
 
     /// Makes a planned lesson.
-    pub fn create(&self, id: &LessonId, title: String) -> Result<LessonHandle, LessonError> {
+    pub fn create(
+        &self,
+        id: &LessonId,
+        title: String,
+        kind: Option<LessonType>,
+    ) -> Result<LessonHandle, LessonError> {
         let mut entries = self.lock();
         if entries.contains_key(id) {
             return Err(LessonError::Exists);
         }
-        self.add(&mut entries, id, title, true, None)
+        self.add(&mut entries, id, title, kind, true, None)
     }
 
     #[must_use]
@@ -190,6 +198,7 @@ impl Directory {
         entries: &mut HashMap<LessonId, Entry>,
         id: &LessonId,
         title: String,
+        kind: Option<LessonType>,
         planned: bool,
         resumed: Option<Run>,
     ) -> Result<LessonHandle, LessonError> {
@@ -197,7 +206,8 @@ impl Directory {
         if running >= self.around.config.max_lessons {
             return Err(LessonError::Full);
         }
-        let handle = task::start(&self.around, self.clone(), id.clone(), title, planned, resumed);
+        let kind = kind.unwrap_or(self.around.config.default_type);
+        let handle = task::start(&self.around, self.clone(), id.clone(), title, kind, planned, resumed);
         entries.insert(id.clone(), Entry::Running(handle.clone()));
         Ok(handle)
     }

@@ -26,6 +26,7 @@ pub enum LessonEvent {
     LeadHandedOver { to: ParticipantId },
     Trouble { participant: ParticipantId, kind: Trouble },
     Headcount { participant: ParticipantId, present: u16 },
+    Promoted { participant: ParticipantId, promoted: bool },
 }
 
 /// The newest events, oldest first.
@@ -59,6 +60,10 @@ impl LessonEvent {
             Self::ModeSet { mode } => (Happened::Mode, None, Some(word(mode))),
             Self::LeadHandedOver { to } => (Happened::HandOverLead, Some(to), None),
             Self::Trouble { participant, kind } => (Happened::Trouble, Some(participant), Some(word(kind))),
+            Self::Promoted { participant, promoted } => {
+                let what = if *promoted { Happened::Promote } else { Happened::Demote };
+                (what, Some(participant), None)
+            }
             Self::Headcount { participant, present } => {
                 (Happened::Headcount, Some(participant), Some(present.to_string()))
             }
@@ -67,7 +72,7 @@ impl LessonEvent {
 }
 
 /// A word of the protocol as it stands there.
-fn word(word: &impl Serialize) -> String {
+pub(super) fn word(word: &impl Serialize) -> String {
     let value = serde_json::to_value(word).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }

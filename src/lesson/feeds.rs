@@ -80,8 +80,7 @@ impl Lesson {
 
     /// Tells everybody that somebody else leads than before.
     fn tell_lead(&mut self, before: Option<SeatNumber>, now: Instant) {
-        let leads = self.lead.and_then(|n| self.roster.by_number(n)).map(|s| s.member.id.clone());
-        self.leads_out.send_replace(leads);
+        self.tell_standing();
         if let Some(seat) = self.lead {
             self.introduce_others(seat);
         }
@@ -142,7 +141,7 @@ impl Lesson {
         let live = self.state == LessonState::Live;
         let nobody = Senders::new();
         let senders = if live { &self.show.senders } else { &nobody };
-        let common = Common::new(self.lead, self.floor.stage(), senders);
+        let common = Common::new(self.lead, self.floor.stage(), senders).laid_out(self.rules.layout);
         let all = common != self.show.common;
         let mut plans = Vec::new();
         for seat in self.roster.iter() {

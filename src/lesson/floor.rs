@@ -2,18 +2,17 @@
 //!
 //! Pure state of seat numbers; what follows from it (gates, pictures, messages) is done in `speaking`.
 //! While the lesson listens, one classroom speaks at a time: opening another closes the one before. In
-//! a discussion up to three do, and a fourth closes the one that has spoken longest. Being called on
-//! takes a classroom's hand down. Whoever leads needs no floor and is never in here.
+//! a discussion as many do as the type of lesson says (three, mostly), and one more closes the one that has
+//! spoken longest. Being called on takes a classroom's hand down. Whoever leads needs no floor and is never in here.
 
 use crate::lesson::plan::SeatNumber;
-use crate::session::message::Mode;
+use crate::session::message::{LessonRules, Mode};
 
-/// In a discussion; more open microphones than that are an echo.
-pub const MOST_IN_DISCUSSION: usize = 3;
-
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Floor {
     mode: Mode,
+    /// In a discussion.
+    most: usize,
     /// The newest first.
     speakers: Vec<Speaking>,
     /// In the order of raising.
@@ -32,6 +31,13 @@ pub struct Speaking {
 pub type Closed = Vec<SeatNumber>;
 
 impl Floor {
+    /// Nobody speaks yet.
+    #[must_use]
+    pub fn new(rules: &LessonRules) -> Self {
+        let (mode, most) = (rules.mode, usize::from(rules.most_speaking));
+        Self { mode, most, speakers: Vec::new(), hands: Vec::new() }
+    }
+
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
@@ -129,7 +135,7 @@ impl Floor {
     fn close_surplus(&mut self) -> Closed {
         let most = match self.mode {
             Mode::Listen => 1,
-            Mode::Discuss => MOST_IN_DISCUSSION,
+            Mode::Discuss => self.most,
         };
         let surplus = self.speakers.split_off(self.speakers.len().min(most));
         surplus.into_iter().map(|s| s.seat).collect()
@@ -139,6 +145,8 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lesson::kinds::rules;
+    use crate::session::message::LessonType;
 
     /// One thing done to the floor.
     #[derive(Clone, Copy, Debug)]
@@ -203,7 +211,7 @@ mod tests {
     #[test]
     fn what_each_step_does() {
         for (name, steps, speakers, hands, closed) in TABLE {
-            let mut floor = Floor::default();
+            let mut floor = Floor::new(&rules(LessonType::Delivery));
             let mut last = Closed::new();
             for step in *steps {
                 last = match *step {
@@ -230,11 +238,19 @@ mod tests {
 
     #[test]
     fn a_step_says_whether_it_changed_anything() {
-        let (mut floor, seat) = (Floor::default(), SeatNumber(1));
+        let (mut floor, seat) = (Floor::new(&rules(LessonType::Delivery)), SeatNumber(1));
         assert!(!floor.lower(seat) && !floor.release(seat) && !floor.forget(seat));
         assert!(floor.raise(seat) && !floor.raise(seat) && floor.lower(seat));
         floor.call_on(seat);
         assert!(floor.speaks(seat) && floor.is_on_stage(seat) && floor.forget(seat));
+    }
+
+    #[test]
+    fn a_type_says_how_it_begins_and_how_many_speak() {
+        let mut floor = Floor::new(&rules(LessonType::Meeting));
+        assert_eq!(floor.mode(), Mode::Discuss);
+        let closed: Vec<_> = (1..=5).map(|n| list(&floor.call_on(SeatNumber(n)))).collect();
+        assert_eq!(closed, ["", "", "", "", "1"]);
     }
 
     fn none(_: bool) -> Closed {

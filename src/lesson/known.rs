@@ -1,6 +1,6 @@
 //! Who is told of whom.
 //!
-//! Leads and observers know everybody, and so does a classroom while it leads. Any other classroom knows
+//! Leads and observers know everybody but the audience (an observer hears of itself alone), and so does a classroom while it leads. Any other classroom knows
 //! itself and those that it may see or hear: who leads, the leads, who is on stage, and whoever's
 //! microphone is open. So a lesson's size is not felt by its classrooms: a
 //! welcome stays small, and what happens in one classroom wakes no other. Administrators have no
@@ -26,7 +26,7 @@ impl Lesson {
         let leads = || self.roster.get(&member.id).is_some_and(|own| Some(own.number) == self.lead);
         // A phone knows whom its classroom knows.
         let classroom = matches!(member.role, Role::Receiver | Role::Companion);
-        !classroom || seat.member.id == member.id || self.is_public(seat) || leads()
+        seat.member.id == member.id || !seat.is_viewer() && (!classroom || self.is_public(seat) || leads())
     }
 
     /// Whether this seat's page knows everybody.
@@ -52,7 +52,7 @@ impl Lesson {
     fn strangers(&self, number: SeatNumber) -> impl Iterator<Item = (&Seat, &Seat)> {
         let own = self.roster.by_number(number).filter(|s| s.member.role == Role::Receiver);
         let others = own.into_iter().flat_map(|own| self.roster.iter().map(move |seat| (own, seat)));
-        others.filter(|(own, seat)| own.number != seat.number && !self.is_public(seat))
+        others.filter(|(own, seat)| own.number != seat.number && !seat.is_viewer() && !self.is_public(seat))
     }
 
     /// Tells of everybody who changed, and classrooms of those who have come to be known to them.
@@ -72,6 +72,7 @@ impl Lesson {
             }
         }
         let changed = std::mem::take(&mut self.changed);
+        self.audience.stale |= changed.iter().any(|id| self.roster.get(id).is_some_and(Seat::is_viewer));
         for seat in changed.iter().filter_map(|id| self.roster.get(id)) {
             let news = Encoded::new(&ServerMessage::Participant { participant: seat.participant() });
             self.to_knowing(&news, seat);
@@ -90,6 +91,7 @@ impl Lesson {
     pub(super) fn tell_left(&mut self, seat: &Seat) {
         let news = Encoded::new(&ServerMessage::ParticipantLeft { id: seat.member.id.clone() });
         self.to_knowing(&news, seat);
+        self.audience.stale |= seat.is_viewer();
         self.show.public.remove(&seat.number);
     }
 
@@ -104,7 +106,10 @@ impl Lesson {
     }
 
     /// To everybody who knows of `about`, and to `about` itself.
-    fn to_knowing(&self, news: &Encoded, about: &Seat) {
+    pub(super) fn to_knowing(&self, news: &Encoded, about: &Seat) {
+        if about.is_viewer() {
+            return about.push_encoded(news);
+        }
         let public = self.show.public.contains(&about.number);
         for seat in self.roster.iter() {
             if public || self.knows_all(seat) || seat.number == about.number {

@@ -50,7 +50,7 @@ async fn classrooms_hear_of_leads_and_of_open_microphones_alone() {
     let observer = scene.join(Role::Observer, "o");
     scene.ask(&lead, Ask::Start).unwrap();
     assert_eq!(news(&a).await, ["t a", "+a", "+t"], "itself and the lead");
-    assert_eq!(news(&observer).await[0], "t a b o", "everybody");
+    assert_eq!(news(&observer).await[0], "t a b o", "everybody, and itself of the audience");
     for page in [&lead, &b] {
         page.read().await;
     }

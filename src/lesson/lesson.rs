@@ -14,6 +14,7 @@ use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::attendance::Attendance;
+use crate::lesson::audience::AudienceTold;
 use crate::lesson::events::EventLog;
 use crate::lesson::feeds::Show;
 use crate::lesson::floor::Floor;
@@ -24,13 +25,13 @@ use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;
 use crate::lesson::speaking::FloorTold;
-use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, seated};
+use crate::lesson::standing::Standing;
+use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, kinds, seated};
 use crate::media::command::{Command, Event, EventSink};
 use crate::media::negotiate::{Codec, Negotiator};
 use crate::media::stats::HubStats;
 use crate::session::message::{
-    ByeReason, ClassroomLink, LessonInfo, LessonOverview, LessonState, PROTOCOL_VERSION, Participant, Role,
-    ServerMessage, SlotPlan,
+    ByeReason, ClassroomLink, LessonRules, LessonState, LessonType, Role, ServerMessage,
 };
 use crate::store::record::{Ended, Happened};
 use crate::store::{Chronicle, Run, RunState};
@@ -41,8 +42,11 @@ pub type MakeSink = Box<dyn Fn() -> EventSink + Send>;
 pub struct Lesson {
     // What it is.
     pub(super) id: LessonId,
-    title: String,
-    config: LessonConfig,
+    pub(super) title: String,
+    pub(super) config: LessonConfig,
+    pub(super) kind: LessonType,
+    /// What follows from the type.
+    pub(super) rules: LessonRules,
     /// Made by the API: stays although nobody is there yet.
     pub(super) planned: bool,
 
@@ -58,6 +62,7 @@ pub struct Lesson {
     pub(super) floor: Floor,
     pub(super) floor_told: FloorTold,
     pub(super) heard: Heard,
+    pub(super) audience: AudienceTold,
     pub(super) events: EventLog,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
@@ -67,6 +72,8 @@ pub struct Lesson {
     pub(super) running: Codec,
     pub(super) hub: HubId,
     hub_open: bool,
+    /// Who was brought in from the audience.
+    pub(super) promoted: BTreeSet<ParticipantId>,
     /// Who was removed and stays out while the lesson lasts. Only people who had a seat are added.
     pub(super) kicked: HashSet<ParticipantId>,
     /// Older peers that still feed what their successors do not send yet.
@@ -85,17 +92,18 @@ pub struct Lesson {
     // Out.
     pub(super) media: MediaDoor,
     pub(super) negotiator: Negotiator,
-    ice_servers: IceServers,
+    pub(super) ice_servers: IceServers,
     make_sink: MakeSink,
     pub(super) codec: watch::Sender<Codec>,
-    /// Who leads, for rights.
-    pub(super) leads_out: watch::Sender<Option<ParticipantId>>,
+    /// What rights rest on.
+    pub(super) standing: watch::Sender<Standing>,
 }
 
 /// What a lesson is made from.
 pub struct Parts {
     pub id: LessonId,
     pub title: String,
+    pub kind: LessonType,
     pub planned: bool,
     pub config: LessonConfig,
     pub hub: HubId,
@@ -104,7 +112,7 @@ pub struct Parts {
     pub ice_servers: IceServers,
     pub make_sink: MakeSink,
     pub codec: watch::Sender<Codec>,
-    pub leads: watch::Sender<Option<ParticipantId>>,
+    pub standing: watch::Sender<Standing>,
     pub chronicle: Chronicle,
     /// As it ran before this process did.
     pub resumed: Option<Run>,
@@ -115,13 +123,18 @@ impl Lesson {
     pub fn new(parts: Parts, now: Instant) -> Self {
         let resumed = parts.resumed.as_ref();
         let live = resumed.is_some_and(|run| run.state == RunState::Live);
+        let is_new = resumed.is_none();
+        let kind = resumed.map_or(parts.kind, |run| run.kind);
+        let rules = kinds::rules(kind);
         let attendance = match resumed {
             Some(run) => Attendance::resumed(parts.chronicle, run, now),
             None => Attendance::new(parts.chronicle, &parts.id, &parts.title, parts.planned, now),
         };
-        Self {
+        let lesson = Self {
             id: parts.id,
             title: parts.title,
+            kind,
+            rules,
             running: parts.config.video_codec.into(),
             config: parts.config,
             planned: parts.planned,
@@ -131,15 +144,17 @@ impl Lesson {
             roster: Roster::default(),
             lead: None,
             chosen_lead: None,
-            floor: Floor::default(),
+            floor: Floor::new(&rules),
             floor_told: FloorTold::default(),
             heard: Heard::default(),
+            audience: AudienceTold::default(),
             events: EventLog::default(),
             links: Vec::new(),
             empty_since: Some(now),
             hub: parts.hub,
             hub_open: false,
             kicked: resumed.map(|run| run.kicked.iter().cloned().collect()).unwrap_or_default(),
+            promoted: resumed.map(|run| run.promoted.clone()).unwrap_or_default(),
             handovers: Vec::new(),
             attendance,
             changed: BTreeSet::new(),
@@ -152,8 +167,13 @@ impl Lesson {
             ice_servers: parts.ice_servers,
             make_sink: parts.make_sink,
             codec: parts.codec,
-            leads_out: parts.leads,
+            standing: parts.standing,
+        };
+        lesson.tell_standing();
+        if is_new && kind != LessonType::default() {
+            lesson.note_type(now);
         }
+        lesson
     }
 
     /// A participant comes, or comes back.
@@ -164,17 +184,14 @@ impl Lesson {
         if actor.member.role == Role::Companion {
             return self.accompany(&actor, now);
         }
+        self.take_type(&actor.member, now);
+        let actor = self.placed(&actor);
         if !seated(actor.member.role) {
             actor.outbox.push(&self.welcome(&actor, None, now));
             return Ok(());
         }
         let kept = self.take_seat(&actor, now)?;
-        actor.outbox.push(&self.welcome(&actor, kept, now));
-        if let Some(peer) = kept {
-            self.repeat(&actor, peer);
-        }
-        self.tell_links(&actor);
-        self.greet(&actor, now);
+        self.welcome_page(&actor, kept, now);
         Ok(())
     }
 
@@ -187,7 +204,9 @@ impl Lesson {
             return Err(LessonError::Full);
         }
         self.empty_since = None;
+        let promoted = self.promoted.contains(&actor.member.id);
         let seat = self.roster.seat_for(&actor.member, now);
+        seat.promoted = promoted;
         let connection = Some((actor.connection, actor.outbox.clone()));
         if let Some((_, older)) = std::mem::replace(&mut seat.connection, connection) {
             older.push(&ServerMessage::Bye { reason: ByeReason::Replaced });
@@ -255,6 +274,7 @@ impl Lesson {
         if self.state == LessonState::Ended {
             return Err(LessonError::Ended);
         }
+        let actor = &self.placed(actor);
         let seat = self.roster.get(&actor.member.id);
         let speaks = match actor.member.role {
             Role::Companion => seat.is_some_and(|s| s.companions.has(actor.connection)),
@@ -284,6 +304,12 @@ impl Lesson {
                 self.select_layer(&actor.member.id, &mid, max_layer)?;
             }
             Ask::KeepMic { kept } => self.keep_mic(&actor.member.id, kept)?,
+            Ask::Promote { participant, promoted } => self.promote(&participant, promoted, now)?,
+            Ask::ListAudience => {
+                let (request, units) = (request.unwrap_or_default(), self.audience_list());
+                actor.outbox.push(&ServerMessage::AudienceList { request, units });
+                return Ok(());
+            }
             Ask::Start => self.start(now),
             // The two that may end the asking connection itself: the reply goes first.
             Ask::Kick { participant } => {
@@ -379,6 +405,7 @@ impl Lesson {
             self.attendance.beat(self.running_for(now), now);
         }
         self.quiet_who_is_away(now);
+        self.tell_audience();
         let alone = self.empty_since.is_some_and(|since| now - since >= self.config.seat_keep());
         if alone && self.state == LessonState::Live {
             self.handle_end(now);
@@ -397,30 +424,6 @@ impl Lesson {
     pub fn handle_abandoned(&mut self, now: Instant) {
         self.state = LessonState::Ended;
         self.attendance.happened(Happened::Abandon, None, None, None, now);
-    }
-
-    #[must_use]
-    pub fn info(&self, now: Instant) -> LessonInfo {
-        LessonInfo {
-            id: self.id.clone(),
-            title: self.title.clone(),
-            state: self.state,
-            running_seconds: u32::try_from(self.running_for(now).as_secs()).unwrap_or(u32::MAX),
-            leads: self.leads(),
-        }
-    }
-
-    /// Who leads at this moment.
-    fn leads(&self) -> Option<ParticipantId> {
-        let lead = self.roster.lead(self.lead, self.chosen_lead)?;
-        let seat = self.roster.by_number(lead)?;
-        Some(seat.member.id.clone())
-    }
-
-    #[must_use]
-    pub fn overview(&self, now: Instant) -> LessonOverview {
-        let participants = self.roster.iter().map(|s| self.roster.overview(s, now)).collect();
-        LessonOverview { lesson: self.info(now), participants }
     }
 
     pub(super) fn broadcast(&self, message: &ServerMessage) {
@@ -461,36 +464,14 @@ impl Lesson {
         self.started = Some(now);
         self.attendance.happened(Happened::Start, None, None, None, now);
         self.mute_all_receivers_at_start();
-        self.floor = Floor::default();
+        self.floor = Floor::new(&self.rules);
         self.floor_told.stale = true;
         self.replan = true;
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });
     }
 
-    fn running_for(&self, now: Instant) -> Duration {
+    pub(super) fn running_for(&self, now: Instant) -> Duration {
         self.ran + self.started.map_or(Duration::ZERO, |since| now - since)
-    }
-
-    pub(super) fn welcome(&self, actor: &Actor, peer: Option<PeerId>, now: Instant) -> ServerMessage {
-        // Who has no seat has no media either, and needs no relay's credentials.
-        let (slots, ice_servers) = if seated(actor.member.role) {
-            (self.config.slots(actor.member.role), self.ice_servers.told_to(&actor.member.id))
-        } else {
-            (SlotPlan { audio: 0, video: 0 }, Vec::new())
-        };
-        let known = self.roster.iter().filter(|s| self.knows_of(&actor.member, s));
-        let roster: Vec<Participant> = known.map(|s| s.participant()).collect();
-        ServerMessage::Welcome {
-            version: PROTOCOL_VERSION,
-            participant: actor.member.id.clone(),
-            role: actor.member.role,
-            name: actor.member.name.clone(),
-            lesson: self.info(now),
-            roster,
-            slots,
-            ice_servers,
-            peer,
-        }
     }
 
     pub(super) fn open_hub(&mut self) -> Result<(), LessonError> {

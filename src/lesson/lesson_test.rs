@@ -12,12 +12,13 @@ use crate::ids::{ConnectionId, HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::lesson::{Lesson, Parts};
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::{Outbox, Outgoing};
+use crate::lesson::standing::Standing;
 use crate::lesson::{Actor, Ask, Gone, LessonConfig, LessonError, Member};
 use crate::media::command::{CloseReason, Command, Event, SlotIndex};
 use crate::media::handle::SendError;
 use crate::media::negotiate::{Codec, PeerRequest, SourceKind};
 use crate::media::{Media, MediaConfig};
-use crate::session::message::{Role, ServerMessage};
+use crate::session::message::{LessonType, Role, ServerMessage};
 use crate::store::Chronicle;
 
 /// A lesson, what it commands, and its clock.
@@ -67,7 +68,8 @@ impl Scene {
                 ice_servers: IceServers::default(),
                 make_sink: Box::new(|| Box::new(|_| {})),
                 codec: tell,
-                leads: watch::channel(None).0,
+                standing: watch::channel(Standing::default()).0,
+                kind: LessonType::Delivery,
                 chronicle: chronicle.clone(),
                 resumed: None,
             },
@@ -77,8 +79,14 @@ impl Scene {
     }
 
     pub fn join(&mut self, role: Role, sub: &str) -> Page {
+        self.join_with(role, sub, |_| {})
+    }
+
+    /// With a token that says more.
+    pub fn join_with(&mut self, role: Role, sub: &str, says: impl FnOnce(&mut Member)) -> Page {
         let id = ParticipantId::new(sub).unwrap();
-        let member = Member { id, name: sub.into(), role };
+        let mut member = Member::new(id, sub.into(), role);
+        says(&mut member);
         let actor = Actor { connection: ConnectionId::next(), member, outbox: Outbox::new() };
         self.lesson.handle_join(actor.clone(), self.now).unwrap();
         Page { actor }

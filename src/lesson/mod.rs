@@ -5,12 +5,13 @@
 //! lesson never waits for a session: it pushes into the session's `Outbox`. Media events come in
 //! by `try_send`, statistics as last value.
 //!
-//! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
+//! Reading order: `kinds` (what each type of lesson allows, pure), `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
-//! their handover), `people` (mute, kick), `floor` (who may speak, pure), `speaking` (what that does),
+//! their handover), `people` (mute, kick), `standing` (what a role
+//! comes to), `info` (what is told of the whole), `floor` (who may speak, pure), `speaking` (what that does),
 //! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is
-//! told of whom), `feeds` (from the plan to the slots), `attached` (seats without a page), `companion` (phones of a
-//! classroom), `attendance`
+//! told of whom), `audience` (who looks on, counted), `feeds` (from the plan to the slots), `attached` (seats
+//! without a page), `companion` (phones of a classroom), `attendance`
 //! (who was there, for the record), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,6 +23,7 @@ use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
 
 mod attached;
 mod attendance;
+mod audience;
 mod companion;
 pub mod config;
 pub mod directory;
@@ -29,6 +31,8 @@ mod events;
 mod feeds;
 mod floor;
 mod heard;
+mod info;
+pub mod kinds;
 mod known;
 #[allow(clippy::module_inception)]
 mod lesson;
@@ -44,6 +48,7 @@ pub mod roster;
 mod signals;
 mod spaced;
 mod speaking;
+mod standing;
 mod task;
 
 pub use attached::Attachment;
@@ -52,6 +57,7 @@ pub use directory::Directory;
 pub use roster::Member;
 pub use signals::SignalAsk;
 pub use speaking::FloorAsk;
+use standing::Standing;
 pub use task::Surroundings;
 
 use outbox::Outbox;
@@ -76,6 +82,8 @@ pub enum LessonError {
     Busy,
     #[error("the lesson has not begun")]
     NotLive,
+    #[error("this type of lesson does not allow it")]
+    NotInThisLesson,
     #[error("nobody here has this id")]
     UnknownParticipant,
     #[error("this connection has no such slot or no media")]
@@ -116,6 +124,11 @@ pub enum Ask {
     MuteAll,
     Floor(FloorAsk),
     Signal(SignalAsk),
+    Promote {
+        participant: ParticipantId,
+        promoted: bool,
+    },
+    ListAudience,
     Kick {
         participant: ParticipantId,
     },
@@ -195,7 +208,7 @@ pub struct LessonHandle {
     shard: usize,
     requests: mpsc::Sender<Request>,
     codec: watch::Receiver<Codec>,
-    leads: watch::Receiver<Option<ParticipantId>>,
+    standing: watch::Receiver<Standing>,
 }
 
 impl LessonHandle {
@@ -219,7 +232,13 @@ impl LessonHandle {
     /// Whether this participant leads now, whatever its role.
     #[must_use]
     pub fn is_led_by(&self, id: &ParticipantId) -> bool {
-        self.leads.borrow().as_ref() == Some(id)
+        self.standing.borrow().leads.as_ref() == Some(id)
+    }
+
+    /// What a token's role comes to in this lesson, now.
+    #[must_use]
+    pub fn role_of(&self, id: &ParticipantId, asked: Role) -> Role {
+        self.standing.borrow().role_of(id, asked)
     }
 
     /// Takes the participant's seat and pushes `welcome`. An older connection of the same

@@ -364,6 +364,7 @@ mod tests {
                 muted: Vec::new(),
                 sources: Vec::new(),
                 headcount: None,
+                promoted: false,
             },
         };
         let last = MAX_MESSAGES as u32 + 200;

@@ -17,7 +17,7 @@ use crate::lesson::roster::Peer;
 use crate::lesson::{Actor, LessonError};
 use crate::media::command::{CloseReason, Command, SlotIndex};
 use crate::media::negotiate::{Accepted, Codec};
-use crate::session::message::ServerMessage;
+use crate::session::message::{Role, ServerMessage};
 
 /// How long an older peer may feed what its successor does not send.
 const HANDOVER: Duration = Duration::from_secs(2);
@@ -37,6 +37,9 @@ impl Lesson {
         mut accepted: Accepted,
         preferred: Codec,
     ) -> Result<(), LessonError> {
+        if actor.member.role == Role::Observer && !accepted.sources.is_empty() {
+            return Err(LessonError::NotInThisLesson);
+        }
         self.open_hub()?;
         let sdp = std::mem::take(&mut accepted.sdp);
         let (peer, setup) = Peer::new(accepted);

@@ -92,7 +92,7 @@ async fn a_kick_holds_for_the_lesson_s_life() {
     let (lead, _board) = (scene.join(Role::Lead, "t"), scene.join(Role::Receiver, "c"));
     let _observer = scene.join(Role::Observer, "o");
     let again = |scene: &mut Scene, role, sub| {
-        let member = Member { id: id(sub), name: sub.into(), role };
+        let member = Member::new(id(sub), sub.into(), role);
         let actor = Actor { connection: ConnectionId::next(), member, outbox: Outbox::new() };
         scene.lesson.handle_join(actor, scene.now)
     };

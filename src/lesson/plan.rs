@@ -2,7 +2,8 @@
 //!
 //! Receivers and observers: video 0 is whoever leads (one layer lower while something else is big),
 //! video 1 the lead's content, from video 2 on those on stage, the newest first: big without content,
-//! small beside it. With a single video slot: content, else the stage, else the lead. Audio 0 is the
+//! small beside it (where the type of lesson says so: big all the same). With a single video slot: content,
+//! else the stage, else the lead. Audio 0 is the
 //! lead's microphone, audio 1 the content's sound, from audio 2 on the other open microphones.
 //!
 //! Who teaches (every lead, and a classroom that leads) sees: what another one who leads shows, those
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use crate::ids::{PeerId, SourceId};
 use crate::media::command::{LayerIndex, Rank, SlotIndex};
 use crate::media::negotiate::{Codec, SourceKind};
-use crate::session::message::Role;
+use crate::session::message::{Role, StageLayout};
 
 /// Above this many cameras on a lead's wall each is shown in its lowest layer.
 const WALL_IN_TOP_LAYER: usize = 4;
@@ -100,6 +101,8 @@ pub struct Common {
     stage: Vec<SenderView>,
     /// Open microphones of all but the lead, those on stage first.
     mics: Vec<(Wanted, SourceId)>,
+    /// Whoever is on stage is bigger than the content.
+    speaker_big: bool,
 }
 
 impl Common {
@@ -122,7 +125,13 @@ impl Common {
         let mics = others().filter(|s| is_staged(s.seat)).filter_map(mic);
         let mics = mics.chain(others().filter(|s| !is_staged(s.seat)).filter_map(mic)).collect();
         let lead = leads.and_then(|l| senders.get(&l)).cloned();
-        Self { leads, lead, stage, mics }
+        Self { leads, lead, stage, mics, speaker_big: false }
+    }
+
+    /// The same in a lesson with this layout.
+    #[must_use]
+    pub fn laid_out(self, layout: StageLayout) -> Self {
+        Self { speaker_big: layout == StageLayout::Speaker, ..self }
     }
 }
 
@@ -209,13 +218,15 @@ impl Taker<'_> {
             self.takes(lead, kind, layer, rank)
         };
         let content = from_lead(SourceKind::Content, LayerIndex::TOP, Rank::Content);
-        let big = if content.is_some() { SMALL } else { LayerIndex::TOP };
-        let stage: Vec<_> = self.stage(big).collect();
+        let speaker_big = self.common.speaker_big;
+        let newest = if content.is_some() && !speaker_big { SMALL } else { LayerIndex::TOP };
+        let stage: Vec<_> = self.stage(newest).collect();
         let alone = content.is_none() && stage.is_empty();
         let camera = from_lead(SourceKind::Camera, if alone { LayerIndex::TOP } else { BESIDE }, Rank::Lead);
         // A simple player has one picture.
         let first = if self.peer.video.len() == 1 {
-            content.or_else(|| stage.first().copied()).or(camera)
+            let shown = content.filter(|_| !speaker_big || stage.is_empty());
+            shown.or_else(|| stage.first().copied()).or(camera)
         } else {
             camera
         };

@@ -43,6 +43,7 @@ struct Moment {
     leads: Option<u64>,
     stage: &'static [u64],
     wall: Option<&'static [u64]>,
+    layout: Option<StageLayout>,
 }
 
 fn plan_at(moment: &Moment, seats: &[Seat], n: u64) -> Vec<Assignment> {
@@ -54,7 +55,8 @@ fn plan_at(moment: &Moment, seats: &[Seat], n: u64) -> Vec<Assignment> {
     let wall: Option<Vec<_>> = moment.wall.map(|page| page.iter().map(|n| SeatNumber(*n)).collect());
     let viewer = Viewer { seat: own.sends.seat, role: own.sends.role, wall: wall.as_deref() };
     let stage = moment.stage.iter().map(|n| SeatNumber(*n));
-    plan(&Common::new(lead, stage, &senders), &senders, viewer, &own.peer)
+    let common = Common::new(lead, stage, &senders).laid_out(moment.layout.unwrap_or(StageLayout::Content));
+    plan(&common, &senders, viewer, &own.peer)
 }
 
 fn plan_of(seats: &[Seat], n: u64) -> Vec<Assignment> {
@@ -334,4 +336,23 @@ fn where_slots_are_few_the_stage_goes_first() {
         "a simple player has one picture"
     );
     assert_eq!(seen(&Moment::default()), Some(11));
+}
+
+#[test]
+fn where_speakers_are_big_they_are_so_beside_content() {
+    let all = [Mic, Camera, Content, ContentAudio];
+    let mut seats =
+        vec![seat(1, Role::Lead, &all), seat(2, Role::Receiver, &[]), seat(3, Role::Receiver, &[Camera])];
+    let at = |layout| Moment { stage: &[3], layout: Some(layout), ..Moment::default() };
+    let camera_of = |plan: Vec<(u8, u64, u8)>| plan.into_iter().find(|p| p.1 == 31);
+    assert_eq!(camera_of(planned_at(&at(StageLayout::Content), &seats, 2)), Some((6, 31, 0)));
+    assert_eq!(camera_of(planned_at(&at(StageLayout::Speaker), &seats, 2)), Some((6, 31, 2)));
+    // A player with one picture.
+    seats[1].peer.video.truncate(1);
+    let only =
+        |moment: &Moment| planned_at(moment, &seats, 2).into_iter().filter(|p| p.0 == 4).collect::<Vec<_>>();
+    assert_eq!(only(&at(StageLayout::Content)), [(4, 12, 2)]);
+    assert_eq!(only(&at(StageLayout::Speaker)), [(4, 31, 2)]);
+    let nobody = Moment { layout: Some(StageLayout::Speaker), ..Moment::default() };
+    assert_eq!(only(&nobody), [(4, 12, 2)]);
 }

@@ -20,8 +20,8 @@ use crate::media::command::{LayerIndex, SlotIndex};
 use crate::media::negotiate::{Accepted, AnswerTemplate, Codec, MediaKind, SlotInfo, SourceInfo, SourceKind};
 use crate::media::stats::PeerStats;
 use crate::session::message::{
-    Feed, OwnState, Participant, ParticipantOverview, Presence, ReceivedStream, Role, ServerMessage,
-    SlotFeed, SlotMid, SourceState,
+    Feed, LessonType, OwnState, Participant, ParticipantOverview, Presence, ReceivedStream, Role,
+    ServerMessage, SlotFeed, SlotMid, SourceState,
 };
 
 /// Who joins.
@@ -29,7 +29,27 @@ use crate::session::message::{
 pub struct Member {
     pub id: ParticipantId,
     pub name: String,
+    /// What it is in this lesson.
     pub role: Role,
+    /// What its token says that it is.
+    pub asked: Role,
+    /// Whose people it belongs to, if its token says so: a school, a county.
+    pub unit: Option<String>,
+    /// The type of lesson that its token is for.
+    pub lesson_type: Option<LessonType>,
+}
+
+impl Member {
+    #[must_use]
+    pub fn new(id: ParticipantId, name: String, role: Role) -> Self {
+        Self { id, name, role, asked: role, unit: None, lesson_type: None }
+    }
+
+    /// The type of a lesson that comes into being with this one: a lead's word alone.
+    #[must_use]
+    pub fn type_for_new(&self) -> Option<LessonType> {
+        self.lesson_type.filter(|_| self.asked == Role::Lead)
+    }
 }
 
 pub struct Seat {
@@ -52,6 +72,8 @@ pub struct Seat {
     pub wall: Option<Vec<SeatNumber>>,
     /// Pupils in the room, as it said.
     pub headcount: Option<u16>,
+    /// Brought in from the audience.
+    pub promoted: bool,
     pub older: Option<Peer>,
     pub current: Option<Peer>,
     pub pending: Option<Peer>,
@@ -173,6 +195,7 @@ impl Seat {
             closed: Vec::new(),
             wall: None,
             headcount: None,
+            promoted: false,
             older: None,
             current: None,
             pending: None,
@@ -290,6 +313,7 @@ impl Seat {
                 .map(|s| SourceState { id: s.info.source, kind: s.info.kind, flowing: s.flowing })
                 .collect(),
             headcount: self.headcount,
+            promoted: self.member.role == Role::Receiver && self.promoted,
         }
     }
 }

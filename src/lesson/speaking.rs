@@ -22,7 +22,7 @@ use crate::lesson::plan::{SeatNumber, WALL_PAGE};
 use crate::lesson::roster::Seat;
 use crate::lesson::{Actor, LessonError};
 use crate::media::negotiate::SourceKind;
-use crate::session::message::{FloorInfo, LessonState, Mode, Role, ServerMessage, Speaker};
+use crate::session::message::{FloorInfo, LeadTo, LessonState, Mode, Role, ServerMessage, Speaker};
 
 /// A page that reloads, or a line that was interrupted, has its floor and its lead again within this time.
 const COMES_BACK_SPEAKING: Duration = Duration::from_secs(30);
@@ -77,6 +77,9 @@ impl Lesson {
                 self.floor_told.stale |= self.floor.lower(seat);
             }
             FloorAsk::SetMode(mode) => {
+                if mode == Mode::Discuss && self.rules.most_speaking < 2 {
+                    return Err(LessonError::NotInThisLesson);
+                }
                 if mode != self.floor.mode() {
                     let closed = self.floor.set_mode(mode);
                     self.close_microphones(&closed, &actor.member.name);
@@ -200,6 +203,7 @@ impl Lesson {
             actor.outbox.push(&ServerMessage::Floor { floor });
         }
         self.tell_troubles(actor, now);
+        self.greet_with_audience(actor);
         self.greet_with_voices(actor);
     }
 
@@ -246,8 +250,11 @@ impl Lesson {
 
     fn hand_over(&mut self, id: &ParticipantId, now: Instant) -> Result<(), LessonError> {
         let seat = self.present(id)?;
-        if !matches!(seat.member.role, Role::Lead | Role::Receiver) {
-            return Err(LessonError::UnknownParticipant);
+        match seat.member.role {
+            Role::Lead => {}
+            Role::Receiver if self.rules.lead_to == LeadTo::Anybody => {}
+            Role::Receiver => return Err(LessonError::NotInThisLesson),
+            _ => return Err(LessonError::UnknownParticipant),
         }
         self.chosen_lead = Some(seat.number);
         self.replan = true;

@@ -17,12 +17,13 @@ use crate::ids::{HubId, LessonId};
 use crate::lesson::directory::{Directory, Outcome};
 use crate::lesson::lesson::{Lesson, MakeSink, Parts};
 use crate::lesson::media::MediaDoor;
+use crate::lesson::standing::Standing;
 use crate::lesson::{LessonConfig, LessonHandle, REQUESTS, Request};
 use crate::media::command::{Event, EventSink};
 use crate::media::handle::MediaHandle;
 use crate::media::negotiate::Negotiator;
 use crate::media::stats::HubStats;
-use crate::session::message::LessonState;
+use crate::session::message::{LessonState, LessonType};
 use crate::store::{Chronicle, Run};
 
 /// Media events that may wait; enough for 1000 peers that connect in the same moment.
@@ -55,6 +56,7 @@ pub(super) fn start(
     directory: Directory,
     id: LessonId,
     title: String,
+    kind: LessonType,
     planned: bool,
     resumed: Option<Run>,
 ) -> LessonHandle {
@@ -65,11 +67,12 @@ pub(super) fn start(
     let (events, events_in) = mpsc::channel(EVENTS);
     let (figures, figures_in) = watch::channel(None);
     let (codec, codec_out) = watch::channel(around.config.video_codec.into());
-    let (leads, leads_out) = watch::channel(None);
+    let (standing, standing_out) = watch::channel(Standing::default());
     let lesson = Lesson::new(
         Parts {
             id: id.clone(),
             title,
+            kind,
             planned,
             config: around.config.clone(),
             hub,
@@ -78,7 +81,7 @@ pub(super) fn start(
             ice_servers: around.ice_servers.clone(),
             make_sink: make_sink(events, figures, Arc::clone(&around.lost_events)),
             codec,
-            leads,
+            standing,
             chronicle: around.chronicle.clone(),
             resumed,
         },
@@ -86,7 +89,7 @@ pub(super) fn start(
     );
     let task = Task { lesson, requests: requests_in, events: events_in, figures: figures_in };
     tokio::spawn(async move { task.run(&directory).await });
-    LessonHandle { id, shard, requests, codec: codec_out, leads: leads_out }
+    LessonHandle { id, shard, requests, codec: codec_out, standing: standing_out }
 }
 
 type Figures = Arc<HubStats>;

@@ -41,6 +41,8 @@ pub fn right_of(message: &ClientMessage) -> Option<(Right, Option<u32>)> {
         ClientMessage::LowerHand { request, .. } => (Right::LowerHand, Some(*request)),
         ClientMessage::SetMode { request, .. } => (Right::SetMode, Some(*request)),
         ClientMessage::HandOverLead { request, .. } => (Right::HandOverLead, Some(*request)),
+        ClientMessage::Promote { request, .. } => (Right::Promote, Some(*request)),
+        ClientMessage::ListAudience { request } => (Right::Promote, Some(*request)),
         ClientMessage::ShowWall { .. } => (Right::ShowWall, None),
         ClientMessage::SignalTrouble { request, .. } => (Right::SignalTrouble, Some(*request)),
         ClientMessage::Headcount { request, .. } => (Right::Headcount, Some(*request)),
@@ -101,6 +103,10 @@ pub(super) async fn dispatch(session: &mut Session<'_>, text: &str) {
         ClientMessage::HandOverLead { request, participant } => {
             handlers::floor::ask(session, request, FloorAsk::HandOver(participant)).await;
         }
+        ClientMessage::Promote { request, participant, promoted } => {
+            session.ask(Some(request), Ask::Promote { participant, promoted }).await;
+        }
+        ClientMessage::ListAudience { request } => session.ask(Some(request), Ask::ListAudience).await,
         ClientMessage::ShowWall { participants } => {
             session.ask(None, Ask::Floor(FloorAsk::ShowWall(participants))).await;
         }

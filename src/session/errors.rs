@@ -113,6 +113,9 @@ codes! {
     NotLive, "not_live", false,
         "还没有上课。", "上课以后再试。",
         "The lesson has not begun.", "Try again when it has.";
+    NotInThisLesson, "not_in_this_lesson", false,
+        "这类课不支持这个操作。", "如需要，请换一种课型重新开课。",
+        "This type of lesson does not allow that.", "If you need it, hold the lesson as another type.";
     UnknownParticipant, "unknown_participant", false,
         "这个教室已不在课堂里。", "名单更新后再试。",
         "This participant is not in the lesson.", "Try again when the list has been updated.";
@@ -223,6 +226,7 @@ impl From<&LessonError> for Code {
             LessonError::Kicked => Self::Kicked,
             LessonError::Busy => Self::Busy,
             LessonError::NotLive => Self::NotLive,
+            LessonError::NotInThisLesson => Self::NotInThisLesson,
             LessonError::UnknownParticipant => Self::UnknownParticipant,
             LessonError::UnknownSlot => Self::UnknownSlot,
             LessonError::Replaced => Self::Replaced,

@@ -1,5 +1,6 @@
 //! The first message of a connection: version, token, seat.
 
+use crate::auth::Claims;
 use crate::ids::ConnectionId;
 use crate::lesson::outbox::Outbox;
 use crate::lesson::{Actor, Member};
@@ -30,9 +31,17 @@ pub async fn join<'a>(
         return Err(failed(Code::UnsupportedVersion));
     }
     let claims = parts.tokens.check(&token, (parts.unix_now)()).map_err(|e| failed(e.into()))?;
-    let member = Member { id: claims.sub, name: claims.name, role: claims.role };
+    let lesson = claims.lesson.clone();
+    let member = member_of(claims);
+    let lesson = parts.directory.open(&lesson, member.type_for_new()).map_err(|e| failed(Code::from(&e)))?;
     let actor = Actor { connection, member, outbox: outbox.clone() };
-    let lesson = parts.directory.open(&claims.lesson).map_err(|e| failed(Code::from(&e)))?;
     lesson.join(actor.clone()).await.map_err(|e| failed(Code::from(&e)))?;
     Ok(Session { parts, actor, lesson, language, watching: false })
+}
+
+/// Whom a token speaks of.
+#[must_use]
+pub fn member_of(claims: Claims) -> Member {
+    let Claims { sub, name, role, unit, lesson_type, .. } = claims;
+    Member { unit, lesson_type, ..Member::new(sub, name, role) }
 }

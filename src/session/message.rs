@@ -1,14 +1,27 @@
 //! The signalling protocol: one JSON object per WebSocket text frame, tagged by `type`.
 //!
-//! `web/src/client/protocol.gen.ts` is generated from this file, so client and server cannot drift.
+//! This file has the messages, its folder what they carry, by subject. `web/src/client/protocol.gen.ts`
+//! is generated from them, so client and server cannot drift.
 //! docs/PROTOCOL.md explains the conversation to a stranger. Fields may be added within a version;
 //! removing or changing one raises `PROTOCOL_VERSION`.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::ids::{LessonId, ParticipantId, PeerId, SourceId};
-use crate::media::negotiate::{Codec, MediaKind, SourceKind};
+use crate::ids::{ParticipantId, PeerId, SourceId};
+use crate::media::negotiate::{MediaKind, SourceKind};
+
+mod audience;
+mod floor;
+mod lesson;
+mod link;
+mod overview;
+
+pub use audience::{AudienceInfo, AudienceUnit, Viewer};
+pub use floor::{FloorInfo, Mode, Speaker, Trouble};
+pub use lesson::{LeadTo, LessonInfo, LessonRules, LessonState, LessonType, StageLayout};
+pub use link::{ClassroomLink, LinkCause, LinkChange, LinkState, LinkStats};
+pub use overview::{LessonOverview, ParticipantOverview, ReceivedStream};
 
 /// Version spoken by this server; a `join` with another one gets `unsupported_version`.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -84,6 +97,10 @@ pub enum ClientMessage {
     SetMode { request: u32, mode: Mode },
     /// 移交主讲: to a lead or to any classroom; a lead takes it back by naming herself.
     HandOverLead { request: u32, participant: ParticipantId },
+    /// Brings one of the audience into the lesson, or (`promoted: false`) back.
+    Promote { request: u32, participant: ParticipantId, promoted: bool },
+    /// Who looks on; answered by `audience_list`.
+    ListAudience { request: u32 },
     /// Whose pictures are on the page of the wall that this lead looks at; nobody else's are sent to
     /// her. Before the first such message: of the first nine classrooms.
     ShowWall { participants: Vec<ParticipantId> },
@@ -243,6 +260,15 @@ pub enum ServerMessage {
     KeepMic {
         kept: bool,
     },
+    /// To leads, at most once a second: how many look on. They are in nobody's roster.
+    Audience {
+        audience: AudienceInfo,
+    },
+    /// Answer to `list_audience`, by unit.
+    AudienceList {
+        request: u32,
+        units: Vec<AudienceUnit>,
+    },
     /// For `watch`.
     Overview {
         lessons: Vec<LessonOverview>,
@@ -269,69 +295,6 @@ pub enum ByeReason {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
-pub enum LessonState {
-    /// Nobody has tapped 上课 yet.
-    Scheduled,
-    Live,
-    Ended,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct LessonInfo {
-    pub id: LessonId,
-    pub title: String,
-    pub state: LessonState,
-    /// Seconds since 上课, by the server's monotonic clock, at the time of sending.
-    pub running_seconds: u32,
-    /// Who leads now, of several leads; `null` when no lead has come. Everybody is shown this one.
-    pub leads: Option<ParticipantId>,
-}
-
-/// Who may speak beside whoever leads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// 听课: one classroom at a time.
-    #[default]
-    Listen,
-    /// 评课、研讨: up to three.
-    Discuss,
-}
-
-/// Who has the floor. DOMAIN: 发言, 举手.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct FloorInfo {
-    pub mode: Mode,
-    /// Whose microphones are open beside whoever leads, the newest first.
-    pub speakers: Vec<Speaker>,
-    /// Raised hands, the first one first. Empty for a classroom that does not lead.
-    pub hands: Vec<ParticipantId>,
-    /// This page's own raised hand: its place in the queue, 1 the next.
-    pub place: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct Speaker {
-    pub participant: ParticipantId,
-    /// Called on: its picture is shown to everybody. Else it is only heard.
-    pub on_stage: bool,
-}
-
-/// What a classroom complains of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// 没听清
-    CannotHear,
-    /// 看不清
-    CannotSee,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
 pub enum Presence {
     Online,
     /// The connection broke; the seat is kept.
@@ -354,6 +317,10 @@ pub struct Participant {
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headcount: Option<u16>,
+    /// Brought in from the audience.
+    #[ts(optional, as = "Option<_>")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promoted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -407,106 +374,4 @@ pub struct IceServer {
     pub urls: Vec<String>,
     pub username: Option<String>,
     pub credential: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct LinkStats {
-    pub down_kbps: u32,
-    pub up_kbps: u32,
-    pub rtt_ms: Option<u32>,
-    /// 0–1
-    pub loss_down: f32,
-    /// 0–1
-    pub loss_up: f32,
-    /// What the line to this participant is estimated to carry; `null` before its browser told.
-    pub line_kbps: Option<u32>,
-    /// Delay that stands in the line's queues.
-    pub waits_ms: u32,
-    pub state: LinkState,
-    /// Why the state is not `good`.
-    pub cause: Option<LinkCause>,
-}
-
-/// What a participant's line does to what it receives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum LinkState {
-    #[default]
-    Good,
-    /// Everything is sent, and some of it gets lost.
-    Lossy,
-    /// Pictures are smaller, fewer a second, or some are missing.
-    Reduced,
-    /// No picture at all.
-    SoundOnly,
-    /// Nothing comes back from it.
-    Silent,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum LinkCause {
-    /// There is room again (only in changes).
-    Room,
-    /// The line carries less than all.
-    Slow,
-    /// Losses grow with the rate.
-    Loss,
-    /// No answer.
-    Silent,
-}
-
-/// What the line to a classroom does to what it gets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct ClassroomLink {
-    pub participant: ParticipantId,
-    pub state: LinkState,
-    pub cause: Option<LinkCause>,
-}
-
-/// One change of what a participant receives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct LinkChange {
-    pub seconds_ago: u32,
-    pub kind: SourceKind,
-    /// The layer since then; `null`: paused.
-    pub layer: Option<u8>,
-    pub cause: LinkCause,
-}
-
-/// One running lesson for the administrator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct LessonOverview {
-    pub lesson: LessonInfo,
-    pub participants: Vec<ParticipantOverview>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct ParticipantOverview {
-    pub participant: Participant,
-    /// Absent while it has no media connection.
-    pub link: Option<LinkStats>,
-    /// Seconds in this lesson.
-    pub seconds: u32,
-    /// Video codecs its browser decodes.
-    pub decodes: Vec<Codec>,
-    /// What it receives: one entry per fed video slot.
-    pub receives: Vec<ReceivedStream>,
-    /// What its line changed lately, newest first.
-    pub link_changes: Vec<LinkChange>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct ReceivedStream {
-    pub from: ParticipantId,
-    pub kind: SourceKind,
-    pub kbps: u32,
-    /// `null` while it waits for a key frame.
-    pub layer: Option<u8>,
 }

@@ -39,6 +39,8 @@ pub mod typescript;
 /// Bytes written before the session listens again: a slow reader's pings must not wait unheard.
 const BATCH: usize = 16 * 1024;
 
+pub use join::member_of;
+
 /// `[session]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

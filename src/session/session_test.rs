@@ -55,7 +55,7 @@ async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
     assert!(started.elapsed() >= Duration::from_secs(10), "slow is not stuck");
     assert!(tries.recv().await.unwrap().contains("welcome"));
     assert_eq!(parts.counters.cut_slow.load(Ordering::Relaxed), 1);
-    let overview = parts.directory.open(&lesson).unwrap().overview().await.unwrap();
+    let overview = parts.directory.open(&lesson, None).unwrap().overview().await.unwrap();
     assert_eq!(overview.participants[0].participant.presence, Presence::Away);
     media.stop();
 }

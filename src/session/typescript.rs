@@ -9,10 +9,11 @@ use ts_rs::{Config, TS};
 use crate::ids::{LessonId, ParticipantId, PeerId, SourceId};
 use crate::media::negotiate::{Codec, MediaKind, SourceKind};
 use crate::session::message::{
-    ByeReason, ClassroomLink, ClientMessage, Feed, FloorInfo, IceServer, LessonInfo, LessonOverview,
-    LessonState, LinkCause, LinkChange, LinkState, LinkStats, Mode, OwnState, PROTOCOL_VERSION, Participant,
-    ParticipantOverview, Presence, ReceivedStream, Role, ServerMessage, SlotFeed, SlotMid, SlotPlan,
-    SourceState, Speaker, TrackIntent, Trouble,
+    AudienceInfo, AudienceUnit, ByeReason, ClassroomLink, ClientMessage, Feed, FloorInfo, IceServer, LeadTo,
+    LessonInfo, LessonOverview, LessonRules, LessonState, LessonType, LinkCause, LinkChange, LinkState,
+    LinkStats, Mode, OwnState, PROTOCOL_VERSION, Participant, ParticipantOverview, Presence, ReceivedStream,
+    Role, ServerMessage, SlotFeed, SlotMid, SlotPlan, SourceState, Speaker, StageLayout, TrackIntent,
+    Trouble, Viewer,
 };
 
 /// The whole generated file.
@@ -54,10 +55,17 @@ pub fn typescript() -> String {
         ByeReason,
         LessonState,
         LessonInfo,
+        LessonType,
+        LessonRules,
+        LeadTo,
+        StageLayout,
         Mode,
         FloorInfo,
         Speaker,
         Trouble,
+        AudienceInfo,
+        AudienceUnit,
+        Viewer,
         Presence,
         Participant,
         SourceState,

@@ -102,6 +102,11 @@ pub enum Happened {
     Trouble,
     /// How many are there, in the detail.
     Headcount,
+    /// What kind of lesson it is, in the detail.
+    Type,
+    /// Brought in from the audience, and sent back there.
+    Promote,
+    Demote,
 }
 
 impl Happened {
@@ -123,6 +128,9 @@ impl Happened {
             Self::HandOverLead => "hand_over_lead",
             Self::Trouble => "trouble",
             Self::Headcount => "headcount",
+            Self::Type => "type",
+            Self::Promote => "promote",
+            Self::Demote => "demote",
         }
     }
 }

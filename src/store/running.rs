@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LessonId, ParticipantId};
-use crate::session::message::Role;
+use crate::session::message::{LessonType, Role};
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
 
 /// How long an ended lesson is known, by the wall clock, ms.
@@ -44,6 +44,11 @@ pub struct Run {
     /// How long it has been live, ms.
     pub ran: u64,
     pub kicked: BTreeSet<ParticipantId>,
+    #[serde(default, rename = "type")]
+    pub kind: LessonType,
+    /// Who was brought in from the audience.
+    #[serde(default)]
+    pub promoted: BTreeSet<ParticipantId>,
     /// Who is there, by interval.
     pub open: BTreeMap<Id, (ParticipantId, Stamp)>,
     /// Who was ever there, until it ends.
@@ -84,6 +89,8 @@ impl Running {
                     seen: *stamp,
                     ran: 0,
                     kicked: BTreeSet::new(),
+                    kind: LessonType::default(),
+                    promoted: BTreeSet::new(),
                     open: BTreeMap::new(),
                     people: BTreeMap::new(),
                 });
@@ -108,7 +115,7 @@ impl Running {
                     run.open.remove(id);
                 }
             }
-            Record::Event { run, stamp, what, sub, .. } => {
+            Record::Event { run, stamp, what, sub, detail, .. } => {
                 if *what == Happened::Abandon {
                     self.runs.remove(run);
                 }
@@ -125,6 +132,12 @@ impl Running {
                         run.people.clear();
                     }
                     Happened::Kick => run.kicked.extend(sub.clone()),
+                    Happened::Promote => run.promoted.extend(sub.clone()),
+                    Happened::Demote => run.promoted.retain(|one| Some(one) != sub.as_ref()),
+                    Happened::Type => {
+                        let word = serde_json::Value::from(detail.clone().unwrap_or_default());
+                        run.kind = serde_json::from_value(word).unwrap_or_default();
+                    }
                     _ => {}
                 }
             }
@@ -246,6 +259,21 @@ mod tests {
             running.apply(r);
         }
         running
+    }
+
+    #[test]
+    fn the_type_is_what_was_said_last() {
+        let run = Id::random();
+        let mut records = story(&run);
+        assert_eq!(fold(&records).newest()[0].kind, LessonType::Delivery);
+        for (ms, word) in [(50, "meeting"), (60, "co_taught")] {
+            let mut said = event(&run, ms, Happened::Type, None);
+            if let Record::Event { detail, .. } = &mut said {
+                *detail = Some(word.into());
+            }
+            records.push(said);
+        }
+        assert_eq!(fold(&records).newest()[0].kind, LessonType::CoTaught);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use zhuandi::session::message::Role;
 
-use crate::harness::{Answer, Server, request};
+use crate::harness::{Answer, Page, Server, request};
 
 const PATH: &str = "/api/v1/lessons";
 
@@ -85,4 +85,30 @@ async fn bad_requests_have_codes_and_words() {
     assert_eq!(english.json()["message"], "No token was given.");
     let chinese = request(server.app.http_addr, "GET", PATH, &["Accept-Language: zh-CN"], "").await;
     assert_eq!(chinese.json()["message"], "没有提供进入凭证。");
+}
+
+#[tokio::test]
+async fn a_lesson_has_a_type_that_everybody_is_told() {
+    let server = Server::start().await;
+    let create = |id: &str, kind: &str| json!({ "id": id, "title": "t", "lessonType": kind }).to_string();
+    let meeting = as_admin(&server, "POST", PATH, &create("joint", "meeting")).await;
+    assert_eq!((meeting.status, meeting.json()["lessonType"].as_str()), (201, Some("meeting")));
+    let party = as_admin(&server, "POST", PATH, &create("party", "party")).await;
+    assert_eq!((party.status, party.code().as_str()), (400, "bad_request"));
+
+    let mut board = Page::connect(&server.app).await;
+    let welcome = board.join(&server.token("joint", Role::Receiver, "c1")).await;
+    assert_eq!(welcome["lesson"]["lessonType"], "meeting");
+    assert_eq!(welcome["lesson"]["rules"]["mostSpeaking"], 4);
+    assert_eq!(welcome["role"], "receiver");
+    assert_eq!(board.until_type("floor").await["floor"]["mode"], "discuss");
+
+    assert_eq!(as_admin(&server, "POST", PATH, &create("show", "broadcast")).await.status, 201);
+    let mut board = Page::connect(&server.app).await;
+    let welcome = board.join(&server.token("show", Role::Receiver, "c1")).await;
+    assert_eq!(welcome["role"], "observer", "it looks on");
+    let tracks = json!([{ "mid": "0", "kind": "camera" }]);
+    let refused = board.reply(json!({ "type": "offer", "sdp": "v=0", "tracks": tracks })).await;
+    assert_eq!(refused["code"], "forbidden");
+    assert_eq!(board.reply(json!({ "type": "raise_hand" })).await["code"], "forbidden");
 }

@@ -66,7 +66,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fuzz", &["ids", "auth", "http::frames", "media", "session"]),
     ("bot::load", &["ids", "bot", "fuzz::mutate", "media", "process", "session::message"]),
     ("bot", &["ids", "app", "cli", "media::negotiate", "media::command", "session::message"]),
-    ("cli", &["app", "bot", "config", "session::message", "telemetry"]),
+    ("cli", &["ids", "app", "auth", "bot", "config", "session::message", "telemetry"]),
 ];
 
 /// Crates that the media plane must not know: it has no runtime, no web framework, no database.

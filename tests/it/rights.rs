@@ -28,6 +28,8 @@ fn table() -> Vec<(Value, &'static str)> {
         (json!({ "type": "lower_hand", "participant": "victim" }), "L---"),
         (json!({ "type": "set_mode", "mode": "discuss" }), "L---"),
         (json!({ "type": "hand_over_lead", "participant": "victim" }), "L---"),
+        (json!({ "type": "promote", "participant": "victim", "promoted": true }), "L---"),
+        (json!({ "type": "list_audience" }), "L---"),
         (json!({ "type": "signal_trouble", "kind": "cannot_hear" }), "-R--"),
         (json!({ "type": "headcount", "present": 27 }), "-R--"),
         (json!({ "type": "keep_mic", "kept": true }), "----"),

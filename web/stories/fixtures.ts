@@ -4,6 +4,7 @@ import type { Peer } from '../src/client/peer';
 import type { LessonInfo, LessonOverview, LinkStats, Participant } from '../src/client/protocol.gen';
 import { NO_FLOOR } from '../src/client/room';
 import type { Slot } from '../src/client/slots';
+import { DELIVERY } from '../test/fakes';
 
 export const NAMES = [
   '东片小学 四(1)',
@@ -42,7 +43,8 @@ export const LEAD = person('lead', '王老师', 'lead', {
 export const CLASSES: Participant[] = NAMES.map((name, i) => person(`c${i}`, name, 'receiver'));
 
 export function lesson(state: LessonInfo['state']): LessonInfo {
-  return { id: 'demo', title: '四年级 音乐 · 单元一 合唱', state, runningSeconds: 763, leads: 'lead' };
+  const title = '四年级 音乐 · 单元一 合唱';
+  return { id: 'demo', title, state, runningSeconds: 763, leads: 'lead', ...DELIVERY };
 }
 
 export const LINK: LinkStats = {
@@ -226,7 +228,14 @@ export function overview(): LessonOverview[] {
   rooms[5] = entry({ ...(CLASSES[5] as Participant), presence: 'away' }, { link: null, receives: [] });
   return [
     {
-      lesson: { id: 'sci', title: '科学 · 物质变化', state: 'live', runningSeconds: 490, leads: 'lead' },
+      lesson: {
+        id: 'sci',
+        title: '科学 · 物质变化',
+        state: 'live',
+        runningSeconds: 490,
+        leads: 'lead',
+        ...DELIVERY,
+      },
       participants: [entry(LEAD), ...CLASSES.slice(0, 3).map((c) => entry(c))],
     },
     { lesson: lesson('live'), participants: [entry(LEAD), ...rooms] },
@@ -237,6 +246,7 @@ export function overview(): LessonOverview[] {
         state: 'scheduled',
         runningSeconds: 0,
         leads: null,
+        ...DELIVERY,
       },
       participants: [],
     },

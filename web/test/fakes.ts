@@ -1,5 +1,18 @@
 /** A server's end of the socket, and a peer connection without media, for tests of the client library. */
-import type { ClientMessage, Participant, ServerMessage } from '../src/client/protocol.gen';
+import type { ClientMessage, LessonInfo, Participant, ServerMessage } from '../src/client/protocol.gen';
+
+/** What kind of lesson it is, where that does not matter. */
+export const DELIVERY: Pick<LessonInfo, 'lessonType' | 'rules'> = {
+  lessonType: 'delivery',
+  rules: {
+    mode: 'listen',
+    mostSpeaking: 3,
+    classroomsPublish: true,
+    leadTo: 'anybody',
+    promotes: true,
+    layout: 'content',
+  },
+};
 
 export class FakeSocket {
   static all: FakeSocket[] = [];
@@ -49,7 +62,7 @@ export class FakeSocket {
       participant: 'me',
       role: 'receiver',
       name: '东片小学 四(1)',
-      lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead' },
+      lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead', ...DELIVERY },
       roster: [],
       slots: { audio: 1, video: 2 },
       iceServers: [],

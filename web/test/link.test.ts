@@ -47,6 +47,7 @@ test('what is seen is the worst sound that comes; one that does not come says no
     bytesReceived: 0,
     rttMs: 30,
     way: null,
+    quietMs: null,
     uplinkLimited: false,
     sounds: sounds.map((one) => ({ ...sound, ...one })),
   });

@@ -11,12 +11,13 @@ import { readToken } from '../src/client/token';
 import { parseLanguage } from '../src/i18n';
 import { en } from '../src/i18n/en';
 import { zh } from '../src/i18n/zh';
+import { pageFor } from '../src/page/moving';
 import { watcherState } from '../src/page/state';
 import { where } from '../src/start/where';
 import { classroomMic, classroomState } from '../src/teach/classroom_state';
 import { judgeLink } from '../src/ui/link_words';
 import { formatDuration } from '../src/ui/time';
-import { participant } from './fakes';
+import { DELIVERY, participant } from './fakes';
 
 const LINK: LinkStats = {
   downKbps: 1,
@@ -33,7 +34,7 @@ const LINK: LinkStats = {
 function room(change: Partial<Room> = {}): Room {
   return {
     self: { id: 'me', role: 'receiver', name: 'me' },
-    lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead' },
+    lesson: { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead', ...DELIVERY },
     lessonHeardAt: 1_000,
     roster: [participant('lead', { role: 'lead' }), participant('a'), participant('b')],
     link: null,
@@ -44,6 +45,15 @@ function room(change: Partial<Room> = {}): Room {
     ...change,
   };
 }
+
+test('who is brought in from the audience goes on at a classroom’s page, and comes back', () => {
+  expect(pageFor('observe', 'observer', 'receiver')).toBe('class');
+  expect(pageFor('class', 'observer', 'observer')).toBe('observe');
+  expect(pageFor('class', 'observer', 'receiver')).toBeNull();
+  // A board of a broadcast is brought on stage where it is.
+  expect(pageFor('class', 'receiver', 'observer')).toBeNull();
+  expect(pageFor('teach', 'lead', 'lead')).toBeNull();
+});
 
 test('a changed participant keeps its place; who leaves is gone', () => {
   const changed = reduce(room(), { type: 'participant', participant: participant('a', { name: 'new' }) }, 0);
@@ -56,7 +66,7 @@ test('a changed participant keeps its place; who leaves is gone', () => {
 test('the running time goes on by the own clock, and only while live', () => {
   expect(runningSeconds(room(), 4_500)).toBe(63);
   const ended = room({
-    lesson: { id: 'demo', title: '', state: 'ended', runningSeconds: 60, leads: 'lead' },
+    lesson: { id: 'demo', title: '', state: 'ended', runningSeconds: 60, leads: 'lead', ...DELIVERY },
   });
   expect(runningSeconds(ended, 4_500)).toBe(60);
   expect([0, 59, 763, 3_723].map(formatDuration)).toEqual(['0:00', '0:59', '12:43', '1:02:03']);
@@ -65,7 +75,7 @@ test('the running time goes on by the own clock, and only while live', () => {
 test('a watching page has one state, and being cut off outranks the lesson', () => {
   const joined = { phase: 'joined' } as const;
   const cut = { phase: 'connecting', attempt: 1, before: true, error: null } as const;
-  const lesson = { id: 'demo', title: '', runningSeconds: 0, leads: 'lead' };
+  const lesson = { id: 'demo', title: '', runningSeconds: 0, leads: 'lead', ...DELIVERY };
   expect(watcherState(joined, room())).toBe('live');
   expect(
     watcherState(joined, room({ roster: [participant('lead', { role: 'lead', presence: 'away' })] })),
@@ -81,7 +91,7 @@ test('of two leads the one who leads counts, and only her absence is one', () =>
   const joined = { phase: 'joined' } as const;
   const two = (leads: string, away: string) =>
     room({
-      lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads },
+      lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads, ...DELIVERY },
       roster: ['first', 'second'].map((id) =>
         participant(id, { role: 'lead', presence: id === away ? 'away' : 'online' }),
       ),
@@ -93,7 +103,7 @@ test('of two leads the one who leads counts, and only her absence is one', () =>
     two('second', 'second'),
     {
       type: 'lesson',
-      lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'first' },
+      lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'first', ...DELIVERY },
     },
     0,
   );

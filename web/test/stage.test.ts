@@ -3,13 +3,13 @@ import type { Participant } from '../src/client/protocol.gen';
 import { NO_FLOOR, type Room } from '../src/client/room';
 import type { Slot } from '../src/client/slots';
 import { cast } from '../src/page/cast';
-import { participant } from './fakes';
+import { DELIVERY, participant } from './fakes';
 
 function room(lead: Partial<Participant['state']> = {}): Room {
   const state = { mic: true, camera: true, content: true, sound: true, hidden: false, ...lead };
   return {
     self: { id: 'me', role: 'receiver', name: 'me' },
-    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'lead' },
+    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'lead', ...DELIVERY },
     lessonHeardAt: 0,
     roster: [participant('lead', { role: 'lead', state }), participant('a')],
     link: null,
@@ -83,4 +83,17 @@ test('a classroom that leads sees the others beside each other until it calls on
   own.lesson = { ...own.lesson, leads: 'me' };
   const slots = [slot('1', 'a'), slot('2', 'lead')];
   expect(cast(slots, own)).toMatchObject({ showing: 'grid', others: [{ mid: '1' }, { mid: '2' }] });
+});
+
+test('where speakers are big the content stands beside them', () => {
+  const meeting: Room = {
+    ...room({ content: true }),
+    floor: { ...NO_FLOOR, speakers: [{ participant: 'a', onStage: true }] },
+  };
+  meeting.lesson = { ...meeting.lesson, rules: { ...meeting.lesson.rules, layout: 'speaker' } };
+  const shown = (s: Slot): Slot => ({ ...s, shown: { source: s.feed?.source ?? 0, since: 1 } });
+  const slots = [slot('1', 'lead'), slot('2', 'lead', 'content'), shown(slot('3', 'a'))];
+  expect(cast(slots, meeting)).toMatchObject({ showing: 'stage', contentOn: true, stage: [{ mid: '3' }] });
+  meeting.floor = NO_FLOOR;
+  expect(cast(slots, meeting).showing).toBe('content');
 });

@@ -2,14 +2,14 @@
 import { expect, test } from 'vitest';
 import { NO_FLOOR, type Room, reduce } from '../src/client/room';
 import { colleagues, places, wallPage } from '../src/teach/wall_page';
-import { participant } from './fakes';
+import { DELIVERY, participant } from './fakes';
 
 function room(classrooms: number): Room {
   const roster = Array.from({ length: classrooms }, (_, i) => participant(`c${i + 1}`));
   const leads = ['lead', 'colleague'].map((id) => participant(id, { role: 'lead' }));
   return {
     self: { id: 'lead', role: 'lead', name: 'lead' },
-    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'lead' },
+    lesson: { id: 'demo', title: '', state: 'live', runningSeconds: 0, leads: 'lead', ...DELIVERY },
     lessonHeardAt: 0,
     roster: [...leads, ...roster, participant('o', { role: 'observer' })],
     link: null,

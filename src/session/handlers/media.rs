@@ -12,7 +12,7 @@ use crate::session::limits::{MAX_SDP, MAX_TRACKS};
 use crate::session::message::TrackIntent;
 
 pub async fn offer(session: &Session<'_>, request: u32, sdp: &str, tracks: Vec<TrackIntent>) {
-    let role = session.actor.member.role;
+    let role = session.role();
     if tracks.iter().any(|track| !allowed(role, Right::to_send(track.kind))) {
         return session.refuse(Code::Forbidden, Some(request));
     }

@@ -16,8 +16,15 @@ impl Session<'_> {
     /// Whether this session's participant may do this now. A classroom that leads may more than others.
     pub(super) fn may(&self, right: Right) -> bool {
         let member = &self.actor.member;
-        let leads = || member.role == Role::Receiver && self.lesson.is_led_by(&member.id);
-        allowed(member.role, right) || allowed_to_leading_receiver(right) && leads()
+        let role = self.role();
+        let leads = || role == Role::Receiver && self.lesson.is_led_by(&member.id);
+        allowed(role, right) || allowed_to_leading_receiver(right) && leads()
+    }
+
+    /// What this session's participant is in the lesson now.
+    pub(super) fn role(&self) -> Role {
+        let member = &self.actor.member;
+        self.lesson.role_of(&member.id, member.asked)
     }
 
     /// Asks the lesson; what it refuses is worded for the page.

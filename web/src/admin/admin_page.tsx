@@ -7,6 +7,7 @@ import type { LessonClient } from '../client/lesson_client';
 import type { LessonOverview } from '../client/protocol.gen';
 import { type Key, t } from '../i18n';
 import { FinalScreen } from '../page/final_screens';
+import { lessonTypeName } from '../page/lesson_type';
 import type { PageState } from '../page/state';
 import { Lamp } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
@@ -109,7 +110,9 @@ function LessonRow(props: { overview: LessonOverview; open: boolean; onOpen: () 
         <button type="button" class="row-button" aria-expanded={props.open} onClick={props.onOpen}>
           {lesson.title}
         </button>
-        <span class="soft">{t(STATES[lesson.state])}</span>
+        <span class="soft">
+          {lessonTypeName(lesson.lessonType)} · {t(STATES[lesson.state])}
+        </span>
       </td>
       <td>{lead?.participant.name ?? '—'}</td>
       <td class="number">

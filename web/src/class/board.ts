@@ -9,7 +9,7 @@ import { askOnce } from '../capture/permission';
 import { CLASSROOM_SIZE, cameraConstraints, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import { AbilityWatch } from '../client/ability_watch';
 import type { LessonClient, Notice } from '../client/lesson_client';
-import type { Participant, Trouble } from '../client/protocol.gen';
+import type { Participant, Role, Trouble } from '../client/protocol.gen';
 import { findSelf, speakerOf } from '../client/room';
 import { RequestError } from '../client/signal';
 import { t } from '../i18n';
@@ -41,6 +41,8 @@ export class Board {
   private readonly cameraAllowed: boolean;
   private readonly cameraWidth: number;
   private present = { mic: false, camera: false };
+  /** Known with the first welcome; an audience has no use for devices. */
+  private role: Role | null = null;
   private over = false;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -69,7 +71,12 @@ export class Board {
       this.tellMic();
       this.sound.unlock();
     });
-    client.room.subscribe((room) => this.ownMic.entry(room ? findSelf(room) : undefined));
+    client.room.subscribe((room) => {
+      this.ownMic.entry(room ? findSelf(room) : undefined);
+      if (!room || room.self.role === this.role) return;
+      this.role = room.self.role;
+      void this.takeStock();
+    });
     playSlots(client, this.sound);
   }
 
@@ -130,8 +137,16 @@ export class Board {
 
   /** Lines only grow: a pulled camera keeps its line, so that it can come back without a new peer. */
   private async takeStock(): Promise<void> {
+    if (this.role === null) return;
+    if (this.watches()) {
+      this.present = { mic: false, camera: false };
+      this.camera.stop();
+      this.mic.stop();
+      this.client.setDevices({ mic: false, cameraWidth: null });
+      return;
+    }
     const found = await DeviceTrack.present();
-    if (this.over) return;
+    if (this.over || this.watches()) return;
     const camera = this.cameraAllowed && (this.present.camera || found.camera);
     const mic = this.present.mic || found.mic;
     const newCamera = camera && !this.present.camera;
@@ -141,6 +156,11 @@ export class Board {
     await askOnce({ mic: newMic, camera: newCamera });
     if (newCamera) void this.camera.start();
     if (newMic) void this.mic.start();
+  }
+
+  /** One of the audience: nothing of this page is sent. */
+  private watches(): boolean {
+    return this.role === 'observer';
   }
 
   private followMic(): void {

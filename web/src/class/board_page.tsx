@@ -77,9 +77,13 @@ export function BoardPage(props: { board: Board }) {
       )}
       {!over && !began && own && <div class="self-picture">{own}</div>}
       {!over && turn && !cut && <Turn board={board} turn={turn} />}
-      {!over && began && !turn && !away && !cut && board.invitation.state.value.step === 'hidden' && (
-        <Headcount board={board} />
-      )}
+      {!over &&
+        began &&
+        !turn &&
+        !away &&
+        !cut &&
+        room.self.role === 'receiver' &&
+        board.invitation.state.value.step === 'hidden' && <Headcount board={board} />}
       {!over && <InvitationPanel board={board} />}
       {board.notice.value !== null && !over && (
         <p class="board-notice" role="status">

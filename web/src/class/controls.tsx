@@ -43,12 +43,14 @@ export function Controls(props: ControlsProps) {
   useBack(row !== 'main', () => setRow('main'));
   const micOpen = board.ownMic.open.value && mic.track !== null;
   const kept = board.ownMic.kept.value;
+  const watches = room?.self.role === 'observer';
   return (
     <footer class="board-bar">
       <div class="board-who">
         <p class="board-name">{room?.self.name}</p>
         <p class="board-status" data-testid="status">
           <Lamp tone={status.tone} word={status.word} />
+          {watches && <span class="board-mic">{t('weWatch')}</span>}
           {mic.track && (
             <span class={`board-mic ${micOpen ? 'open' : ''}`}>
               <MicIcon off={!micOpen} />
@@ -73,7 +75,7 @@ export function Controls(props: ControlsProps) {
         )}
         {row === 'main' && (
           <>
-            {props.state !== 'waiting' && <InLesson board={board} />}
+            {props.state !== 'waiting' && !watches && <InLesson board={board} />}
             <button
               type="button"
               class="button tall"
@@ -161,6 +163,7 @@ function Complaint(props: { board: Board; kind: Trouble; word: Key }) {
 
 function More(props: ControlsProps & { onLeave: () => void; onBack: () => void }) {
   const camera = useStore(props.board.camera.state);
+  const room = useStore(props.board.client.room);
   return (
     <>
       {camera.track && (
@@ -169,7 +172,7 @@ function More(props: ControlsProps & { onLeave: () => void; onBack: () => void }
           {t(props.selfShown ? 'hideSelf' : 'selfPicture')}
         </button>
       )}
-      {props.state !== 'waiting' && (
+      {props.state !== 'waiting' && room?.self.role === 'receiver' && (
         <button
           type="button"
           class="button tall"

@@ -3,6 +3,7 @@ import type { DeviceState } from '../capture/device_track';
 import type { MediaState } from '../client/media_link';
 import { findLead } from '../client/room';
 import { type Key, t } from '../i18n';
+import { lessonTypeName } from '../page/lesson_type';
 import { LAMP_SHAPES, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { SoundTest } from '../ui/sound_test';
@@ -18,21 +19,24 @@ export function Waiting(props: { board: Board }) {
   const mic = useStore(board.mic.state);
   const sound = useStore(board.sound.on);
   const lead = room ? findLead(room) : undefined;
+  const watches = room?.self.role === 'observer';
   return (
     <div class="waiting">
       <div class="state-corner">
         <LanguageSwitch />
       </div>
       <div class="waiting-text">
-        <p class="waiting-lesson">{room?.lesson.title ?? ''}</p>
+        <p class="waiting-lesson">
+          {room && `${lessonTypeName(room.lesson.lessonType)} · ${room.lesson.title}`}
+        </p>
         <h1>{t('boardWaiting')}</h1>
         <p class="waiting-line">
           {lead && lead.presence === 'online' ? t('boardLead', { name: lead.name }) : t('boardNoLead')}
         </p>
         <p class="waiting-line soft">{t('boardWaitingText')}</p>
         <ul class="checks">
-          <Check word="cameraWord" {...deviceCheck(camera)} />
-          <Check word="micWord" {...deviceCheck(mic)} />
+          {!watches && <Check word="cameraWord" {...deviceCheck(camera)} />}
+          {!watches && <Check word="micWord" {...deviceCheck(mic)} />}
           <Check word="networkWord" {...mediaCheck(media)} />
           <Check
             word="soundWord"

@@ -5,6 +5,7 @@
 import { type Devices, type SendLine, sendLines } from './layers';
 import { MediaLink } from './media_link';
 import type {
+  AudienceUnit,
   LessonOverview,
   Mode,
   OwnState,
@@ -146,6 +147,17 @@ export class LessonClient {
 
   handOverLead(participant: ParticipantId): Promise<void> {
     return this.command({ type: 'hand_over_lead', participant });
+  }
+
+  /** Brings one of the audience into the lesson, or back. */
+  promote(participant: ParticipantId, promoted: boolean): Promise<void> {
+    return this.command({ type: 'promote', participant, promoted });
+  }
+
+  /** Who looks on, by unit. */
+  async listAudience(): Promise<readonly AudienceUnit[]> {
+    const reply = await this.signal.request({ type: 'list_audience' });
+    return reply.type === 'audience_list' ? reply.units : [];
   }
 
   signalTrouble(kind: Trouble): Promise<void> {

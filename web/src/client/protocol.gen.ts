@@ -72,6 +72,8 @@ tracks: Array<TrackIntent>, }
   | { "type": "lower_hand", request: number, participant?: ParticipantId, }
   | { "type": "set_mode", request: number, mode: Mode, }
   | { "type": "hand_over_lead", request: number, participant: ParticipantId, }
+  | { "type": "promote", request: number, participant: ParticipantId, promoted: boolean, }
+  | { "type": "list_audience", request: number, }
   | { "type": "show_wall", participants: Array<ParticipantId>, }
   | { "type": "signal_trouble", request: number, kind: Trouble, }
   | { "type": "headcount", request: number, present: number, }
@@ -145,6 +147,8 @@ peer?: PeerId, }
   | { "type": "heard", participants: Array<ParticipantId>, }
   | { "type": "trouble", participant: ParticipantId, kind: Trouble, }
   | { "type": "keep_mic", kept: boolean, }
+  | { "type": "audience", audience: AudienceInfo, }
+  | { "type": "audience_list", request: number, units: Array<AudienceUnit>, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
@@ -157,11 +161,51 @@ export type LessonInfo = { id: LessonId, title: string, state: LessonState,
 /**
  * Seconds since 上课, by the server's monotonic clock, at the time of sending.
  */
-runningSeconds: number, 
+runningSeconds: number, lessonType: LessonType, 
+/**
+ * What follows from the type.
+ */
+rules: LessonRules, 
 /**
  * Who leads now, of several leads; `null` when no lead has come. Everybody is shown this one.
  */
 leads: ParticipantId | null, };
+
+/**
+ * What kind of lesson it is. DOMAIN.md §1 and §5.2.
+ */
+export type LessonType = "delivery" | "master_teacher" | "school_online" | "co_taught" | "demo" | "research" | "meeting" | "broadcast";
+
+/**
+ * What a lesson of a type allows, and how it begins.
+ */
+export type LessonRules = { 
+/**
+ * The mode at 上课.
+ */
+mode: Mode, 
+/**
+ * Open microphones beside the lead's while it is discussed. While it is listened there is one.
+ */
+mostSpeaking: number, 
+/**
+ * Classrooms send sound and picture. Where they do not they are part of the audience.
+ */
+classroomsPublish: boolean, leadTo: LeadTo, 
+/**
+ * A lead may bring one of the audience into the lesson.
+ */
+promotes: boolean, layout: StageLayout, };
+
+/**
+ * Who may be handed the lead.
+ */
+export type LeadTo = "leads" | "anybody";
+
+/**
+ * What is big in classrooms while content is shown and somebody is called on.
+ */
+export type StageLayout = "content" | "speaker";
 
 /**
  * Who may speak beside whoever leads.
@@ -210,7 +254,11 @@ sources: Array<SourceState>,
 /**
  * Pupils in the room, as it said.
  */
-headcount?: number, };
+headcount?: number, 
+/**
+ * Brought in from the audience.
+ */
+promoted?: boolean, };
 
 export type SourceState = { id: SourceId, kind: SourceKind, 
 /**
@@ -317,3 +365,9 @@ export type ReceivedStream = { from: ParticipantId, kind: SourceKind, kbps: numb
  * `null` while it waits for a key frame.
  */
 layer: number | null, };
+
+export type AudienceInfo = { units: number, people: number, };
+
+export type AudienceUnit = { unit: string, viewers: Array<Viewer>, };
+
+export type Viewer = { id: ParticipantId, name: string, promotable: boolean, };

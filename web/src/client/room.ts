@@ -3,6 +3,7 @@
  * messages; nothing here is guessed ahead of the server's word.
  */
 import type {
+  AudienceInfo,
   ClassroomLink,
   FloorInfo,
   LessonInfo,
@@ -29,6 +30,8 @@ export interface Room {
   heard: readonly ParticipantId[];
   /** For a lead: what classrooms complained of, the newest of each kind last. */
   complaints: readonly Complaint[];
+  /** For a lead: how many look on; absent until somebody does. */
+  audience?: AudienceInfo;
 }
 
 export interface Complaint {
@@ -72,6 +75,8 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
       return { ...room, floor: message.floor };
     case 'heard':
       return { ...room, heard: message.participants };
+    case 'audience':
+      return { ...room, audience: message.audience };
     case 'trouble': {
       const { participant, kind } = message;
       const others = room.complaints.filter((c) => c.participant !== participant || c.kind !== kind);

@@ -29,7 +29,8 @@ export type ErrorMessage = Extract<ServerMessage, { type: 'error' }>;
 export type Welcome = Extract<ServerMessage, { type: 'welcome' }>;
 export type Answer = Extract<ServerMessage, { type: 'answer' }>;
 type Done = Extract<ServerMessage, { type: 'done' }>;
-export type Reply = Answer | Done;
+type AudienceList = Extract<ServerMessage, { type: 'audience_list' }>;
+export type Reply = Answer | Done | AudienceList;
 
 /** Why the conversation is over for good. */
 export type End =
@@ -198,6 +199,7 @@ export class Signal {
         break;
       case 'answer':
       case 'done':
+      case 'audience_list':
         this.settle(message.request)?.resolve(message);
         return;
       case 'error':

@@ -20,6 +20,16 @@ export const zh = {
   soundWord: '声音',
   noName: '（没有名字）',
 
+  // Types of lessons
+  typeDelivery: '专递课堂',
+  typeMasterTeacher: '名师课堂',
+  typeSchoolOnline: '名校网络课堂',
+  typeCoTaught: '同上一节课',
+  typeDemo: '展示课',
+  typeResearch: '教研',
+  typeMeeting: '会议',
+  typeBroadcast: '直播',
+
   // Reading order of a person's trouble: what happened, what to do.
   problemPermissionRefused: '浏览器不允许使用{device}。',
   fixPermissionRefused: '点地址栏左边的图标，把{device}改为“允许”，再点“重试”。',
@@ -188,7 +198,7 @@ export const zh = {
   handsUp: '{n} 人举手',
   lowerHandOf: '放下{name}的手',
   discuss: '研讨',
-  discussHint: '研讨时最多三间教室同时发言；平时一次一间。',
+  discussHint: '研讨时最多 {n} 间教室同时发言；平时一次一间。',
   handOver: '移交主讲',
   handedOver: '已把主讲交给{name}。',
   takeLead: '收回主讲',
@@ -206,6 +216,15 @@ export const zh = {
   cannotHear: '没听清',
   cannotSee: '看不清',
 
+  audience: '观摩席',
+  audienceCount: '观摩 {units} 个单位 · {people} 人',
+  audienceEmpty: '现在没有人观摩。',
+  audienceOnlyWatches: '这类课不请观摩者发言。',
+  promote: '请进课堂',
+  promoted: '已请{name}进课堂，画面马上就来。',
+  demote: '请回观摩席',
+  demoted: '{name}已回到观摩席。',
+
   // Board
   boardSpeaking: '你们正在发言',
   boardLeading: '你们正在主讲',
@@ -220,6 +239,7 @@ export const zh = {
   keepMic: '本班静音',
   unkeepMic: '取消静音',
   weWait: '等老师点名',
+  weWatch: '只看只听',
   weKept: '本班自己静音',
   complaintSent: '已经告诉老师。',
   moreMenu: '更多',

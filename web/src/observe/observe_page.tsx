@@ -4,6 +4,7 @@ import { findLead, receivers, runningSeconds } from '../client/room';
 import { t } from '../i18n';
 import { FinalScreen } from '../page/final_screens';
 import { LessonStage } from '../page/lesson_stage';
+import { lessonTypeName } from '../page/lesson_type';
 import { watcherState } from '../page/state';
 import { classroomMic, classroomState } from '../teach/classroom_state';
 import { Lamp } from '../ui/lamp';
@@ -41,6 +42,7 @@ export function ObservePage(props: { client: LessonClient; sound: SoundOutput })
         <div class="observe">
           <header class="observe-head">
             <h1>{room.lesson.title}</h1>
+            <p class="soft">{lessonTypeName(room.lesson.lessonType)}</p>
             {lead && <p>{t('boardLead', { name: lead.name })}</p>}
             {room.lesson.state === 'live' && (
               <p>{t('running', { time: formatDuration(runningSeconds(room, performance.now())) })}</p>

@@ -9,6 +9,7 @@ import type { Role } from '../client/protocol.gen';
 import { tellNetwork, Ways } from '../client/ways';
 import { type Key, language, t } from '../i18n';
 import { StateScreen } from '../ui/state_screen';
+import { followRole } from './moving';
 import { takeToken } from './token_keeper';
 
 declare global {
@@ -45,6 +46,7 @@ export function boot(page: PageName, show: (client: LessonClient, token: string)
   const client = new LessonClient({ url: socketUrl(), token, language: language.value, ways });
   expose(client);
   connectBrowser(client);
+  followRole(client, page, token);
   render(show(client, token), root);
   client.start();
 }

@@ -1,7 +1,8 @@
 /**
  * Who stands where on a stage, from the slots and the floor. A plain function, so that it is tested.
  *
- * One picture is big: content, else the newest one on stage, else whoever leads. A feed may stay assigned
+ * One picture is big: content, else the newest one on stage, else whoever leads; where the type of lesson
+ * says so, the stage before the content. A feed may stay assigned
  * while its sender sends nothing, so what the sender says of itself decides. One's own picture never
  * comes from the server; a classroom that leads sees the others beside each other.
  */
@@ -14,6 +15,8 @@ export interface Cast {
   showing: Showing;
   lead: Slot | undefined;
   content: Slot | undefined;
+  /** There is content to be seen, big or not. */
+  contentOn: boolean;
   /** Those on stage, the newest first. */
   stage: readonly Slot[];
   /** Everybody else. */
@@ -41,8 +44,10 @@ export function cast(slots: readonly Slot[], room: Room | null): Cast {
   // Until its first frame has come, what was big before stays.
   const stageOn = stage[0] !== undefined && (!isCovered(stage[0]) || !faceOn);
   const gridOn = room !== null && leadsNow(room) && others.length > 0;
-  const showing = contentOn ? 'content' : stageOn ? 'stage' : faceOn ? 'lead' : gridOn ? 'grid' : 'none';
-  return { showing, lead: face, content, stage, others };
+  const speakerBig = room?.lesson.rules.layout === 'speaker' && stageOn;
+  const showing =
+    contentOn && !speakerBig ? 'content' : stageOn ? 'stage' : faceOn ? 'lead' : gridOn ? 'grid' : 'none';
+  return { showing, lead: face, content, contentOn, stage, others };
 }
 
 function empty(slot: Slot | undefined): Slot | undefined {

@@ -42,7 +42,9 @@ export function LessonStage(props: LessonStageProps) {
   const big = showing === 'stage' ? roles.stage[0] : undefined;
   const small = tiles.filter((slot) => slot !== big);
   const grid = showing === 'grid';
-  const side = props.own != null || (!grid && (leadBeside || small.length > 0));
+  const contentBeside = showing === 'stage' && roles.contentOn;
+  const side = props.own != null || (!grid && (leadBeside || contentBeside || small.length > 0));
+  const first = (leadBeside ? 1 : 0) + (contentBeside ? 1 : 0);
   const waiting = leadWaits(lead, roles.lead);
   return (
     <div
@@ -51,17 +53,21 @@ export function LessonStage(props: LessonStageProps) {
       data-showing={showing}
       data-big={(big ?? (contentOn ? roles.content : roles.lead))?.feed?.participant ?? ''}
     >
-      <SlotVideo
+      <div
+        class={`content-place ${contentOn ? 'area-main' : contentBeside ? 'other side' : 'area-off'}`}
+        style={`--at:${leadBeside ? 1 : 0}`}
         key="content"
-        client={client}
-        slot={roles.content}
-        place="large"
-        testId="content-video"
-        class={contentOn ? 'area-main' : 'area-off'}
-        keepLast={away}
       >
-        <p class="plate-line">{t('boardPictureComing')}</p>
-      </SlotVideo>
+        <SlotVideo
+          client={client}
+          slot={roles.content}
+          place={contentBeside ? 'small' : 'large'}
+          testId="content-video"
+          keepLast={away}
+        >
+          <p class="plate-line">{t('boardPictureComing')}</p>
+        </SlotVideo>
+      </div>
       <div
         class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'area-off'}`}
         key="lead"
@@ -91,7 +97,7 @@ export function LessonStage(props: LessonStageProps) {
           {...props}
           slot={slot}
           place={slot === big ? 'main' : grid ? 'grid' : 'side'}
-          at={grid ? tiles.indexOf(slot) : small.indexOf(slot) + (leadBeside ? 1 : 0)}
+          at={grid ? tiles.indexOf(slot) : small.indexOf(slot) + first}
           of={tiles.length}
         />
       ))}

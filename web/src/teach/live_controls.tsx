@@ -93,17 +93,19 @@ export function LiveControls(props: LiveControlsProps) {
         <PeopleIcon />
         {t('muteAll')}
       </button>
-      <button
-        type="button"
-        class={`button ${discusses ? 'active' : ''}`}
-        data-testid="discuss"
-        aria-pressed={discusses}
-        title={t('discussHint')}
-        onClick={() => void teaching.setMode(discusses ? 'listen' : 'discuss')}
-      >
-        <TalkIcon />
-        {t('discuss')}
-      </button>
+      {(room?.lesson.rules.mostSpeaking ?? 1) > 1 && (
+        <button
+          type="button"
+          class={`button ${discusses ? 'active' : ''}`}
+          data-testid="discuss"
+          aria-pressed={discusses}
+          title={t('discussHint', { n: room?.lesson.rules.mostSpeaking ?? 1 })}
+          onClick={() => void teaching.setMode(discusses ? 'listen' : 'discuss')}
+        >
+          <TalkIcon />
+          {t('discuss')}
+        </button>
+      )}
       <button
         type="button"
         class={`button ${props.devicesShown ? 'active' : ''}`}

@@ -6,12 +6,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MediaState } from '../client/media_link';
 import { type Room, runningSeconds } from '../client/room';
 import { type Key, t } from '../i18n';
+import { lessonTypeName } from '../page/lesson_type';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { leadLink, linkTone } from '../ui/link_words';
 import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
+import { AudienceCount, AudiencePanel } from './audience';
 import { DeviceSelect } from './device_select';
 import { FloatButton } from './float_button';
 import { Hands } from './hands';
@@ -27,12 +29,13 @@ export function LivePage(props: { teaching: Teaching }) {
   const media = useStore(client.media.state);
   const signal = useStore(client.signal.state);
   const blocked = useStore(teaching.sound.blocked);
-  const [devices, setDevices] = useState(false);
+  // One panel at a time stands over the wall.
+  const [panel, setPanel] = useState<'devices' | 'audience' | null>(null);
   const [ending, setEnding] = useState(false);
   useKeys(teaching, () => {
-    setDevices(false);
+    setPanel(null);
     setEnding(false);
-    return devices || ending;
+    return panel !== null || ending;
   });
   const limited = useStore(client.media.uplinkLimited);
   const line = useSteady(room?.link ? leadLink(room.link, limited) : 'linkGood');
@@ -41,6 +44,7 @@ export function LivePage(props: { teaching: Teaching }) {
     <div class="live">
       <header class="live-head">
         <h1>{room?.lesson.title}</h1>
+        {room && <p class="lesson-type">{lessonTypeName(room.lesson.lessonType)}</p>}
         <p class="live-clock">
           <Lamp tone="lost" word={t('live')} />
           {room && <Clock room={room} />}
@@ -52,6 +56,11 @@ export function LivePage(props: { teaching: Teaching }) {
           )}
         </p>
         <FloatButton teaching={teaching} />
+        <AudienceCount
+          teaching={teaching}
+          shown={panel === 'audience'}
+          onTap={() => setPanel(panel === 'audience' ? null : 'audience')}
+        />
         <LanguageSwitch />
       </header>
       <LiveStage teaching={teaching}>
@@ -73,7 +82,8 @@ export function LivePage(props: { teaching: Teaching }) {
       </LiveStage>
       <Hands teaching={teaching} />
       <div class="live-side">
-        {devices && (
+        {panel === 'audience' && <AudiencePanel teaching={teaching} onClose={() => setPanel(null)} />}
+        {panel === 'devices' && (
           <section class="device-panel" aria-label={t('devicesMenu')}>
             <DeviceSelect device={teaching.camera} label="chooseCamera" testId="choose-camera" />
             <DeviceSelect device={teaching.mic} label="chooseMic" testId="choose-mic" />
@@ -83,8 +93,8 @@ export function LivePage(props: { teaching: Teaching }) {
       </div>
       <LiveControls
         teaching={teaching}
-        devicesShown={devices}
-        onDevices={() => setDevices(!devices)}
+        devicesShown={panel === 'devices'}
+        onDevices={() => setPanel(panel === 'devices' ? null : 'devices')}
         ending={ending}
         onEnding={setEnding}
       />

@@ -34,9 +34,10 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
   const newest = speakers.find((s) => s.onStage)?.participant;
   const guest = room?.roster.find((p) => p.id === newest);
   const slot = slots.find((s) => s.feed?.participant === newest && s.feed?.kind === 'camera');
+  const speakerBig = room?.lesson.rules.layout === 'speaker';
   const showing = guest ? 'stage' : content ? 'content' : camera.track ? 'lead' : 'none';
   const caption = guest
-    ? t(content ? 'stageSpeaksSmall' : 'stageSpeaks', { name: guest.name })
+    ? t(content && !speakerBig ? 'stageSpeaksSmall' : 'stageSpeaks', { name: guest.name })
     : t('stageShowing', { what: content ? t('stageContent') : t('stageLead') });
   // One of her own pictures stands in the corner while something else is big.
   const corner = guest ? (content ? 'content' : 'camera') : content ? 'camera' : null;

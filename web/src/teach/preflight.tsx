@@ -5,6 +5,7 @@ import type { MediaState } from '../client/media_link';
 import { receivers } from '../client/room';
 import type { SignalState } from '../client/signal';
 import { type Key, t } from '../i18n';
+import { lessonTypeName } from '../page/lesson_type';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { judgeLink, VERDICT_TONE, VERDICT_WORD } from '../ui/link_words';
@@ -38,7 +39,10 @@ export function Preflight(props: { teaching: Teaching }) {
     <div class="preflight">
       <header class="preflight-head">
         <div>
-          <p class="preflight-over">{t('prepare')}</p>
+          <p class="preflight-over">
+            {t('prepare')}
+            {room && ` · ${lessonTypeName(room.lesson.lessonType)}`}
+          </p>
           <h1>{room?.lesson.title ?? '\u00a0'}</h1>
         </div>
         <p class="preflight-who">{room?.self.name}</p>

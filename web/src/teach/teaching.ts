@@ -196,6 +196,18 @@ export class Teaching {
     if (own) await this.attempt(this.client.handOverLead(own));
   }
 
+  /** Brings one of the audience into the lesson. */
+  async promote(id: ParticipantId, name: string): Promise<void> {
+    if (await this.attempt(this.client.promote(id, true))) this.say(t('promoted', { name }));
+  }
+
+  /** …and back. */
+  async demote(participant: Participant): Promise<void> {
+    if (await this.attempt(this.client.promote(participant.id, false))) {
+      this.say(t('demoted', { name: participant.name }));
+    }
+  }
+
   async remove(participant: Participant): Promise<void> {
     if (await this.attempt(this.client.kick(participant.id))) {
       this.say(t('removed', { name: participant.name }));

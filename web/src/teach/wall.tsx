@@ -141,6 +141,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
   const away = participant.presence === 'away';
   const speaker = speakerOf(room, participant.id);
   const leads = room.lesson.leads === participant.id;
+  const mayLead = participant.role === 'lead' || room.lesson.rules.leadTo === 'anybody';
   const hand = room.floor.hands.indexOf(participant.id);
   const heard = room.heard.includes(participant.id);
   return (
@@ -216,17 +217,30 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
             )}
           </p>
           <div class="tile-actions">
-            <button
-              type="button"
-              class="button"
-              data-testid="hand-over"
-              disabled={leads || away}
-              aria-label={`${t('handOver')}: ${participant.name}`}
-              onClick={() => void teaching.handOver(participant)}
-            >
-              <LeadIcon />
-              {t('handOver')}
-            </button>
+            {participant.promoted && (
+              <button
+                type="button"
+                class="button"
+                data-testid="demote"
+                aria-label={`${t('demote')}: ${participant.name}`}
+                onClick={() => void teaching.demote(participant)}
+              >
+                {t('demote')}
+              </button>
+            )}
+            {mayLead && !participant.promoted && (
+              <button
+                type="button"
+                class="button"
+                data-testid="hand-over"
+                disabled={leads || away}
+                aria-label={`${t('handOver')}: ${participant.name}`}
+                onClick={() => void teaching.handOver(participant)}
+              >
+                <LeadIcon />
+                {t('handOver')}
+              </button>
+            )}
             <button
               type="button"
               class="button quiet"

@@ -95,6 +95,13 @@ export const EyeIcon = () => (
   </Icon>
 );
 
+export const EyesIcon = () => (
+  <Icon>
+    <path d="M2.5 12C5 7.5 8.3 5.5 12 5.5s7 2 9.5 6.5c-2.5 4.5-5.8 6.5-9.5 6.5S5 16.5 2.5 12z" />
+    <circle cx="12" cy="12" r="2.5" />
+  </Icon>
+);
+
 export const MoreIcon = () => (
   <Icon>
     <path d="M5 12h.01M12 12h.01M19 12h.01" stroke-width="4" />
