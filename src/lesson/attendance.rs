@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::Member;
 use crate::lesson::lesson::Lesson;
-use crate::lesson::roster::Seat;
 use crate::session::message::Role;
 use crate::store::Chronicle;
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
@@ -47,6 +46,8 @@ struct Open {
     id: Id,
     /// The last sign of life.
     seen: Instant,
+    /// The last by media.
+    media: Option<Instant>,
 }
 
 impl Attendance {
@@ -97,7 +98,7 @@ impl Attendance {
             let (id, stamp) = (Id::random(), self.stamp(now));
             let (run, sub) = (self.run.clone(), member.id.clone());
             self.chronicle.note(Record::Opened { run, id: id.clone(), sub: sub.clone(), stamp });
-            self.open.insert(sub, Open { id, seen: now });
+            self.open.insert(sub, Open { id, seen: now, media: None });
         }
     }
 
@@ -108,23 +109,38 @@ impl Attendance {
         }
     }
 
-    /// A sign of life since the last `settle`.
+    /// Media of it came since the last `settle`.
     pub fn heard(&mut self, id: &ParticipantId) {
         self.heard.push(id.clone());
     }
 
-    /// Another connection takes a seat over; `heard`: the last word of the one before, if that was a page's.
-    /// If nothing has come for longer than usual, there was nobody meanwhile: the power was cut, and so short
-    /// that it was not noticed.
-    pub fn taken_over(&mut self, seat: &Seat, heard: Option<Instant>, now: Instant) {
-        let Some(heard) = heard else { return };
-        let id = &seat.member.id;
-        self.sign(id, heard);
-        let stats = seat.current.as_ref().and_then(|peer| peer.stats.as_ref());
-        let usual = if stats.is_some_and(|s| s.connected) { MEDIA } else { PINGS };
-        if self.open.get(id).is_some_and(|open| now.saturating_duration_since(open.seen) > usual) {
+    /// A connection broke; `heard`: its page's last word, if it had one. A goodbye that comes after a silence
+    /// is the network's and no sign of life: what a computer sent when its power went may come when it is back.
+    pub fn broke(&mut self, id: &ParticipantId, heard: Option<Instant>, now: Instant) {
+        if let Some(heard) = heard {
+            self.sign(id, heard);
+        }
+        if heard.is_none() || !self.is_overdue(id, now) {
+            self.sign(id, now);
+        }
+    }
+
+    /// A seat that is there gets another connection. If nothing has come for longer than usual, there was
+    /// nobody meanwhile: a power cut so short that it was not noticed.
+    pub fn taken_over(&mut self, id: &ParticipantId, heard: Option<Instant>, now: Instant) {
+        if let Some(heard) = heard {
+            self.sign(id, heard);
+        }
+        if self.is_overdue(id, now) {
             self.gone(id, Ended::Lost, now);
         }
+    }
+
+    fn is_overdue(&self, id: &ParticipantId, now: Instant) -> bool {
+        self.open.get(id).is_some_and(|open| {
+            let had_media = open.media.is_some_and(|media| media + MEDIA >= open.seen);
+            now.saturating_duration_since(open.seen) > if had_media { MEDIA } else { PINGS }
+        })
     }
 
     /// Nothing of somebody is there any more: the interval ends at the last sign of life.
@@ -191,6 +207,9 @@ impl Attendance {
     pub fn settle(&mut self, now: Instant) {
         for id in std::mem::take(&mut self.heard) {
             self.sign(&id, now);
+            if let Some(open) = self.open.get_mut(&id) {
+                open.media = Some(now);
+            }
         }
         for (what, sub, by, detail) in std::mem::take(&mut self.happening) {
             let by = (!by.is_empty()).then_some(by.as_str());

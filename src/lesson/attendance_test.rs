@@ -164,6 +164,8 @@ async fn a_power_cut_that_nobody_noticed_is_a_break_all_the_same() {
         scene.lesson.handle_stats(HubStats { peers: vec![life(peer, true)], ..HubStats::default() });
         scene.lesson.settle(scene.now);
     }
+    // A reload: the goodbye comes at once, the page after a moment.
+    scene.goes(&media, Gone::Broken);
     // A page that was there a moment ago: media a second ago, a ping ten seconds ago.
     scene.after(1.0);
     let (words, media) = (comes_again(&mut scene, &words, true), comes_again(&mut scene, &media, true));
@@ -171,11 +173,14 @@ async fn a_power_cut_that_nobody_noticed_is_a_break_all_the_same() {
     // The power goes, and is back before any patience is over.
     scene.after(13.0);
     comes_again(&mut scene, &words, false);
+    // Its network says goodbye for it, late, before it is back; its media connection is not given up yet.
+    scene.goes(&media, Gone::Broken);
+    scene.after(1.0);
     comes_again(&mut scene, &media, false);
     let all = noted(&scene);
     assert_eq!(
         all,
-        ["+words 0", "+media 0", "-words 10000 Lost", "+words 23000", "-media 10000 Lost", "+media 23000"]
+        ["+words 0", "+media 0", "-words 10000 Lost", "+words 23000", "-media 10000 Lost", "+media 24000"]
             .map(String::from)
     );
     scene.media.stop();

@@ -20,7 +20,7 @@ use crate::lesson::feeds::Show;
 use crate::lesson::floor::Floor;
 use crate::lesson::heard::Heard;
 use crate::lesson::media::MediaDoor;
-use crate::lesson::outbox::Encoded;
+use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::peers::Handover;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;
@@ -208,9 +208,13 @@ impl Lesson {
         let seat = self.roster.seat_for(&actor.member, now);
         seat.promoted = promoted;
         let connection = Some((actor.connection, actor.outbox.clone()));
-        if let Some((_, older)) = std::mem::replace(&mut seat.connection, connection) {
+        let older = std::mem::replace(&mut seat.connection, connection).map(|(_, outbox)| outbox);
+        if let Some(older) = &older {
             older.push(&ServerMessage::Bye { reason: ByeReason::Replaced });
-            self.attendance.taken_over(seat, older.last_heard(), now);
+        }
+        let heard = older.as_ref().and_then(Outbox::last_heard);
+        if older.is_none() || heard.is_some() {
+            self.attendance.taken_over(&actor.member.id, heard, now);
         }
         let mut dropped = Vec::new();
         let changes_role = seat.member.role != actor.member.role;
@@ -253,11 +257,14 @@ impl Lesson {
                 self.give_up_seat(&id, now);
             }
             Gone::Broken | Gone::Silent { .. } => {
-                seat.connection = None;
+                let word = seat.connection.take().and_then(|(_, outbox)| outbox.last_heard());
                 seat.away_since = Some(now);
                 // Who is cut off leads no more, whichever of page and media is noticed last.
                 self.stale.insert(seat.number);
-                self.attendance.sign(&id, if let Gone::Silent { heard } = how { heard } else { now });
+                match how {
+                    Gone::Silent { heard } => self.attendance.sign(&id, heard),
+                    _ => self.attendance.broke(&id, word, now),
+                }
                 self.changed.insert(id);
             }
         }

@@ -88,6 +88,16 @@ async fn count(data: &Path, table: &'static str) -> i64 {
     sqlx::query(sql).fetch_one(&mut db).await.map_or(0, |row| row.get(0))
 }
 
+/// Looks until it holds.
+async fn until(holds: impl AsyncFn() -> bool) {
+    let looks = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looks).await.expect("it never holds");
+}
+
 #[tokio::test]
 async fn what_is_noted_can_be_asked_for_and_stands_there_once() {
     let data = TempDir::new().unwrap();
@@ -208,18 +218,14 @@ async fn a_new_database_has_of_what_runs_also_what_older_segments_said() {
     // Only what the newest segment begins with tells of it from now on.
     let (memory, _) = open(data.path()).await;
     assert!(memory.history().caught_up(PATIENCE).await);
-    while segment::list(&data.path().join("journal")).unwrap().len() > 1 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(async || segment::list(&data.path().join("journal")).unwrap().len() == 1).await;
     for name in ["zhuandi.db", "zhuandi.db-wal", "zhuandi.db-shm"] {
         std::fs::remove_file(data.path().join(name)).unwrap();
     }
     let id = Id::random();
     let (run, sub) = (lesson.run.clone(), ParticipantId::new("c1").unwrap());
     memory.chronicle().note(Record::Opened { run, id, sub, stamp: stamp(5_000) });
-    while count(data.path(), "attendance").await < 1 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(async || count(data.path(), "attendance").await > 0).await;
     let answer = memory.history().attendance(&LessonId::new("math").unwrap()).await.unwrap();
     let run = &answer.runs[0];
     assert_eq!((run.title.as_str(), run.started_at), ("数学", Some(1_000_010)));
@@ -247,11 +253,7 @@ async fn a_journal_that_lost_something_is_good_again_when_it_can_be_written() {
     let data = TempDir::new().unwrap();
     let (memory, _) = open(data.path()).await;
     let journal = data.path().join("journal");
-    let is = async |wanted: Condition| {
-        while memory.health().journal != wanted {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let is = async |wanted: Condition| until(async || memory.health().journal == wanted).await;
     // The next segment has no place: its folder is gone.
     std::fs::rename(&journal, data.path().join("away")).unwrap();
     let lesson = Lesson::begin(&memory, "math");
@@ -260,11 +262,11 @@ async fn a_journal_that_lost_something_is_good_again_when_it_can_be_written() {
     let long = Record::Run { run: Id::random(), lesson: id, title, planned: false, stamp: stamp(0) };
     memory.chronicle().note(long);
     memory.chronicle().note(Record::Beat { run, stamp: stamp(1), ran: 0 });
-    while memory.health().journal == Condition::Good {
+    until(async || {
         lesson.event(&memory, 20, Happened::Mute);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    is(Condition::Failing).await;
+        memory.health().journal == Condition::Failing
+    })
+    .await;
     while memory.health().lost < 3 {
         lesson.event(&memory, 30, Happened::Mute);
     }

@@ -46,7 +46,8 @@ export async function powerCuts({ server, network, browser, args, times, chance 
     }
     await board.context.close();
     truth.at(-1)[1] = Date.now();
-    return { ...measured, off: await attendanceOff(server, lesson, teacher, truth) };
+    const off = await attendanceOff(server, lesson, teacher, truth).catch((error) => (console.error(error.message), Infinity));
+    return { ...measured, off };
   } finally {
     await board.kill();
     network.cable(true);
