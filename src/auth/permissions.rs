@@ -34,6 +34,10 @@ pub enum Right {
     HandOverLead,
     /// See who looks on, bring one of them into the lesson, and send one back.
     Promote,
+    /// Show a photo to everybody, or put one aside.
+    ShowPhoto,
+    /// Point at something in the content.
+    Point,
     /// Say which page of the wall is looked at.
     ShowWall,
     /// 没听清, 看不清.
@@ -54,7 +58,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -74,6 +78,8 @@ impl Right {
         Self::SetMode,
         Self::HandOverLead,
         Self::Promote,
+        Self::ShowPhoto,
+        Self::Point,
         Self::ShowWall,
         Self::SignalTrouble,
         Self::Headcount,
@@ -121,6 +127,8 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::SetMode,
             Right::HandOverLead,
             Right::Promote,
+            Right::ShowPhoto,
+            Right::Point,
             Right::ShowWall,
             Right::Leave,
             Right::Ping,
@@ -171,7 +179,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
 
 /// What a classroom may besides while it leads (移交主讲): any classroom may teach.
 const WHILE_LEADING: &[Right] =
-    &[Right::CallOn, Right::SetMode, Right::HandOverLead, Right::ShowWall, Right::MuteAll];
+    &[Right::CallOn, Right::SetMode, Right::HandOverLead, Right::Point, Right::ShowWall, Right::MuteAll];
 
 /// Whether the table names this pair.
 #[must_use]
@@ -213,6 +221,8 @@ mod tests {
             (Right::SetMode, "L---C"),
             (Right::HandOverLead, "L---C"),
             (Right::Promote, "L----"),
+            (Right::ShowPhoto, "L----"),
+            (Right::Point, "L---C"),
             (Right::ShowWall, "L---C"),
             (Right::SignalTrouble, "-R---"),
             (Right::Headcount, "-R---"),

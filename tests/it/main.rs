@@ -22,6 +22,7 @@ mod media;
 mod memory;
 mod ops;
 mod people;
+mod photos;
 mod rights;
 mod shutdown;
 mod slow;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use http::{Answer, request, send};
+pub use http::{Answer, request, send, send_bytes};
 pub use page::Page;
 use tempfile::TempDir;
 use zhuandi::app::{App, unix_ms};
