@@ -30,13 +30,14 @@ use crate::http::ops::OpsState;
 use crate::http::resource::Resources;
 use crate::http::server::{Connections, serve};
 use crate::http::tls::{self, Authority};
-use crate::http::{HttpConfig, HttpState, TlsMode, ca, ops, router};
+use crate::http::{Desk, HttpConfig, HttpState, TlsMode, ca, ops, router};
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::{Directory, LessonError, Surroundings};
 use crate::media::{self, Media, MediaConfig, MediaError};
 use crate::process;
 use crate::session::message::{LessonOverview, Role};
 use crate::session::{SessionCounters, SessionParts};
+use crate::store::photos::Photos;
 use crate::store::{self, Memory, WallClock};
 use crate::watchdog::{self, Watchdog, Watched};
 
@@ -91,6 +92,7 @@ impl App {
         let media = start_media(config.media.to_media()?, follows).await?;
         let media_ports = media.ports().to_vec();
         let (stop, stopping) = watch::channel(false);
+        let photos = Arc::new(Photos::open(data));
         let lost_events = Arc::new(AtomicU64::new(0));
         let ice_servers = config.media.ice_servers_for_clients(unix_now);
         let directory = Directory::new(Surroundings {
@@ -100,6 +102,7 @@ impl App {
             ice_servers: ice_servers.clone(),
             lost_events: Arc::clone(&lost_events),
             chronicle: memory.chronicle().clone(),
+            photos: Arc::clone(&photos),
         });
         directory.resume(runs);
         let sessions = Arc::new(SessionParts {
@@ -120,6 +123,7 @@ impl App {
             allowed_origins: http.allowed_origins.clone().into(),
             resources: resources.clone(),
             history: memory.history().clone(),
+            photos: Desk::new(photos),
             ice_servers,
             alive,
         });

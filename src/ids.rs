@@ -124,6 +124,10 @@ text_id!(
     /// A participant of a lesson: the token's `sub`.
     ParticipantId
 );
+text_id!(
+    /// A photo in a lesson; made here, and not to be guessed.
+    PhotoId
+);
 
 #[cfg(test)]
 mod tests {

@@ -34,6 +34,10 @@ pub enum Right {
     HandOverLead,
     /// See who looks on, bring one of them into the lesson, and send one back.
     Promote,
+    /// Show a photo to everybody, or put one aside.
+    ShowPhoto,
+    /// Point at something in the content.
+    Point,
     /// Say which page of the wall is looked at.
     ShowWall,
     /// 没听清, 看不清.
@@ -58,7 +62,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -78,6 +82,8 @@ impl Right {
         Self::SetMode,
         Self::HandOverLead,
         Self::Promote,
+        Self::ShowPhoto,
+        Self::Point,
         Self::ShowWall,
         Self::SignalTrouble,
         Self::Headcount,
@@ -127,6 +133,8 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::SetMode,
             Right::HandOverLead,
             Right::Promote,
+            Right::ShowPhoto,
+            Right::Point,
             Right::ShowWall,
             Right::Leave,
             Right::Ping,
@@ -192,7 +200,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
 
 /// What a classroom may besides while it leads (移交主讲): any classroom may teach.
 const WHILE_LEADING: &[Right] =
-    &[Right::CallOn, Right::SetMode, Right::HandOverLead, Right::ShowWall, Right::MuteAll];
+    &[Right::CallOn, Right::SetMode, Right::HandOverLead, Right::Point, Right::ShowWall, Right::MuteAll];
 
 /// Whether the table names this pair.
 #[must_use]
@@ -234,6 +242,8 @@ mod tests {
             (Right::SetMode, "L---C"),
             (Right::HandOverLead, "L---C"),
             (Right::Promote, "L----"),
+            (Right::ShowPhoto, "L----"),
+            (Right::Point, "L---C"),
             (Right::ShowWall, "L---C"),
             (Right::SignalTrouble, "-R---"),
             (Right::Headcount, "-R---"),

@@ -93,6 +93,9 @@ const HEAD_ZH: &[&str] = &[
     "在线秒数",
     "其中上课秒数",
     "离开原因",
+    "人数",
+    "声音",
+    "画面",
 ];
 const HEAD_EN: &[&str] = &[
     "Lesson",
@@ -105,6 +108,9 @@ const HEAD_EN: &[&str] = &[
     "Seconds present",
     "Of these in lesson",
     "How it ended",
+    "Pupils",
+    "Sound",
+    "Picture",
 ];
 
 /// One line for each interval.
@@ -145,8 +151,21 @@ fn cells(
         seconds(interval.present_ms),
         seconds(interval.in_lesson_ms),
         ended(interval.ended.as_deref(), language).to_owned(),
+        person.headcount.map(|n| n.to_string()).unwrap_or_default(),
+        verdict(person.sound.as_deref(), language).to_owned(),
+        verdict(person.picture.as_deref(), language).to_owned(),
     ]
     .into_iter()
+}
+
+fn verdict(word: Option<&str>, language: Language) -> &'static str {
+    match (word, language) {
+        (Some("good"), Language::ZhCn) => "清楚",
+        (Some("poor"), Language::ZhCn) => "不清楚",
+        (Some("good"), Language::En) => "clear",
+        (Some("poor"), Language::En) => "not clear",
+        _ => "",
+    }
 }
 
 fn role(role: &str, language: Language) -> &str {

@@ -64,18 +64,22 @@ pub fn status(code: Code) -> StatusCode {
         | Code::TokenInvalid
         | Code::TokenMissing => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::NotInThisLesson | Code::Kicked | Code::WrongOrigin => StatusCode::FORBIDDEN,
-        Code::UnknownLesson | Code::UnknownParticipant | Code::UnknownSlot | Code::NotFound => {
-            StatusCode::NOT_FOUND
-        }
+        Code::UnknownLesson
+        | Code::UnknownParticipant
+        | Code::UnknownPhoto
+        | Code::UnknownSlot
+        | Code::NotFound => StatusCode::NOT_FOUND,
         Code::LessonExists | Code::LessonEnded | Code::NotLive | Code::Replaced | Code::AlreadyJoined => {
             StatusCode::CONFLICT
         }
         Code::LessonFull | Code::Busy | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::BodyTooLarge | Code::MessageTooLarge | Code::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::BodyTooLarge | Code::MessageTooLarge | Code::PhotoTooLarge | Code::SdpTooLarge => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Code::RequestTimeout | Code::JoinTimeout | Code::Silent => StatusCode::REQUEST_TIMEOUT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::PhotoUnreadable | Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BadMessage

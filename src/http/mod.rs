@@ -1,7 +1,8 @@
 //! The public listener: pages, signalling, the lessons API.
 //!
 //! Reading order: `server` (the accept loop and its limits), this file (which address does what),
-//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `attendance`, `companion`, `assets`, `whip` and `whep` (with what both share in
+//! then one file per family: `ws` (over `socket` and `frames`), `lessons`, `attendance`, `photos`, `companion`,
+//! `assets`, `whip` and `whep` (with what both share in
 //! `endpoint` and `resource`); `tls` and `ca` for secure pages; `ops` is
 //! a listener of its own. Errors leave as `{code, message, hint}` (`error`).
 
@@ -26,6 +27,7 @@ use crate::http::resource::Resources;
 use crate::session::SessionParts;
 use crate::session::errors::Code;
 use crate::store::History;
+pub use photos::Desk;
 
 pub mod assets;
 mod attendance;
@@ -38,6 +40,8 @@ pub mod frames;
 pub mod lessons;
 mod network;
 pub mod ops;
+mod photos;
+mod rating;
 pub mod resource;
 pub mod server;
 mod socket;
@@ -127,6 +131,8 @@ pub struct HttpState {
     pub resources: Resources,
     /// What the database tells of lessons.
     pub history: History,
+    /// Photos that lessons show.
+    pub photos: Desk,
     /// Told to WHIP and WHEP clients.
     pub ice_servers: IceServers,
     /// Held by every open WebSocket, so that shutting down can wait for the last.
@@ -141,6 +147,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/api/v1/lessons", get(lessons::list).post(lessons::create))
         .route("/api/v1/lessons/{id}", get(lessons::get))
         .route("/api/v1/lessons/{id}/attendance", get(attendance::get))
+        .route("/api/v1/lessons/{id}/rating", axum::routing::post(rating::rate))
         .route("/api/v1/lessons/{id}/end", axum::routing::post(lessons::end))
         .route("/api/v1/lessons/{id}/companion", axum::routing::post(companion::invite))
         .route("/api/v1/network", get(network::tell))
@@ -148,6 +155,8 @@ pub fn router(state: HttpState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(limit_time))
+        // With more time and larger bodies than the rest.
+        .merge(photos::router())
         .layer(middleware::from_fn(add_headers))
         .with_state(state)
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::Member;
 use crate::lesson::lesson::Lesson;
+use crate::lesson::rating::LastPage;
 use crate::session::message::Role;
 use crate::store::Chronicle;
 use crate::store::record::{Ended, Happened, Id, Record, Stamp};
@@ -229,6 +230,12 @@ impl Attendance {
         self.beaten = now;
         let (run, stamp) = (self.run.clone(), self.stamp(now));
         self.chronicle.note(Record::Beat { run, stamp, ran: ran.as_millis() as u64 });
+    }
+
+    /// Where the book ends now.
+    #[must_use]
+    pub fn last_page(&self, now: Instant) -> LastPage {
+        LastPage { run: self.run.clone(), stamp: self.stamp(now) }
     }
 
     fn stamp(&self, now: Instant) -> Stamp {

@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::ids::LessonId;
+use crate::lesson::rating::LastPage;
 use crate::lesson::task::{self, Surroundings};
 use crate::lesson::{LessonError, LessonHandle, kinds};
 use crate::session::message::{LessonInfo, LessonOverview, LessonState, LessonType};
-use crate::store::{Run, RunState};
+use crate::store::{Chronicle, Run, RunState};
 
 /// How long an ended lesson refuses joins with its own word.
 const REMEMBERED: Duration = Duration::from_hours(24);
@@ -23,13 +24,13 @@ const MAX_REMEMBERED: usize = 10_000;
 
 /// How a lesson's task ended.
 pub(super) enum Outcome {
-    Ended(LessonInfo),
+    Ended(LessonInfo, LastPage),
     Abandoned,
 }
 
-enum Entry {
+pub(super) enum Entry {
     Running(LessonHandle),
-    Ended { info: LessonInfo, at: Instant },
+    Ended { info: LessonInfo, at: Instant, last: LastPage },
 }
 
 #[derive(Clone)]
@@ -79,7 +80,8 @@ impl Directory {
                     rules: kinds::rules(run.kind),
                     leads: None,
                 };
-                entries.insert(id, Entry::Ended { info, at });
+                let last = LastPage { run: run.run, stamp: run.seen };
+                entries.insert(id, Entry::Ended { info, at, last });
                 continue;
             }
             let (title, planned) = (run.title.clone(), run.planned);
@@ -177,8 +179,8 @@ impl Directory {
             Outcome::Abandoned => {
                 entries.remove(id);
             }
-            Outcome::Ended(info) => {
-                entries.insert(id.clone(), Entry::Ended { info, at: Instant::now() });
+            Outcome::Ended(info, last) => {
+                entries.insert(id.clone(), Entry::Ended { info, at: Instant::now(), last });
                 forget_old(&mut entries, Instant::now());
             }
         }
@@ -212,7 +214,11 @@ impl Directory {
         Ok(handle)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<LessonId, Entry>> {
+    pub(super) fn chronicle(&self) -> &Chronicle {
+        &self.around.chronicle
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<LessonId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

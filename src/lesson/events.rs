@@ -26,6 +26,8 @@ pub enum LessonEvent {
     LeadHandedOver { to: ParticipantId },
     Trouble { participant: ParticipantId, kind: Trouble },
     Headcount { participant: ParticipantId, present: u16 },
+    PhotoSent { participant: ParticipantId },
+    PhotoShown { participant: ParticipantId },
     Promoted { participant: ParticipantId, promoted: bool },
 }
 
@@ -60,6 +62,8 @@ impl LessonEvent {
             Self::ModeSet { mode } => (Happened::Mode, None, Some(word(mode))),
             Self::LeadHandedOver { to } => (Happened::HandOverLead, Some(to), None),
             Self::Trouble { participant, kind } => (Happened::Trouble, Some(participant), Some(word(kind))),
+            Self::PhotoSent { participant } => (Happened::PhotoSent, Some(participant), None),
+            Self::PhotoShown { participant } => (Happened::PhotoShown, Some(participant), None),
             Self::Promoted { participant, promoted } => {
                 let what = if *promoted { Happened::Promote } else { Happened::Demote };
                 (what, Some(participant), None)

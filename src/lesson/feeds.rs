@@ -142,6 +142,7 @@ impl Lesson {
         let nobody = Senders::new();
         let senders = if live { &self.show.senders } else { &nobody };
         let common = Common::new(self.lead, self.floor.stage(), senders).laid_out(self.rules.layout);
+        let common = common.beside_photo(self.shows_photo());
         let all = common != self.show.common;
         let mut plans = Vec::new();
         for seat in self.roster.iter() {

@@ -22,6 +22,7 @@ use crate::lesson::heard::Heard;
 use crate::lesson::media::MediaDoor;
 use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::peers::Handover;
+use crate::lesson::photos::Photos;
 use crate::lesson::plan::SeatNumber;
 use crate::lesson::roster::Roster;
 use crate::lesson::speaking::FloorTold;
@@ -63,6 +64,7 @@ pub struct Lesson {
     pub(super) floor_told: FloorTold,
     pub(super) heard: Heard,
     pub(super) audience: AudienceTold,
+    pub(super) photos: Photos,
     pub(super) events: EventLog,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
@@ -148,6 +150,7 @@ impl Lesson {
             floor_told: FloorTold::default(),
             heard: Heard::default(),
             audience: AudienceTold::default(),
+            photos: Photos::default(),
             events: EventLog::default(),
             links: Vec::new(),
             empty_since: Some(now),
@@ -317,6 +320,8 @@ impl Lesson {
                 actor.outbox.push(&ServerMessage::AudienceList { request, units });
                 return Ok(());
             }
+            Ask::Photo(ask) => self.photo_asked(ask, now)?,
+            Ask::Point(at) => self.point(actor, at),
             Ask::Start => self.start(now),
             // The two that may end the asking connection itself: the reply goes first.
             Ask::Kick { participant } => {

@@ -17,9 +17,9 @@
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::ids::{ConnectionId, LessonId, ParticipantId};
+use crate::ids::{ConnectionId, LessonId, ParticipantId, PhotoId};
 use crate::media::negotiate::{Accepted, Codec, IceCredentials, NegotiateError, SourceKind};
-use crate::session::message::{LessonInfo, LessonOverview, OwnState, Role};
+use crate::session::message::{LessonInfo, LessonOverview, OwnState, Place, Role};
 
 mod attached;
 mod attendance;
@@ -43,7 +43,9 @@ mod media;
 pub mod outbox;
 mod peers;
 mod people;
+mod photos;
 pub mod plan;
+mod rating;
 pub mod roster;
 mod signals;
 mod spaced;
@@ -54,6 +56,8 @@ mod task;
 pub use attached::Attachment;
 pub use config::LessonConfig;
 pub use directory::Directory;
+pub use photos::PhotoAsk;
+pub use rating::Rating;
 pub use roster::Member;
 pub use signals::SignalAsk;
 pub use speaking::FloorAsk;
@@ -86,6 +90,8 @@ pub enum LessonError {
     NotInThisLesson,
     #[error("nobody here has this id")]
     UnknownParticipant,
+    #[error("there is no such photo")]
+    UnknownPhoto,
     #[error("this connection has no such slot or no media")]
     UnknownSlot,
     #[error("a newer connection speaks for this participant")]
@@ -129,6 +135,8 @@ pub enum Ask {
         promoted: bool,
     },
     ListAudience,
+    Photo(PhotoAsk),
+    Point(Option<Place>),
     Kick {
         participant: ParticipantId,
     },
@@ -186,6 +194,25 @@ enum Request {
     Gone {
         connection: ConnectionId,
         how: Gone,
+    },
+    Rate {
+        sub: ParticipantId,
+        rating: Rating,
+        reply: Reply<()>,
+    },
+    MayAddPhoto {
+        member: Member,
+        reply: Reply<()>,
+    },
+    AddPhoto {
+        id: PhotoId,
+        member: Member,
+        reply: Reply<Vec<PhotoId>>,
+    },
+    MaySeePhoto {
+        id: PhotoId,
+        member: Member,
+        reply: oneshot::Sender<bool>,
     },
     Overview {
         reply: oneshot::Sender<LessonOverview>,
@@ -280,6 +307,25 @@ impl LessonHandle {
     pub async fn gone(&self, connection: ConnectionId, how: Gone) {
         // A lesson that has ended has no seats to give up.
         let _ = self.requests.send(Request::Gone { connection, how }).await;
+    }
+
+    /// What a classroom says of the lesson.
+    pub async fn rate(&self, sub: ParticipantId, rating: Rating) -> Result<(), LessonError> {
+        self.call(|reply| Request::Rate { sub, rating, reply }).await?
+    }
+
+    /// Whether this one may send a photo now.
+    pub async fn may_add_photo(&self, member: Member) -> Result<(), LessonError> {
+        self.call(|reply| Request::MayAddPhoto { member, reply }).await?
+    }
+
+    /// A photo has come, and its file is there. Gives those whose files are of no use any more.
+    pub async fn add_photo(&self, id: PhotoId, member: Member) -> Result<Vec<PhotoId>, LessonError> {
+        self.call(|reply| Request::AddPhoto { id, member, reply }).await?
+    }
+
+    pub async fn may_see_photo(&self, id: PhotoId, member: Member) -> Result<bool, LessonError> {
+        self.call(|reply| Request::MaySeePhoto { id, member, reply }).await
     }
 
     pub async fn overview(&self) -> Result<LessonOverview, LessonError> {

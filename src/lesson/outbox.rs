@@ -28,6 +28,9 @@ pub const MAX_MESSAGES: usize = 256;
 /// A reader with more waiting bytes than this is cut off.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// Above this a reader is behind, and what may be left out is.
+const IDLE_BYTES: usize = 4096;
+
 /// How long news of others waits for more of its kind.
 const GATHER: Duration = Duration::from_millis(500);
 
@@ -74,6 +77,9 @@ enum Key {
     Slots(PeerId),
     Floor,
     Heard,
+    Audience,
+    Photos,
+    Pointer,
     Trouble(ParticipantId, Trouble),
 }
 
@@ -88,6 +94,9 @@ impl Key {
             ServerMessage::Overview { .. } => Some(Self::Overview),
             ServerMessage::Floor { .. } => Some(Self::Floor),
             ServerMessage::Heard { .. } => Some(Self::Heard),
+            ServerMessage::Audience { .. } => Some(Self::Audience),
+            ServerMessage::Photos { .. } => Some(Self::Photos),
+            ServerMessage::Pointer { .. } => Some(Self::Pointer),
             ServerMessage::Trouble { participant, kind } => Some(Self::Trouble(participant.clone(), *kind)),
             ServerMessage::Slots { peer, .. } => Some(Self::Slots(*peer)),
             _ => None,
@@ -190,6 +199,25 @@ impl Outbox {
         }
         let sooner = self.lock().add(message, Vec::new());
         self.wake(sooner);
+    }
+
+    /// Adds what is soon said again (a pointer), unless more waits already than a reader in time leaves.
+    pub fn push_if_idle(&self, message: &Encoded) {
+        if self.0.goodbye_only {
+            return;
+        }
+        let mut queue = self.lock();
+        if queue.bytes <= IDLE_BYTES {
+            let sooner = queue.add(message, Vec::new());
+            drop(queue);
+            self.wake(sooner);
+        }
+    }
+
+    /// Whether both are the same box.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The reader sleeps until what waits is due; it is woken only when that has become sooner.
@@ -444,6 +472,22 @@ mod tests {
         outbox.push_encoded(&Encoded::new(&ServerMessage::Bye { reason: ByeReason::Ended }));
         assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("bye")));
         assert_eq!(outbox.next().await, Outgoing::Close(Some(ByeReason::Ended)));
+    }
+
+    #[tokio::test]
+    async fn a_pointer_is_the_newest_one_and_the_first_to_be_left_out() {
+        use crate::session::message::Place;
+        let at = |x| Encoded::new(&ServerMessage::Pointer { at: Some(Place { x, y: 0.5 }) });
+        let outbox = Outbox::new();
+        for n in 0..100_u8 {
+            outbox.push_if_idle(&at(f32::from(n)));
+        }
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("99")));
+        // Somebody who reads slowly has other things waiting.
+        outbox.push(&ServerMessage::Renew { reason: "x".repeat(IDLE_BYTES) });
+        outbox.push_if_idle(&at(1.0));
+        assert!(matches!(outbox.next().await, Outgoing::Text(text) if text.contains("renew")));
+        assert_eq!(outbox.take(), None);
     }
 
     #[tokio::test]

@@ -103,6 +103,8 @@ pub struct Common {
     mics: Vec<(Wanted, SourceId)>,
     /// Whoever is on stage is bigger than the content.
     speaker_big: bool,
+    /// A photo stands in the content's place.
+    photo: bool,
 }
 
 impl Common {
@@ -125,13 +127,19 @@ impl Common {
         let mics = others().filter(|s| is_staged(s.seat)).filter_map(mic);
         let mics = mics.chain(others().filter(|s| !is_staged(s.seat)).filter_map(mic)).collect();
         let lead = leads.and_then(|l| senders.get(&l)).cloned();
-        Self { leads, lead, stage, mics, speaker_big: false }
+        Self { leads, lead, stage, mics, speaker_big: false, photo: false }
     }
 
     /// The same in a lesson with this layout.
     #[must_use]
     pub fn laid_out(self, layout: StageLayout) -> Self {
         Self { speaker_big: layout == StageLayout::Speaker, ..self }
+    }
+
+    /// The same while a photo is shown, or not.
+    #[must_use]
+    pub fn beside_photo(self, photo: bool) -> Self {
+        Self { photo, ..self }
     }
 }
 
@@ -219,9 +227,11 @@ impl Taker<'_> {
         };
         let content = from_lead(SourceKind::Content, LayerIndex::TOP, Rank::Content);
         let speaker_big = self.common.speaker_big;
-        let newest = if content.is_some() && !speaker_big { SMALL } else { LayerIndex::TOP };
+        // A player with one picture shows no photo.
+        let photo = self.common.photo && self.peer.video.len() > 1;
+        let newest = if (content.is_some() || photo) && !speaker_big { SMALL } else { LayerIndex::TOP };
         let stage: Vec<_> = self.stage(newest).collect();
-        let alone = content.is_none() && stage.is_empty();
+        let alone = content.is_none() && !photo && stage.is_empty();
         let camera = from_lead(SourceKind::Camera, if alone { LayerIndex::TOP } else { BESIDE }, Rank::Lead);
         // A simple player has one picture.
         let first = if self.peer.video.len() == 1 {

@@ -44,6 +44,7 @@ struct Moment {
     stage: &'static [u64],
     wall: Option<&'static [u64]>,
     layout: Option<StageLayout>,
+    photo: bool,
 }
 
 fn plan_at(moment: &Moment, seats: &[Seat], n: u64) -> Vec<Assignment> {
@@ -55,7 +56,9 @@ fn plan_at(moment: &Moment, seats: &[Seat], n: u64) -> Vec<Assignment> {
     let wall: Option<Vec<_>> = moment.wall.map(|page| page.iter().map(|n| SeatNumber(*n)).collect());
     let viewer = Viewer { seat: own.sends.seat, role: own.sends.role, wall: wall.as_deref() };
     let stage = moment.stage.iter().map(|n| SeatNumber(*n));
-    let common = Common::new(lead, stage, &senders).laid_out(moment.layout.unwrap_or(StageLayout::Content));
+    let common = Common::new(lead, stage, &senders)
+        .laid_out(moment.layout.unwrap_or(StageLayout::Content))
+        .beside_photo(moment.photo);
     plan(&common, &senders, viewer, &own.peer)
 }
 
@@ -355,4 +358,19 @@ fn where_speakers_are_big_they_are_so_beside_content() {
     assert_eq!(only(&at(StageLayout::Speaker)), [(4, 31, 2)]);
     let nobody = Moment { layout: Some(StageLayout::Speaker), ..Moment::default() };
     assert_eq!(only(&nobody), [(4, 12, 2)]);
+}
+
+#[test]
+fn a_photo_is_big_and_the_cameras_beside_it_smaller() {
+    let mut seats = vec![
+        seat(1, Role::Lead, &[Mic, Camera]),
+        seat(2, Role::Receiver, &[]),
+        seat(3, Role::Receiver, &[Camera]),
+    ];
+    let at = |photo, stage| Moment { photo, stage, ..Moment::default() };
+    assert_eq!(planned_at(&at(false, &[]), &seats, 2), [(0, 10, 2), (4, 11, 2)]);
+    assert_eq!(planned_at(&at(true, &[]), &seats, 2), [(0, 10, 2), (4, 11, 1)]);
+    assert_eq!(planned_at(&at(true, &[3]), &seats, 2), [(0, 10, 2), (4, 11, 1), (6, 31, 0)]);
+    seats[1].peer.video.truncate(1);
+    assert_eq!(planned_at(&at(true, &[]), &seats, 2), [(0, 10, 2), (4, 11, 2)], "it has no other picture");
 }

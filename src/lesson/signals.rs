@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ids::ParticipantId;
 use crate::lesson::events::LessonEvent;
 use crate::lesson::lesson::Lesson;
 use crate::lesson::outbox::Encoded;
-use crate::lesson::{Actor, LessonError};
+use crate::lesson::{Actor, LessonError, Rating};
 use crate::session::message::{Role, ServerMessage, Trouble};
 
 /// How soon the same complaint of the same classroom counts again.
@@ -54,6 +55,13 @@ impl Lesson {
             }
         }
         Ok(())
+    }
+
+    /// What a classroom says of the lesson at its end.
+    pub(super) fn rated(&mut self, sub: &ParticipantId, rating: Rating, now: Instant) {
+        for (what, detail) in rating.records() {
+            self.attendance.happened(what, Some(sub), None, Some(&detail), now);
+        }
     }
 
     /// What classrooms complained of lately, to a lead who has just joined.

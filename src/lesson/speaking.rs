@@ -204,6 +204,7 @@ impl Lesson {
         }
         self.tell_troubles(actor, now);
         self.greet_with_audience(actor);
+        self.greet_with_photos(actor);
         self.greet_with_voices(actor);
     }
 
@@ -258,6 +259,7 @@ impl Lesson {
         }
         self.chosen_lead = Some(seat.number);
         self.replan = true;
+        self.take_photo_away();
         self.happened(LessonEvent::LeadHandedOver { to: id.clone() }, now);
         Ok(())
     }

@@ -89,7 +89,7 @@ impl Lesson {
         }
     }
 
-    fn role_here(&self, member: &Member) -> Role {
+    pub(super) fn role_here(&self, member: &Member) -> Role {
         kinds::role_in(&self.rules, member.asked, self.promoted.contains(&member.id))
     }
 

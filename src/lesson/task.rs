@@ -24,6 +24,7 @@ use crate::media::handle::MediaHandle;
 use crate::media::negotiate::Negotiator;
 use crate::media::stats::HubStats;
 use crate::session::message::{LessonState, LessonType};
+use crate::store::photos::Photos;
 use crate::store::{Chronicle, Run};
 
 /// Media events that may wait; enough for 1000 peers that connect in the same moment.
@@ -48,6 +49,8 @@ pub struct Surroundings {
     pub lost_events: Arc<AtomicU64>,
     /// What is to be remembered.
     pub chronicle: Chronicle,
+    /// The files of photos, which go with their lesson.
+    pub photos: Arc<Photos>,
 }
 
 /// Starts the task and returns the way to it.
@@ -87,7 +90,8 @@ pub(super) fn start(
         },
         Instant::now(),
     );
-    let task = Task { lesson, requests: requests_in, events: events_in, figures: figures_in };
+    let photos = Arc::clone(&around.photos);
+    let task = Task { lesson, photos, requests: requests_in, events: events_in, figures: figures_in };
     tokio::spawn(async move { task.run(&directory).await });
     LessonHandle { id, shard, requests, codec: codec_out, standing: standing_out }
 }
@@ -122,6 +126,8 @@ struct Task {
     requests: mpsc::Receiver<Request>,
     events: mpsc::Receiver<Event>,
     figures: watch::Receiver<Option<Figures>>,
+    // Out.
+    photos: Arc<Photos>,
 }
 
 impl Task {
@@ -154,7 +160,8 @@ impl Task {
             let now = Instant::now();
             self.lesson.settle(now);
             if self.lesson.state == LessonState::Ended {
-                directory.closed(&self.lesson.id, Outcome::Ended(self.lesson.info(now)));
+                let last = self.lesson.attendance.last_page(now);
+                directory.closed(&self.lesson.id, Outcome::Ended(self.lesson.info(now), last));
                 break;
             }
             if self.lesson.is_abandoned(now) {
@@ -166,6 +173,9 @@ impl Task {
             }
         }
         tracing::info!(lesson = %self.lesson.id, "lesson closed");
+        let (photos, id) = (Arc::clone(&self.photos), self.lesson.id.clone());
+        // Nobody waits for a disk.
+        drop(tokio::task::spawn_blocking(move || photos.remove_lesson(&id)));
         self.finish().await;
     }
 
@@ -206,6 +216,19 @@ impl Task {
                 let _ = reply.send(self.lesson.handle_restart_attached(connection, remote));
             }
             Request::Gone { connection, how } => self.lesson.handle_gone(connection, how, now),
+            Request::Rate { sub, rating, reply } => {
+                self.lesson.rated(&sub, rating, now);
+                let _ = reply.send(Ok(()));
+            }
+            Request::MayAddPhoto { member, reply } => {
+                let _ = reply.send(self.lesson.may_add_photo(&member));
+            }
+            Request::AddPhoto { id, member, reply } => {
+                let _ = reply.send(self.lesson.add_photo(&id, &member, now));
+            }
+            Request::MaySeePhoto { id, member, reply } => {
+                let _ = reply.send(self.lesson.may_see_photo(&id, &member));
+            }
             Request::Overview { reply } => {
                 let _ = reply.send(self.lesson.overview(now));
             }

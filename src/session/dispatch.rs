@@ -1,7 +1,7 @@
 //! From a text to its handler: decode, is it allowed, who handles it.
 
 use crate::auth::permissions::Right;
-use crate::lesson::{Ask, FloorAsk, SignalAsk};
+use crate::lesson::{Ask, FloorAsk, PhotoAsk, SignalAsk};
 use crate::session::Session;
 use crate::session::errors::Code;
 use crate::session::handlers;
@@ -43,6 +43,10 @@ pub fn right_of(message: &ClientMessage) -> Option<(Right, Option<u32>)> {
         ClientMessage::HandOverLead { request, .. } => (Right::HandOverLead, Some(*request)),
         ClientMessage::Promote { request, .. } => (Right::Promote, Some(*request)),
         ClientMessage::ListAudience { request } => (Right::Promote, Some(*request)),
+        ClientMessage::ShowPhoto { request, .. } | ClientMessage::DropPhoto { request, .. } => {
+            (Right::ShowPhoto, Some(*request))
+        }
+        ClientMessage::Point { .. } => (Right::Point, None),
         ClientMessage::ShowWall { .. } => (Right::ShowWall, None),
         ClientMessage::SignalTrouble { request, .. } => (Right::SignalTrouble, Some(*request)),
         ClientMessage::Headcount { request, .. } => (Right::Headcount, Some(*request)),
@@ -107,6 +111,13 @@ pub(super) async fn dispatch(session: &mut Session<'_>, text: &str) {
             session.ask(Some(request), Ask::Promote { participant, promoted }).await;
         }
         ClientMessage::ListAudience { request } => session.ask(Some(request), Ask::ListAudience).await,
+        ClientMessage::ShowPhoto { request, photo } => {
+            session.ask(Some(request), Ask::Photo(PhotoAsk::Show(photo))).await;
+        }
+        ClientMessage::DropPhoto { request, photo } => {
+            session.ask(Some(request), Ask::Photo(PhotoAsk::Drop(photo))).await;
+        }
+        ClientMessage::Point { at } => session.ask(None, Ask::Point(at)).await,
         ClientMessage::ShowWall { participants } => {
             session.ask(None, Ask::Floor(FloorAsk::ShowWall(participants))).await;
         }

@@ -176,6 +176,15 @@ codes! {
     WrongOrigin, "wrong_origin", true,
         "这个网页不属于本平台。", "请从平台的网址打开。",
         "This page does not belong to this server.", "Open the page from the server's own address.";
+    UnknownPhoto, "unknown_photo", false,
+        "这张照片不在了。", "请重新发一张。",
+        "This photo is not there any more.", "Send it again.";
+    PhotoTooLarge, "photo_too_large", false,
+        "照片太大。", "请缩小到长边 4096 像素、6 MB 以内再发。",
+        "The photo is too large.", "Make it smaller: 4096 pixels on the longer side and 6 MB at most.";
+    PhotoUnreadable, "photo_unreadable", false,
+        "这不是能显示的照片。", "请发 JPEG、PNG 或 WebP 格式的照片。",
+        "This is not a photo that can be shown.", "Send a JPEG, PNG or WebP.";
     NotFound, "not_found", false,
         "没有这个地址。", "请检查网址。",
         "There is nothing at this address.", "Check the address.";
@@ -229,6 +238,7 @@ impl From<&LessonError> for Code {
             LessonError::NotInThisLesson => Self::NotInThisLesson,
             LessonError::UnknownParticipant => Self::UnknownParticipant,
             LessonError::UnknownSlot => Self::UnknownSlot,
+            LessonError::UnknownPhoto => Self::UnknownPhoto,
             LessonError::Replaced => Self::Replaced,
             LessonError::Offer(error) => offer_code(error.code()),
         }

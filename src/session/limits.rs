@@ -36,6 +36,16 @@ pub fn is_too_deep(text: &str) -> bool {
     false
 }
 
+/// Places of a pointer in a second, beside all other messages.
+pub const POINTS: u32 = 20;
+
+/// Whether this text says where somebody points. Before it is read: a place too many is dropped, not an
+/// error. As pages write it; whoever writes it otherwise is counted like everything else.
+#[must_use]
+pub fn is_point(text: &str) -> bool {
+    text.starts_with("{\"type\":\"point\",")
+}
+
 /// A token bucket.
 pub struct Rate {
     per_second: f64,

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::ids::{ParticipantId, PeerId, SourceId};
+use crate::ids::{ParticipantId, PeerId, PhotoId, SourceId};
 use crate::media::negotiate::{MediaKind, SourceKind};
 
 mod audience;
@@ -16,12 +16,14 @@ mod floor;
 mod lesson;
 mod link;
 mod overview;
+mod photo;
 
 pub use audience::{AudienceInfo, AudienceUnit, Viewer};
 pub use floor::{FloorInfo, Mode, Speaker, Trouble};
 pub use lesson::{LeadTo, LessonInfo, LessonRules, LessonState, LessonType, StageLayout};
 pub use link::{ClassroomLink, LinkCause, LinkChange, LinkState, LinkStats};
 pub use overview::{LessonOverview, ParticipantOverview, ReceivedStream};
+pub use photo::{PhotoInfo, PhotosInfo, Place};
 
 /// Version spoken by this server; a `join` with another one gets `unsupported_version`.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -101,6 +103,17 @@ pub enum ClientMessage {
     Promote { request: u32, participant: ParticipantId, promoted: bool },
     /// Who looks on; answered by `audience_list`.
     ListAudience { request: u32 },
+    /// Shows a photo to everybody in the place of content; without one: takes away what is shown.
+    ShowPhoto {
+        request: u32,
+        #[ts(optional)]
+        #[serde(default)]
+        photo: Option<PhotoId>,
+    },
+    /// 不用: this one is not asked about any more.
+    DropPhoto { request: u32, photo: PhotoId },
+    /// Where whoever leads points in the content or photo; `null`: nowhere any more. At most 20 a second.
+    Point { at: Option<Place> },
     /// Whose pictures are on the page of the wall that this lead looks at; nobody else's are sent to
     /// her. Before the first such message: of the first nine classrooms.
     ShowWall { participants: Vec<ParticipantId> },
@@ -268,6 +281,14 @@ pub enum ServerMessage {
     AudienceList {
         request: u32,
         units: Vec<AudienceUnit>,
+    },
+    /// The photo that is shown, and to leads those that wait; after `welcome` unless there are none.
+    Photos {
+        photos: PhotosInfo,
+    },
+    /// Where whoever leads points. Pages let it go by themselves after 3 s without another.
+    Pointer {
+        at: Option<Place>,
     },
     /// For `watch`.
     Overview {

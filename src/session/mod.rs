@@ -23,7 +23,7 @@ use crate::lesson::outbox::{Outbox, Outgoing};
 use crate::lesson::{Actor, Directory, Gone, LessonHandle};
 use crate::media::negotiate::Negotiator;
 use crate::session::errors::{Code, Language, error_message};
-use crate::session::limits::Rate;
+use crate::session::limits::{POINTS, Rate, is_point};
 use crate::session::message::{ByeReason, Role, ServerMessage};
 
 pub mod dispatch;
@@ -220,6 +220,7 @@ impl Session<'_> {
         let counters = &self.parts.counters;
         let silence = Duration::from_secs(self.parts.config.silence_seconds.into());
         let mut rate = Rate::new(self.parts.config.messages_per_second, Instant::now());
+        let mut points = Rate::new(POINTS, Instant::now());
         let mut heard = Instant::now();
         link.outbox.note_heard(heard);
         let mut look = tokio::time::interval(Duration::from_secs(1));
@@ -247,11 +248,15 @@ impl Session<'_> {
                         continue;
                     }
                     counters.messages_in.fetch_add(1, Ordering::Relaxed);
-                    if !rate.take(heard) {
+                    let point = matches!(&incoming, Incoming::Text(text) if is_point(text));
+                    let in_time = point && points.take(heard);
+                    if !in_time && !rate.take(heard) {
                         self.refuse(Code::RateLimited, None);
                         continue;
                     }
-                    self.handle(incoming).await;
+                    if in_time || !point {
+                        self.handle(incoming).await;
+                    }
                 }
                 () = sleep_until(heard + silence) => {
                     counters.cut_silent.fetch_add(1, Ordering::Relaxed);

@@ -19,6 +19,7 @@ use crate::media::{Media, MediaConfig};
 use crate::session::message::{Presence, Role};
 use crate::session::{Closing, Incoming, SessionConfig, SessionCounters, SessionParts, run};
 use crate::store::Chronicle;
+use crate::store::photos::Photos;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -26,6 +27,7 @@ const NOW: u64 = 1_800_000_000;
 async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
     let media = Media::start(&MediaConfig::default()).unwrap();
     let (_stop, stopping) = watch::channel(false);
+    let data = tempfile::tempdir().unwrap();
     let parts = Arc::new(SessionParts {
         config: SessionConfig::default(),
         tokens: Tokens::new(&Secret::new("s".repeat(32)), 30),
@@ -36,6 +38,7 @@ async fn a_reader_that_is_stuck_is_cut_and_keeps_its_seat() {
             lost_events: Arc::new(AtomicU64::new(0)),
             ice_servers: IceServers::default(),
             chronicle: Chronicle::to_nowhere(),
+            photos: Arc::new(Photos::open(data.path())),
         }),
         negotiator: media.negotiator.clone(),
         unix_now: Box::new(|| NOW),

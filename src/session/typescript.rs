@@ -6,14 +6,14 @@
 
 use ts_rs::{Config, TS};
 
-use crate::ids::{LessonId, ParticipantId, PeerId, SourceId};
+use crate::ids::{LessonId, ParticipantId, PeerId, PhotoId, SourceId};
 use crate::media::negotiate::{Codec, MediaKind, SourceKind};
 use crate::session::message::{
     AudienceInfo, AudienceUnit, ByeReason, ClassroomLink, ClientMessage, Feed, FloorInfo, IceServer, LeadTo,
     LessonInfo, LessonOverview, LessonRules, LessonState, LessonType, LinkCause, LinkChange, LinkState,
-    LinkStats, Mode, OwnState, PROTOCOL_VERSION, Participant, ParticipantOverview, Presence, ReceivedStream,
-    Role, ServerMessage, SlotFeed, SlotMid, SlotPlan, SourceState, Speaker, StageLayout, TrackIntent,
-    Trouble, Viewer,
+    LinkStats, Mode, OwnState, PROTOCOL_VERSION, Participant, ParticipantOverview, PhotoInfo, PhotosInfo,
+    Place, Presence, ReceivedStream, Role, ServerMessage, SlotFeed, SlotMid, SlotPlan, SourceState, Speaker,
+    StageLayout, TrackIntent, Trouble, Viewer,
 };
 
 /// The whole generated file.
@@ -43,6 +43,7 @@ pub fn typescript() -> String {
         LessonId,
         ParticipantId,
         PeerId,
+        PhotoId,
         SourceId,
         SourceKind,
         MediaKind,
@@ -66,6 +67,9 @@ pub fn typescript() -> String {
         AudienceInfo,
         AudienceUnit,
         Viewer,
+        PhotosInfo,
+        PhotoInfo,
+        Place,
         Presence,
         Participant,
         SourceState,

@@ -79,6 +79,10 @@ pub struct ParticipantAttendance {
     pub present_ms: i64,
     /// Of these, while the lesson was live.
     pub in_lesson_ms: i64,
+    /// What it said last: how many were there, and (`good`, `poor`) how sound and picture were.
+    pub headcount: Option<i64>,
+    pub sound: Option<String>,
+    pub picture: Option<String>,
     pub intervals: Vec<Interval>,
 }
 
@@ -129,8 +133,13 @@ impl History {
                               a.ended FROM attendance a LEFT JOIN participants p ON p.run = a.run AND p.sub = a.sub
                        WHERE a.run = ? ORDER BY a.opened_ms, a.id";
             let intervals = sqlx::query(sql).bind(id.as_str()).fetch_all(&mut db).await?;
+            let sql = "SELECT sub, kind, detail FROM events
+                       WHERE run = ? AND kind IN ('headcount', 'rate_sound', 'rate_picture') ORDER BY ms, at";
+            let said = sqlx::query(sql).bind(id.as_str()).fetch_all(&mut db).await?;
+            let mut participants = participants(&intervals, live, ended.unwrap_or(seen));
+            said.iter().for_each(|row| take_said(&mut participants, row));
             runs.push(RunAttendance {
-                participants: participants(&intervals, live, ended.unwrap_or(seen)),
+                participants,
                 id,
                 title: row.get(1),
                 state: row.get(2),
@@ -142,6 +151,18 @@ impl History {
         }
         db.close().await?;
         Ok(runs)
+    }
+}
+
+/// Puts to somebody what they said; the last one holds.
+fn take_said(people: &mut [ParticipantAttendance], row: &SqliteRow) {
+    let (sub, kind, detail) = (row.get::<Option<String>, _>(0), row.get::<String, _>(1), row.get(2));
+    let Some(person) = people.iter_mut().find(|p| Some(&p.id) == sub.as_ref()) else { return };
+    let detail: Option<String> = detail;
+    match kind.as_str() {
+        "headcount" => person.headcount = detail.and_then(|text| text.parse().ok()),
+        "rate_sound" => person.sound = detail,
+        _ => person.picture = detail,
     }
 }
 
@@ -162,6 +183,9 @@ fn participants(rows: &[SqliteRow], live: Option<(i64, i64)>, seen: i64) -> Vec<
                 role,
                 present_ms: 0,
                 in_lesson_ms: 0,
+                headcount: None,
+                sound: None,
+                picture: None,
                 intervals,
             });
             out.len() - 1

@@ -18,6 +18,7 @@ pub mod chronicle;
 mod database;
 pub mod history;
 mod journal;
+pub mod photos;
 pub mod record;
 pub mod running;
 mod segment;

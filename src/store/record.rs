@@ -107,6 +107,12 @@ pub enum Happened {
     /// Brought in from the audience, and sent back there.
     Promote,
     Demote,
+    /// A photo came from a classroom; a photo of `sub` was shown to everybody.
+    PhotoSent,
+    PhotoShown,
+    /// How sound and picture were, after the lesson; `good` or `poor`, in the detail.
+    RateSound,
+    RatePicture,
 }
 
 impl Happened {
@@ -131,6 +137,10 @@ impl Happened {
             Self::Type => "type",
             Self::Promote => "promote",
             Self::Demote => "demote",
+            Self::PhotoSent => "photo_sent",
+            Self::PhotoShown => "photo_shown",
+            Self::RateSound => "rate_sound",
+            Self::RatePicture => "rate_picture",
         }
     }
 }

@@ -24,6 +24,7 @@ mod media;
 mod memory;
 mod ops;
 mod people;
+mod photos;
 mod rights;
 mod shutdown;
 mod slow;

@@ -30,6 +30,8 @@ fn table() -> Vec<(Value, &'static str)> {
         (json!({ "type": "hand_over_lead", "participant": "victim" }), "L---"),
         (json!({ "type": "promote", "participant": "victim", "promoted": true }), "L---"),
         (json!({ "type": "list_audience" }), "L---"),
+        (json!({ "type": "show_photo" }), "L---"),
+        (json!({ "type": "drop_photo", "photo": "p1" }), "L---"),
         (json!({ "type": "signal_trouble", "kind": "cannot_hear" }), "-R--"),
         (json!({ "type": "headcount", "present": 27 }), "-R--"),
         (json!({ "type": "keep_mic", "kept": true }), "----"),

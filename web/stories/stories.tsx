@@ -92,6 +92,35 @@ function floor(client: LessonClient, change: Partial<Room['floor']>, more: Parti
   client.room.update((room) => (room ? { ...room, floor: { ...room.floor, ...change }, ...more } : room));
 }
 
+/** A page of a workbook, photographed. */
+const PHOTO = { id: 'p1', url: '/photo', from: 'c1', name: '东片小学 四(1)' };
+function withPhoto(client: LessonClient, photos: NonNullable<Room['photos']>): void {
+  client.fetchPhoto = () => workbook();
+  client.room.update((room) => (room ? { ...room, photos } : room));
+}
+function workbook(): Promise<Blob> {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1600, height: 1200 });
+  const c = canvas.getContext('2d') as CanvasRenderingContext2D;
+  c.fillStyle = '#f3ecd9';
+  c.fillRect(0, 0, 1600, 1200);
+  c.fillStyle = '#2a3f8f';
+  c.font = '84px serif';
+  [
+    '1. 3 × 4 + 8 = 20',
+    '2. (15 − 6) ÷ 3 = 3',
+    '3. 一根绳子长 24 米，平均剪成',
+    '    6 段，每段长多少米？',
+    '    24 ÷ 6 = 4（米）',
+  ].forEach((text, i) => {
+    c.fillText(text, 140, 220 + i * 190);
+  });
+  return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob as Blob)));
+}
+/** The pointer, again and again: it goes by itself after a while. */
+function pointing(client: LessonClient): void {
+  setInterval(() => client.pointer.set({ x: 0.42, y: 0.36 }), 200);
+}
+
 const on = (participant: string) => ({ participant, onStage: true });
 const pupils = (i: number): FedSlot => ({
   track: picture('class', i, 640, 360),
@@ -284,6 +313,53 @@ const stories: Record<string, () => preact.VNode> = {
   'class-link-lead-paused': () => slow('sound_only', [{ ...face, paused: true }, null], LEAD),
   'class-link-never-came': () => slow('sound_only', [{ ...face, paused: true, covered: true }, null], LEAD),
   'class-link-silent': () => slow('silent', [face, slide]),
+  'class-photo': () => {
+    const b = board('live', LEAD);
+    withPhoto(b.client, { shown: PHOTO, waiting: [] });
+    pointing(b.client);
+    return b.node;
+  },
+  'class-photo-called': () => {
+    const b = board('live', LEAD, [face, null, pupils(2)]);
+    withPhoto(b.client, { shown: PHOTO, waiting: [] });
+    floor(b.client, { speakers: [on('c2')] });
+    return b.node;
+  },
+  'class-pointer': () => {
+    const b = board('live', withContent, [face, slide]);
+    pointing(b.client);
+    return b.node;
+  },
+  'class-meeting-content': () => {
+    const b = board('live', withContent, [face, slide, pupils(2)]);
+    b.client.room.update((room) =>
+      room
+        ? {
+            ...room,
+            lesson: {
+              ...room.lesson,
+              lessonType: 'meeting',
+              rules: { ...room.lesson.rules, layout: 'speaker', mode: 'discuss' },
+            },
+          }
+        : room,
+    );
+    floor(b.client, { mode: 'discuss', speakers: [on('c2')] });
+    return b.node;
+  },
+  'class-broadcast': () => {
+    const b = board('live', withContent, [face, slide]);
+    b.client.room.update((room) =>
+      room
+        ? {
+            ...room,
+            self: { ...room.self, role: 'observer' },
+            lesson: { ...room.lesson, lessonType: 'broadcast' },
+          }
+        : room,
+    );
+    return b.node;
+  },
   'class-ended': () => over('ended'),
   'class-replaced': () => over('replaced'),
   'class-kicked': () => over('kicked'),
@@ -336,6 +412,47 @@ const stories: Record<string, () => preact.VNode> = {
       true,
       (t) => floor(t.client, { speakers: [on('c0')] }),
       mixed.map((c, i) => (i === 0 ? { ...c, state: { ...c.state, micKept: true } } : c)),
+    ),
+  'teach-photo-card': () =>
+    teachFloor({}, {}, (t) => {
+      t.content.value = { video: slide.track as MediaStreamTrack, audio: null };
+      withPhoto(t.client, { shown: null, waiting: [PHOTO, { ...PHOTO, id: 'p2' }] });
+    }),
+  'teach-photo': () =>
+    teachFloor({ speakers: [] }, {}, (t) => withPhoto(t.client, { shown: PHOTO, waiting: [] })),
+  'teach-photo-called': () =>
+    teachFloor({ speakers: [on('c2')] }, {}, (t) => withPhoto(t.client, { shown: PHOTO, waiting: [] })),
+  'teach-paused': () =>
+    teachFloor({}, {}, (t) => {
+      const video = slide.track as MediaStreamTrack;
+      t.content.value = { video, audio: null };
+      t.paused.value = { track: video, stop: () => undefined };
+    }),
+  'teach-content-menu': () => {
+    setTimeout(() => document.querySelector<HTMLElement>('[data-testid="content-more"]')?.click(), 300);
+    return teachFloor({}, {});
+  },
+  'teach-audience': () => {
+    setTimeout(() => document.querySelector<HTMLElement>('[data-testid="audience"]')?.click(), 300);
+    return teachFloor({}, { audience: { units: 12, people: 37 } }, (t) => {
+      t.client.listAudience = () =>
+        Promise.resolve(
+          Array.from({ length: 12 }, (_, i) => ({
+            unit: `示例县${String(i + 1).padStart(3, '0')}`,
+            viewers: Array.from({ length: i === 1 ? 8 : 1 + (i % 3) }, (_, n) => ({
+              id: `o${i}-${n}`,
+              name: `示例县${String(i + 1).padStart(3, '0')} 教研室 ${n + 1}`,
+              promotable: n !== 1,
+            })),
+          })),
+        );
+    });
+  },
+  'teach-promoted': () =>
+    teach(
+      true,
+      () => undefined,
+      CLASSES.map((c, i) => (i === 1 ? { ...c, name: '示例县001 教研室', promoted: true } : c)),
     ),
   'teach-led-by-other': () =>
     teachFloor({}, {}, (t) =>

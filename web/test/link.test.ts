@@ -45,7 +45,6 @@ test('what is seen is the worst sound that comes; one that does not come says no
   const sound = { packets: 0, jitterMs: 5, concealed: 0, emitted: 0, waited: 0 };
   const sample = (sounds: (Partial<typeof sound> & { id: string })[]) => ({
     bytesReceived: 0,
-    quietMs: null,
     rttMs: 30,
     way: null,
     quietMs: null,

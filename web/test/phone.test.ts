@@ -1,6 +1,6 @@
 /** The phone page without a phone: sizes, what an answer means, when a photo is sent again. */
 import { describe, expect, test } from 'vitest';
-import { fitted } from '../src/phone/picture';
+import { fitted } from '../src/capture/photo';
 import { judge, type UploadResult, upload } from '../src/phone/upload';
 
 test.each([

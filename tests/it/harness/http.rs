@@ -50,6 +50,11 @@ pub async fn request(to: SocketAddr, method: &str, path: &str, headers: &[&str],
 
 /// The same with whatever body the headers say.
 pub async fn send(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    send_bytes(to, method, path, headers, body.as_bytes()).await
+}
+
+/// The same with a body that is no text.
+pub async fn send_bytes(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     for header in headers {
         text.push_str(header);
@@ -59,11 +64,11 @@ pub async fn send(to: SocketAddr, method: &str, path: &str, headers: &[&str], bo
         text.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     text.push_str("\r\n");
-    text.push_str(body);
     let exchange = async {
         let mut stream = TcpStream::connect(to).await.unwrap();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(text.as_bytes()).await;
+        let _ = stream.write_all(body).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         answer

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use client::{Client, Wire, hears};
-pub use http::{Answer, request, send};
+pub use http::{Answer, request, send, send_bytes};
 pub use page::Page;
 use tempfile::TempDir;
 use zhuandi::app::{App, unix_ms};

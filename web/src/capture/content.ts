@@ -7,6 +7,13 @@ export interface Content {
   audio: MediaStreamTrack | null;
 }
 
+/** What a page on the desk needs: every line of it, and hands that move. */
+const DOCUMENT: MediaTrackConstraints = {
+  width: { ideal: 1920 },
+  height: { ideal: 1080 },
+  frameRate: { ideal: 15, max: 15 },
+};
+
 export type ShareResult = { content: Content } | { problem: 'cancelled' | 'refused' | 'unsupported' };
 
 export async function share(onEnded: () => void): Promise<ShareResult> {
@@ -28,6 +35,17 @@ export async function share(onEnded: () => void): Promise<ShareResult> {
   video.contentHint = 'detail';
   video.onended = onEnded;
   return { content: { video, audio: stream.getAudioTracks()[0] ?? null } };
+}
+
+/** 实物展台: another camera of this computer as content. */
+export async function documentCamera(deviceId: string, onEnded: () => void): Promise<Content> {
+  const video = { ...DOCUMENT, deviceId: { exact: deviceId } };
+  const stream = await navigator.mediaDevices.getUserMedia({ video });
+  const track = stream.getVideoTracks()[0];
+  if (!track) throw new DOMException('no track', 'NotFoundError');
+  track.contentHint = 'detail';
+  track.onended = onEnded;
+  return { video: track, audio: null };
 }
 
 export function stop(content: Content): void {

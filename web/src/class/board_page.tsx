@@ -13,6 +13,7 @@ import { TrackVideo } from '../ui/track_video';
 import { useStore } from '../ui/use_store';
 import type { Board } from './board';
 import { Controls } from './controls';
+import { Farewell } from './farewell';
 import { Headcount } from './headcount';
 import { InvitationPanel } from './invitation_panel';
 import { followRemote, useBack } from './remote_keys';
@@ -40,6 +41,8 @@ export function BoardPage(props: { board: Board }) {
   const state = watcherState(signal, room);
   const over = FINAL.includes(state);
   const began = room !== null && room.lesson.state === 'live';
+  // A class that was in the lesson is asked how it was.
+  const asks = state === 'ended' && room?.self.role === 'receiver';
   // Own signalling may be cut while picture and sound go on: then they stay as they are.
   const cut = state === 'reconnecting' && media !== 'connected';
   const away = state === 'teacher-away';
@@ -53,7 +56,8 @@ export function BoardPage(props: { board: Board }) {
       data-state={state === 'left' ? 'ended' : state}
       class={`fill dark board ${awake ? '' : 'asleep'} ${turn && !over ? 'turning' : ''}`}
     >
-      {over && <FinalScreen client={client} />}
+      {over && !asks && <FinalScreen client={client} />}
+      {asks && <Farewell board={board} />}
       {!over && state === 'connecting' && (
         <StateScreen title={t('connectingTitle')} text={t('connectingText')} busy />
       )}

@@ -17,7 +17,7 @@ const USUAL = 40;
 export function Headcount(props: { board: Board }) {
   const { board } = props;
   const room = useStore(board.client.room);
-  const [count, setCount] = useState(remembered);
+  const [count, setCount] = useState(rememberedHeadcount);
   const own = room ? findSelf(room) : undefined;
   const wanted = board.askHeadcount.value;
   const asks =
@@ -36,7 +36,7 @@ export function Headcount(props: { board: Board }) {
   const change = (by: number) => setCount((n) => Math.min(999, Math.max(0, n + by)));
   const confirm = async () => {
     board.askHeadcount.value = 'no';
-    remember(count);
+    rememberHeadcount(count);
     if (!(await board.tellHeadcount(count))) board.askHeadcount.value = 'now';
   };
   return (
@@ -62,7 +62,7 @@ export function Headcount(props: { board: Board }) {
 }
 
 /** `?pupils=` in the board's link is its class; a board that keeps nothing is told by it each time. */
-function remembered(): number {
+export function rememberedHeadcount(): number {
   const asked = new URLSearchParams(location.search).get('pupils');
   try {
     const text = asked ?? localStorage.getItem(STORED) ?? '';
@@ -72,7 +72,7 @@ function remembered(): number {
   }
 }
 
-function remember(count: number): void {
+export function rememberHeadcount(count: number): void {
   try {
     localStorage.setItem(STORED, String(count));
   } catch {

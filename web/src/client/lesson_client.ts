@@ -10,12 +10,14 @@ import type {
   Mode,
   OwnState,
   ParticipantId,
+  PhotoId,
+  Place,
   ServerMessage,
   SourceKind,
   Trouble,
 } from './protocol.gen';
 import { type Room, reduce } from './room';
-import { type RequestMessage, Signal } from './signal';
+import { RequestError, type RequestMessage, Signal } from './signal';
 import { isCovered, type Slot } from './slots';
 import { Store } from './store';
 import type { Ways } from './ways';
@@ -30,6 +32,13 @@ export interface LessonClientOptions {
   createPeerConnection?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
 
+/** What a classroom says of a lesson that is over. */
+export interface Rating {
+  headcount?: number;
+  sound?: 'good' | 'poor';
+  picture?: 'good' | 'poor';
+}
+
 /** Something that others did to this page, for a short notice. */
 export type Notice =
   | { kind: 'muted'; source: SourceKind; muted: boolean; by: string }
@@ -40,6 +49,8 @@ export type Notice =
 export class LessonClient {
   readonly room = new Store<Room | null>(null);
   readonly overview = new Store<readonly LessonOverview[] | null>(null);
+  /** Where whoever leads points; every place is a new object, so that the same place twice is told twice. */
+  readonly pointer = new Store<Place | null>(null);
   readonly signal: Signal;
   readonly media: MediaLink;
   /** Called for each notice, in order. */
@@ -49,7 +60,7 @@ export class LessonClient {
   private devices: Devices | null = null;
   private wall: readonly ParticipantId[] | null = null;
 
-  constructor(options: LessonClientOptions) {
+  constructor(private readonly options: LessonClientOptions) {
     const { url, token, language, ways, createSocket, createPeerConnection } = options;
     this.signal = new Signal({
       url,
@@ -160,6 +171,35 @@ export class LessonClient {
     return reply.type === 'audience_list' ? reply.units : [];
   }
 
+  /** Shows a photo to everybody; without one takes it away. */
+  showPhoto(photo: PhotoId | null): Promise<void> {
+    return this.command({ type: 'show_photo', ...(photo ? { photo } : {}) });
+  }
+
+  dropPhoto(photo: PhotoId): Promise<void> {
+    return this.command({ type: 'drop_photo', photo });
+  }
+
+  /** Brings a photo into the lesson; gives its id. */
+  async uploadPhoto(photo: Blob): Promise<PhotoId> {
+    const response = await this.http('POST', `${this.lessonPath()}/photos`, photo, photo.type);
+    return ((await response.json()) as { id: PhotoId }).id;
+  }
+
+  async fetchPhoto(url: string): Promise<Blob> {
+    return (await this.http('GET', url)).blob();
+  }
+
+  /** How it was, after the end. */
+  async rate(rating: Rating): Promise<void> {
+    await this.http('POST', `${this.lessonPath()}/rating`, JSON.stringify(rating), 'application/json');
+  }
+
+  /** Points at a place of the content or photo; `null`: nowhere any more. */
+  point(at: Place | null): void {
+    this.signal.send({ type: 'point', at });
+  }
+
   signalTrouble(kind: Trouble): Promise<void> {
     return this.command({ type: 'signal_trouble', kind });
   }
@@ -211,6 +251,9 @@ export class LessonClient {
         this.media.resume();
         break;
       }
+      case 'pointer':
+        this.pointer.set(message.at);
+        break;
       case 'slots':
         this.media.applySlots(message.peer, message.slots);
         break;
@@ -240,6 +283,25 @@ export class LessonClient {
     const role = this.room.get()?.self.role;
     if (role === 'admin' || role === 'companion') return;
     this.signal.send({ type: 'state', state: this.own });
+  }
+
+  private lessonPath(): string {
+    return `/api/v1/lessons/${encodeURIComponent(this.room.get()?.lesson.id ?? '')}`;
+  }
+
+  /** Asks the server beside the socket, with the same token. Refused: a `RequestError` in its words. */
+  private async http(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
+    const { token, language } = this.options;
+    const headers: Record<string, string> = { Authorization: `Bearer ${token}`, 'Accept-Language': language };
+    if (type) headers['Content-Type'] = type;
+    const response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body }) });
+    if (response.ok) return response;
+    const said = (await response.json().catch(() => ({}))) as {
+      code?: string;
+      message?: string;
+      hint?: string;
+    };
+    throw new RequestError(said.code ?? 'refused', said.message ?? '', said.hint);
   }
 
   private tellWall(): void {

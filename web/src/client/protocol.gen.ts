@@ -19,6 +19,11 @@ export type ParticipantId = string;
 export type PeerId = number;
 
 /**
+ * A photo in a lesson; made here, and not to be guessed.
+ */
+export type PhotoId = string;
+
+/**
  * One media stream that a peer sends: a microphone, a camera, content.
  */
 export type SourceId = number;
@@ -74,6 +79,9 @@ tracks: Array<TrackIntent>, }
   | { "type": "hand_over_lead", request: number, participant: ParticipantId, }
   | { "type": "promote", request: number, participant: ParticipantId, promoted: boolean, }
   | { "type": "list_audience", request: number, }
+  | { "type": "show_photo", request: number, photo?: PhotoId, }
+  | { "type": "drop_photo", request: number, photo: PhotoId, }
+  | { "type": "point", at: Place | null, }
   | { "type": "show_wall", participants: Array<ParticipantId>, }
   | { "type": "signal_trouble", request: number, kind: Trouble, }
   | { "type": "headcount", request: number, present: number, }
@@ -149,6 +157,8 @@ peer?: PeerId, }
   | { "type": "keep_mic", kept: boolean, }
   | { "type": "audience", audience: AudienceInfo, }
   | { "type": "audience_list", request: number, units: Array<AudienceUnit>, }
+  | { "type": "photos", photos: PhotosInfo, }
+  | { "type": "pointer", at: Place | null, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
@@ -239,6 +249,50 @@ onStage: boolean, };
  * What a classroom complains of.
  */
 export type Trouble = "cannot_hear" | "cannot_see";
+
+/**
+ * How many look on now.
+ */
+export type AudienceInfo = { units: number, people: number, };
+
+/**
+ * Those of one unit who look on.
+ */
+export type AudienceUnit = { unit: string, viewers: Array<Viewer>, };
+
+export type Viewer = { id: ParticipantId, name: string, 
+/**
+ * Has a page that can come into the lesson; a player without one can only watch.
+ */
+promotable: boolean, };
+
+/**
+ * The photos that a page knows of.
+ */
+export type PhotosInfo = { 
+/**
+ * Stands in the place of content until it is taken away.
+ */
+shown: PhotoInfo | null, 
+/**
+ * For leads: what classrooms sent and nobody has decided about, the oldest first.
+ */
+waiting: Array<PhotoInfo>, };
+
+export type PhotoInfo = { id: PhotoId, 
+/**
+ * Path on this server; fetched with the token as `Authorization: Bearer`.
+ */
+url: string, from: ParticipantId, 
+/**
+ * Who sent it, by name.
+ */
+name: string, };
+
+/**
+ * A place in the content or photo, in parts of its width and height from the upper left, 0–1.
+ */
+export type Place = { x: number, y: number, };
 
 export type Presence = "online" | "away";
 
@@ -365,9 +419,3 @@ export type ReceivedStream = { from: ParticipantId, kind: SourceKind, kbps: numb
  * `null` while it waits for a key frame.
  */
 layer: number | null, };
-
-export type AudienceInfo = { units: number, people: number, };
-
-export type AudienceUnit = { unit: string, viewers: Array<Viewer>, };
-
-export type Viewer = { id: ParticipantId, name: string, promotable: boolean, };

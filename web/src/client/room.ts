@@ -10,6 +10,7 @@ import type {
   LinkStats,
   Participant,
   ParticipantId,
+  PhotosInfo,
   Role,
   ServerMessage,
   Trouble,
@@ -32,6 +33,8 @@ export interface Room {
   complaints: readonly Complaint[];
   /** For a lead: how many look on; absent until somebody does. */
   audience?: AudienceInfo;
+  /** Absent until one is shown (or, for a lead, waits). */
+  photos?: PhotosInfo;
 }
 
 export interface Complaint {
@@ -77,6 +80,8 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
       return { ...room, heard: message.participants };
     case 'audience':
       return { ...room, audience: message.audience };
+    case 'photos':
+      return { ...room, photos: message.photos };
     case 'trouble': {
       const { participant, kind } = message;
       const others = room.complaints.filter((c) => c.participant !== participant || c.kind !== kind);

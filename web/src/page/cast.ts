@@ -9,7 +9,7 @@
 import { findLead, leadsNow, type Room } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
 
-export type Showing = 'content' | 'stage' | 'lead' | 'grid' | 'none';
+export type Showing = 'photo' | 'content' | 'stage' | 'lead' | 'grid' | 'none';
 
 export interface Cast {
   showing: Showing;
@@ -45,8 +45,9 @@ export function cast(slots: readonly Slot[], room: Room | null): Cast {
   const stageOn = stage[0] !== undefined && (!isCovered(stage[0]) || !faceOn);
   const gridOn = room !== null && leadsNow(room) && others.length > 0;
   const speakerBig = room?.lesson.rules.layout === 'speaker' && stageOn;
-  const showing =
-    contentOn && !speakerBig ? 'content' : stageOn ? 'stage' : faceOn ? 'lead' : gridOn ? 'grid' : 'none';
+  const material = room?.photos?.shown ? 'photo' : contentOn ? 'content' : null;
+  const people = stageOn ? 'stage' : faceOn ? 'lead' : gridOn ? 'grid' : 'none';
+  const showing = material && !speakerBig ? material : people;
   return { showing, lead: face, content, contentOn, stage, others };
 }
 

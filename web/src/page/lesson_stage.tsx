@@ -16,6 +16,8 @@ import { MicIcon } from '../ui/icons';
 import { SlotVideo } from '../ui/slot_video';
 import { useStore } from '../ui/use_store';
 import { cast } from './cast';
+import { Photo } from './photo';
+import { PointerMark } from './pointer_mark';
 
 export interface LessonStageProps {
   client: LessonClient;
@@ -37,14 +39,19 @@ export function LessonStage(props: LessonStageProps) {
   const { showing } = roles;
   const leadOnStage = showing === 'lead' || (away && showing === 'none' && roles.lead?.shown != null);
   const contentOn = showing === 'content';
-  const leadBeside = (contentOn || showing === 'stage') && lead !== undefined && lead.id !== room?.self.id;
+  const photo = room?.photos?.shown ?? null;
+  const photoOn = showing === 'photo';
+  const leadBeside =
+    (contentOn || photoOn || showing === 'stage') && lead !== undefined && lead.id !== room?.self.id;
   const tiles = props.wallElsewhere ? roles.stage : [...roles.stage, ...roles.others];
   const big = showing === 'stage' ? roles.stage[0] : undefined;
   const small = tiles.filter((slot) => slot !== big);
   const grid = showing === 'grid';
-  const contentBeside = showing === 'stage' && roles.contentOn;
-  const side = props.own != null || (!grid && (leadBeside || contentBeside || small.length > 0));
-  const first = (leadBeside ? 1 : 0) + (contentBeside ? 1 : 0);
+  const photoBeside = showing === 'stage' && photo !== null;
+  const contentBeside = showing === 'stage' && roles.contentOn && !photoBeside;
+  const side =
+    props.own != null || (!grid && (leadBeside || contentBeside || photoBeside || small.length > 0));
+  const first = (leadBeside ? 1 : 0) + (contentBeside || photoBeside ? 1 : 0);
   const waiting = leadWaits(lead, roles.lead);
   return (
     <div
@@ -67,7 +74,18 @@ export function LessonStage(props: LessonStageProps) {
         >
           <p class="plate-line">{t('boardPictureComing')}</p>
         </SlotVideo>
+        {contentOn && <PointerMark client={client} />}
       </div>
+      {photo && (
+        <div
+          class={`photo-place ${photoOn ? 'area-main' : 'other side'}`}
+          style={`--at:${leadBeside ? 1 : 0}`}
+          key="photo"
+        >
+          <Photo client={client} photo={photo} />
+          {photoOn && <PointerMark client={client} />}
+        </div>
+      )}
       <div
         class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'area-off'}`}
         key="lead"

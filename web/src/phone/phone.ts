@@ -4,6 +4,7 @@
  * No markup here.
  */
 import { signal } from '@preact/signals';
+import { preparePhoto } from '../capture/photo';
 import type { LessonClient, Notice } from '../client/lesson_client';
 import type { Trouble } from '../client/protocol.gen';
 import { findSelf } from '../client/room';
@@ -11,7 +12,6 @@ import { RequestError } from '../client/signal';
 import { readToken } from '../client/token';
 import { language, t } from '../i18n';
 import { keepAwake } from '../ui/wake_lock';
-import { shrink } from './picture';
 import { type UploadProblem, upload } from './upload';
 
 const NOTICE_MS = 4_000;
@@ -78,7 +78,7 @@ export class Phone {
   async takePhoto(file: Blob): Promise<void> {
     this.dropPhoto();
     this.photo.value = { step: 'preparing' };
-    this.image = await shrink(file);
+    this.image = await preparePhoto(file);
     if (this.image) await this.sendPhoto();
     else this.photo.value = { step: 'failed', preview: null, problem: 'unreadable', message: '' };
   }

@@ -10,7 +10,7 @@ import { type Key, t } from '../i18n';
 import { FinalScreen } from '../page/final_screens';
 import { type PageState, watcherState } from '../page/state';
 import { classroomMic } from '../teach/classroom_state';
-import { EarIcon, EyeIcon, HandIcon, MicIcon, PhotoIcon } from '../ui/icons';
+import { EarIcon, EyeIcon, HandIcon, MicIcon, SnapIcon } from '../ui/icons';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { StateScreen } from '../ui/state_screen';
@@ -173,7 +173,7 @@ function Complaint(props: { phone: Phone; kind: Trouble; word: Key; disabled: bo
 function PhotoButton({ phone, disabled }: { phone: Phone; disabled: boolean }) {
   return (
     <label class={`phone-button photo ${disabled ? 'disabled' : ''}`}>
-      <PhotoIcon />
+      <SnapIcon />
       <span>{t('takePhoto')}</span>
       <input
         type="file"

@@ -1,11 +1,22 @@
 /** The row at the bottom. Ending asks here, in place, so that the stage stays free. */
 import { t } from '../i18n';
-import { CameraIcon, GearIcon, MicIcon, PeopleIcon, ScreenIcon, TalkIcon } from '../ui/icons';
+import {
+  CameraIcon,
+  GearIcon,
+  MicIcon,
+  PauseIcon,
+  PeopleIcon,
+  PhotoIcon,
+  ScreenIcon,
+  TalkIcon,
+} from '../ui/icons';
 import { useStore } from '../ui/use_store';
 import type { Teaching } from './teaching';
 
 export interface LiveControlsProps {
   teaching: Teaching;
+  contentShown: boolean;
+  onContent: () => void;
   devicesShown: boolean;
   onDevices: () => void;
   ending: boolean;
@@ -42,6 +53,7 @@ export function LiveControls(props: LiveControlsProps) {
   const cameraOn = teaching.cameraOn.value && camera.track !== null;
   const discusses = room?.floor.mode === 'discuss';
   const sharing = teaching.content.value !== null;
+  const paused = teaching.paused.value !== null;
   return (
     <footer class="live-bar">
       <button
@@ -89,6 +101,28 @@ export function LiveControls(props: LiveControlsProps) {
           {t('shareContent')}
         </button>
       )}
+      {sharing && (
+        <button
+          type="button"
+          class={`button ${paused ? 'warned' : ''}`}
+          data-testid="pause-content"
+          aria-pressed={paused}
+          onClick={() => void teaching.togglePause()}
+        >
+          <PauseIcon on={paused} />
+          {t(paused ? 'resumeContent' : 'pauseContent')}
+        </button>
+      )}
+      <button
+        type="button"
+        class={`button ${props.contentShown ? 'active' : ''}`}
+        data-testid="content-more"
+        aria-expanded={props.contentShown}
+        onClick={props.onContent}
+      >
+        <PhotoIcon />
+        {t('contentMore')}
+      </button>
       <button type="button" class="button" data-testid="mute-all" onClick={() => void teaching.muteAll()}>
         <PeopleIcon />
         {t('muteAll')}

@@ -14,11 +14,13 @@ import { useSteady } from '../ui/steady';
 import { formatDuration } from '../ui/time';
 import { useStore, useTick } from '../ui/use_store';
 import { AudienceCount, AudiencePanel } from './audience';
+import { ContentMenu } from './content_menu';
 import { DeviceSelect } from './device_select';
 import { FloatButton } from './float_button';
 import { Hands } from './hands';
 import { LiveControls } from './live_controls';
 import { LiveStage } from './live_stage';
+import { PhotoCards } from './photo_cards';
 import type { Teaching } from './teaching';
 import { Wall } from './wall';
 
@@ -30,7 +32,7 @@ export function LivePage(props: { teaching: Teaching }) {
   const signal = useStore(client.signal.state);
   const blocked = useStore(teaching.sound.blocked);
   // One panel at a time stands over the wall.
-  const [panel, setPanel] = useState<'devices' | 'audience' | null>(null);
+  const [panel, setPanel] = useState<'devices' | 'audience' | 'content' | null>(null);
   const [ending, setEnding] = useState(false);
   useKeys(teaching, () => {
     setPanel(null);
@@ -64,6 +66,7 @@ export function LivePage(props: { teaching: Teaching }) {
         <LanguageSwitch />
       </header>
       <LiveStage teaching={teaching}>
+        <PhotoCards teaching={teaching} />
         {signal.phase !== 'joined' && (
           <p class="stage-strip tone-attention" role="alert">
             ▲ {t('signalLost')}
@@ -83,6 +86,7 @@ export function LivePage(props: { teaching: Teaching }) {
       <Hands teaching={teaching} />
       <div class="live-side">
         {panel === 'audience' && <AudiencePanel teaching={teaching} onClose={() => setPanel(null)} />}
+        {panel === 'content' && <ContentMenu teaching={teaching} onClose={() => setPanel(null)} />}
         {panel === 'devices' && (
           <section class="device-panel" aria-label={t('devicesMenu')}>
             <DeviceSelect device={teaching.camera} label="chooseCamera" testId="choose-camera" />
@@ -93,6 +97,8 @@ export function LivePage(props: { teaching: Teaching }) {
       </div>
       <LiveControls
         teaching={teaching}
+        contentShown={panel === 'content'}
+        onContent={() => setPanel(panel === 'content' ? null : 'content')}
         devicesShown={panel === 'devices'}
         onDevices={() => setPanel(panel === 'devices' ? null : 'devices')}
         ending={ending}

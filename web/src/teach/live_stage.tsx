@@ -8,10 +8,12 @@ import type { Participant } from '../client/protocol.gen';
 import { findLead, leadsNow } from '../client/room';
 import { t } from '../i18n';
 import { LessonStage } from '../page/lesson_stage';
+import { Photo } from '../page/photo';
 import { LeadIcon } from '../ui/icons';
 import { SlotVideo } from '../ui/slot_video';
 import { TrackVideo } from '../ui/track_video';
 import { useStore } from '../ui/use_store';
+import { Pointing } from './pointing';
 import type { Teaching } from './teaching';
 
 export function LiveStage(props: { teaching: Teaching; children: ComponentChildren }) {
@@ -30,19 +32,27 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
   const slots = useStore(client.media.slots);
   const camera = useStore(teaching.camera.state);
   const content = teaching.content.value;
+  const photo = room?.photos?.shown ?? null;
+  const paused = teaching.paused.value !== null;
   const speakers = room?.floor.speakers ?? [];
   const newest = speakers.find((s) => s.onStage)?.participant;
   const guest = room?.roster.find((p) => p.id === newest);
   const slot = slots.find((s) => s.feed?.participant === newest && s.feed?.kind === 'camera');
   const speakerBig = room?.lesson.rules.layout === 'speaker';
-  const showing = guest ? 'stage' : content ? 'content' : camera.track ? 'lead' : 'none';
+  const showing = guest ? 'stage' : photo ? 'photo' : content ? 'content' : camera.track ? 'lead' : 'none';
+  const what = t(photo ? 'stagePhoto' : content ? 'stageContent' : 'stageLead');
+  const beside = (content !== null || photo !== null) && !speakerBig;
   const caption = guest
-    ? t(content && !speakerBig ? 'stageSpeaksSmall' : 'stageSpeaks', { name: guest.name })
-    : t('stageShowing', { what: content ? t('stageContent') : t('stageLead') });
+    ? t(beside ? 'stageSpeaksSmall' : 'stageSpeaks', { name: guest.name, what })
+    : t('stageShowing', { what });
   // One of her own pictures stands in the corner while something else is big.
-  const corner = guest ? (content ? 'content' : 'camera') : content ? 'camera' : null;
+  const corner = guest ? (content ? 'content' : 'camera') : content || photo ? 'camera' : null;
   const place = (what: 'content' | 'camera') =>
-    what === corner ? 'stage-self' : guest || (what === 'camera' && content) ? 'stage-off' : 'stage-picture';
+    what === corner
+      ? 'stage-self'
+      : guest || photo || (what === 'camera' && content)
+        ? 'stage-off'
+        : 'stage-picture';
   return (
     <section class="live-stage" data-testid="stage" data-showing={showing} aria-label={caption}>
       {guest && (
@@ -59,8 +69,15 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
         </SlotVideo>
       )}
       {content && (
-        <TrackVideo key="content" track={content.video} class={place('content')} testId="own-content" />
+        <TrackVideo
+          key="content"
+          track={teaching.paused.value?.track ?? content.video}
+          class={place('content')}
+          testId="own-content"
+        />
       )}
+      {photo && !guest && <Photo client={client} photo={photo} class="stage-photo" />}
+      {!guest && (photo || content) && <Pointing client={client} />}
       {camera.track && (
         <TrackVideo key="camera" track={camera.track} class={place('camera')} testId="self-video" />
       )}
@@ -71,6 +88,21 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
         </div>
       ) : (
         <p class="stage-caption">{caption}</p>
+      )}
+      {content && paused && !photo && !guest && (
+        <p class="stage-paused" role="status">
+          {t('contentPaused')}
+        </p>
+      )}
+      {photo && (
+        <button
+          type="button"
+          class={`button primary stage-end ${speakers.length > 0 ? 'second' : ''}`}
+          data-testid="photo-away"
+          onClick={() => void teaching.takePhotoAway()}
+        >
+          {t('photoAway')}
+        </button>
       )}
       {speakers.length > 0 && (
         <button

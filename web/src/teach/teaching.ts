@@ -7,12 +7,15 @@
  */
 import { computed, signal } from '@preact/signals';
 import { h } from 'preact';
-import { type Content, share, stop } from '../capture/content';
+import { type Content, documentCamera, share, stop } from '../capture/content';
 import { DeviceTrack } from '../capture/device_track';
 import { askOnce } from '../capture/permission';
+import { preparePhoto } from '../capture/photo';
+import { classify } from '../capture/problems';
 import { type CaptureSize, cameraConstraints, LEAD_SIZE, MIC_CONSTRAINTS, parseSize } from '../capture/size';
+import { type Still, still } from '../capture/still';
 import type { LessonClient } from '../client/lesson_client';
-import type { Mode, Participant, ParticipantId } from '../client/protocol.gen';
+import type { Mode, Participant, ParticipantId, PhotoId } from '../client/protocol.gen';
 import { type Room, speakerOf } from '../client/room';
 import { RequestError } from '../client/signal';
 import { readToken } from '../client/token';
@@ -36,6 +39,8 @@ export class Teaching {
   readonly micOn = signal(true);
   readonly cameraOn = signal(true);
   readonly content = signal<Content | null>(null);
+  /** While it is paused: its last picture, which is sent instead. */
+  readonly paused = signal<Still | null>(null);
   readonly contentAtOnce = signal(false);
   readonly notice = signal<string | null>(null);
   /** The page of the wall that is looked at, from 0. */
@@ -124,6 +129,8 @@ export class Teaching {
     const result = await share(() => this.shareEnded());
     if ('content' in result) {
       this.content.value = result.content;
+      // What was asked for last is what is seen.
+      void this.takePhotoAway();
       this.publish();
       // Her slides come to the front now. Where the picker has used up the tap, the button is there.
       void this.floating.tryOpen();
@@ -141,8 +148,78 @@ export class Teaching {
     const content = this.content.value;
     if (!content) return;
     stop(content);
+    this.paused.value?.stop();
+    this.paused.value = null;
     this.content.value = null;
     this.publish();
+  }
+
+  /** 实物展台, in the place of what is shared. */
+  async startDocumentCamera(deviceId: string): Promise<void> {
+    try {
+      const content = await documentCamera(deviceId, () => this.shareEnded());
+      this.stopShare();
+      this.content.value = content;
+      await this.takePhotoAway();
+      this.publish();
+    } catch (error) {
+      const words: Record<ReturnType<typeof classify>, Key> = {
+        'permission-refused': 'problemPermissionRefused',
+        'device-in-use': 'problemDeviceInUse',
+        unplugged: 'problemUnplugged',
+        'no-device': 'problemNoDevice',
+        insecure: 'problemInsecure',
+      };
+      this.say(t(words[classify(error)], { device: t('documentCamera') }));
+    }
+  }
+
+  /** Content stands still for everybody, or goes on. */
+  async togglePause(): Promise<void> {
+    const content = this.content.value;
+    if (!content) return;
+    const paused = this.paused.value;
+    if (paused) {
+      this.paused.value = null;
+      this.publish();
+      paused.stop();
+      return;
+    }
+    const picture = await still(content.video);
+    if (!picture) {
+      this.say(t('pauseFailed'));
+    } else if (this.content.value !== content || this.paused.value) {
+      picture.stop();
+    } else {
+      this.paused.value = picture;
+      this.publish();
+    }
+  }
+
+  /** A photo from a file of hers, shown as soon as it is there. */
+  async sendPhoto(file: Blob): Promise<void> {
+    const photo = await preparePhoto(file);
+    if (!photo) {
+      this.say(t('photoFileUnreadable'));
+      return;
+    }
+    this.say(t('photoGoing'));
+    await this.attempt(
+      this.client.uploadPhoto(photo).then((id) => this.client.showPhoto(id)),
+      () => this.hush(),
+    );
+  }
+
+  async showPhoto(id: PhotoId): Promise<void> {
+    await this.attempt(this.client.showPhoto(id));
+  }
+
+  async dropPhoto(id: PhotoId): Promise<void> {
+    await this.attempt(this.client.dropPhoto(id));
+  }
+
+  async takePhotoAway(): Promise<void> {
+    if (this.client.room.get()?.photos?.shown) await this.attempt(this.client.showPhoto(null));
   }
 
   async muteAll(): Promise<void> {
@@ -226,6 +303,11 @@ export class Teaching {
     }, NOTICE_MS);
   }
 
+  private hush(): void {
+    clearTimeout(this.noticeTimer);
+    this.notice.value = null;
+  }
+
   private async begin(): Promise<void> {
     try {
       if (this.client.room.get()?.lesson.state === 'scheduled') await this.client.startLesson();
@@ -258,8 +340,9 @@ export class Teaching {
     if (camera) camera.contentHint = 'motion';
     this.client.setTrack('mic', on ? mic : null);
     this.client.setTrack('camera', on ? camera : null);
-    this.client.setTrack('content', on ? (content?.video ?? null) : null);
-    this.client.setTrack('content_audio', on ? (content?.audio ?? null) : null);
+    const paused = this.paused.value;
+    this.client.setTrack('content', on ? (paused?.track ?? content?.video ?? null) : null);
+    this.client.setTrack('content_audio', on && !paused ? (content?.audio ?? null) : null);
     this.client.setOwnState({
       mic: on && mic !== null && this.micOn.value,
       camera: on && camera !== null,
@@ -287,9 +370,10 @@ export class Teaching {
     this.mic.stop();
   }
 
-  private async attempt(command: Promise<void>): Promise<boolean> {
+  private async attempt(command: Promise<void>, done: () => void = () => undefined): Promise<boolean> {
     try {
       await command;
+      done();
       return true;
     } catch (error) {
       const message = error instanceof RequestError && error.code !== 'timeout' ? error.message : '';

@@ -95,6 +95,26 @@ export const EyeIcon = () => (
   </Icon>
 );
 
+export const PhotoIcon = () => (
+  <Icon>
+    <rect x="3" y="5" width="18" height="14" rx="2" />
+    <circle cx="8.5" cy="10" r="1.5" />
+    <path d="m4 18 5.5-5 3.5 3 3-2.5 4.5 4" />
+  </Icon>
+);
+
+export const PauseIcon = (props: { on: boolean }) => (
+  <Icon>{props.on ? <path d="M7 5v14l12-7z" /> : <path d="M8 5v14M16 5v14" stroke-width="3" />}</Icon>
+);
+
+export const FaceIcon = (props: { glad: boolean }) => (
+  <Icon>
+    <circle cx="12" cy="12" r="9" />
+    <path d="M9 9.5h.01M15 9.5h.01" stroke-width="3" />
+    <path d={props.glad ? 'M8 14c1 2 2.400 3 4 3s3-1 4-3' : 'M8 17c1-2 2.400-3 4-3s3 1 4 3'} />
+  </Icon>
+);
+
 export const EyesIcon = () => (
   <Icon>
     <path d="M2.5 12C5 7.5 8.3 5.5 12 5.5s7 2 9.5 6.5c-2.5 4.5-5.8 6.5-9.5 6.5S5 16.5 2.5 12z" />
@@ -135,7 +155,7 @@ export const GearIcon = () => (
   </Icon>
 );
 
-export const PhotoIcon = () => (
+export const SnapIcon = () => (
   <Icon>
     <path d="M3 8h4l2-3h6l2 3h4v12H3z" />
     <circle cx="12" cy="13.5" r="3.5" />

@@ -1,9 +1,14 @@
 /**
- * A photo before it leaves the phone: not larger than anybody can see of it, and JPEG whatever the camera
- * made. A photo of 12 megapixels has 4 MB and more; on a rural line that is half a minute.
+ * A photo from a file or a phone, made ready to be sent: upright, no larger than a board can show, and without
+ * what cameras write into their files (place and time). A photo of 12 megapixels has 4 MB and more; on a
+ * rural line that is half a minute. Letters of a screenshot stay as they are.
  */
+
+/** Pixels of the longer side: a 4K board shows no more of a workbook page. */
 export const LONGEST_SIDE = 2560;
 const QUALITY = 0.85;
+/** A screenshot below this goes as it is: JPEG would smear its letters. */
+const SMALL_PNG = 1_500_000;
 
 /** The size that is sent, of a picture of this size. */
 export function fitted(width: number, height: number): { width: number; height: number } {
@@ -11,15 +16,17 @@ export function fitted(width: number, height: number): { width: number; height: 
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
-/** The file as a JPEG of that size, upright; `null` when this browser cannot read it as a picture. */
-export async function shrink(file: Blob): Promise<Blob | null> {
+/** `null`: this browser cannot read it as an image. */
+export async function preparePhoto(file: Blob): Promise<Blob | null> {
   const picture = await open(file);
   if (!picture) return null;
+  const small = Math.max(picture.width, picture.height) <= LONGEST_SIDE && file.size <= SMALL_PNG;
+  if (file.type === 'image/png' && small) return file;
   const { width, height } = fitted(picture.width, picture.height);
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const context = canvas.getContext('2d');
   if (!context) return null;
-  // A transparent drawing would be black in a JPEG.
+  // What is transparent is paper; in a JPEG it would be black.
   context.fillStyle = '#ffffff';
   context.fillRect(0, 0, width, height);
   context.drawImage(picture, 0, 0, width, height);
