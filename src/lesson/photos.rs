@@ -59,6 +59,12 @@ impl Lesson {
         }
         match self.role_here(member) {
             Role::Lead | Role::Receiver => Ok(()),
+            // A phone brings its classroom's.
+            Role::Companion
+                if self.roster.get(&member.id).is_some_and(|s| s.member.role == Role::Receiver) =>
+            {
+                Ok(())
+            }
             _ => Err(LessonError::NotInThisLesson),
         }
     }

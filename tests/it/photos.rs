@@ -39,6 +39,14 @@ async fn a_photo_goes_from_a_classroom_by_the_lead_to_everybody() {
     assert_eq!(told["waiting"], json!([{ "id": id, "url": url, "from": "c1", "name": "c1" }]));
     assert_eq!(told["shown"], Value::Null);
 
+    // A phone of the classroom brings the classroom's; of one that is not here, nobody's.
+    let by_phone = post(&server, Role::Companion, "c1", &png(800, 600, 0)).await;
+    assert_eq!(by_phone.status, 201, "{by_phone:?}");
+    let told_again = lead.until(|m| m["type"] == "photos" && m["photos"]["waiting"][1] != Value::Null).await;
+    assert_eq!(told_again["photos"]["waiting"][1]["from"], "c1");
+    let of_nobody = post(&server, Role::Companion, "c9", &png(800, 600, 0)).await;
+    assert_eq!(of_nobody.status, 403, "{of_nobody:?}");
+
     let strange = get(&server, Role::Receiver, "c2", &url).await;
     assert_eq!((strange.status, strange.code().as_str()), (404, "unknown_photo"), "not shown yet");
     let at_lead = get(&server, Role::Lead, "lead", &url).await;
