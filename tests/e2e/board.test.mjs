@@ -65,6 +65,7 @@ test("a remote control: arrows and OK choose, Back closes what is open, nothing 
   await boardShows(board, "lead", TEACHER_ID);
   await board.bringToFront();
   const address = board.url();
+  await board.evaluate(() => { window.stays = true; });
   const keys = ["0", "1", "5", "9", "a", "q", " ", "Backspace", "Escape", "BrowserBack", "BrowserHome", "F1", "Tab", "MediaPlayPause", "AudioVolumeMute", "PageDown", "Home", "End", "Delete"];
   for (const key of keys) {
     await board.evaluate(() => document.activeElement?.blur());
@@ -98,6 +99,7 @@ test("a remote control: arrows and OK choose, Back closes what is open, nothing 
   await until("the hand is up", async () => (await board.getByTestId("hand").getAttribute("aria-pressed")) === "true");
   await board.keyboard.press("Enter");
   assert.equal(board.url(), address);
+  assert.equal(await board.evaluate(() => window.stays), true, "it is the same page still");
   await stateIs(board, "live");
   assert.deepEqual(await joinsOf(board), { joins: 1, peers: 1 });
 });
