@@ -42,7 +42,7 @@ test("waiting: three ticks, and a melody that is really played", async () => {
       return changed;
     };
   });
-  await board.goto(await server.link("receiver", { lesson: LESSON, name: NAME, query: { fake: 1, camera: "320x180@10" } }));
+  await board.goto(await server.link("receiver", { lesson: LESSON, name: NAME, query: { fake: 1, camera: "320x180@10", ability: "on" } }));
   await stateIs(board, "waiting");
   await until("camera, microphone and network are ticked", async () => (await board.locator(".check.tone-good").count()) >= 3);
   await board.getByTestId("sound-test-play").click();
