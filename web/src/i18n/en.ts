@@ -147,7 +147,7 @@ export const en: Record<Key, string> = {
   stateOnline: 'online',
   stateClear: 'hears well',
   stateStuck: 'picture stuck',
-  stateWeak: 'slow board, smaller picture',
+  stateWeak: 'slow board',
   stateNoSound: 'sound off',
   stateAway: 'offline',
   stateSpeaking: 'mic open',

@@ -147,7 +147,7 @@ export const zh = {
   stateOnline: '在线',
   stateClear: '听得清',
   stateStuck: '画面卡住',
-  stateWeak: '大屏较慢，画面已调小',
+  stateWeak: '大屏较慢，已调小',
   stateNoSound: '未开声音',
   stateAway: '掉线',
   stateSpeaking: '麦克风开着',
