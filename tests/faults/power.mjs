@@ -7,8 +7,8 @@ import { joinsOf, teach } from "../e2e/harness/lesson.mjs";
 import { boardLink, joinBoard } from "../e2e/harness/path_faults.mjs";
 import { sleep, until } from "../e2e/harness/wait.mjs";
 
-/** How long the power is away, ms: shorter than the server's patience with a silent page, and longer. */
-const AWAY = [3_000, 12_000, 40_000];
+/** How long the power is away, ms: noticed by nobody but the wall, nearly all of the server's patience, and more than that. */
+const AWAY = [8_000, 20_000, 40_000];
 
 /**
  * Cuts a board's power `times` times. Gives, in ms, how long until the teacher's wall said so, and from the opening of
