@@ -130,7 +130,7 @@ test("a board whose decoder is too slow asks for a smaller picture, and the lead
   const height = async () => Math.max(...(await statsOf(board)).video.filter(({ packets }) => packets > 0).map((one) => one.height ?? 0));
   await until("it has the large picture", async () => (await height()) === 360, 20_000);
   await board.evaluate(() => { window.slowness = 1; });
-  await until("it has a small one", async () => (await height()) <= 180, 30_000);
+  await until("it has a small one", async () => (await height()) <= 180, 60_000);
   await until("the lead reads it", async () => /大屏较慢/.test(await tile().innerText()));
   await board.evaluate(() => { window.slowness = 0; });
   await boardShows(board, "lead", TEACHER_ID);

@@ -17,7 +17,7 @@ export const MOST = 4;
 const BUSY = 0.75;
 const DROPPED = 0.2;
 /** Fewer frames in a look than this tell nothing of a share. */
-const FEW = 8;
+const FEW = 5;
 const BAD_LOOKS = 3;
 /** What was asked for comes with a key frame; until then the old picture is measured. */
 const SETTLE_MS = 6_000;
