@@ -17,6 +17,7 @@ pub struct LessonConfig {
     pub video_slots: u8,
     pub receiver_video_slots: u8,
     pub video_codec: VideoCodec,
+    pub echo_guard: bool,
 }
 
 /// The codec that senders are asked to use while everybody decodes it.
@@ -51,6 +52,7 @@ impl Default for LessonConfig {
             // Content, lead, three who speak and one to spare. Each costs an old board memory and CPU.
             receiver_video_slots: 6,
             video_codec: VideoCodec::Vp8,
+            echo_guard: true,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::auth::turn::IceServers;
 use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::attendance::Attendance;
+use crate::lesson::echo_guard::EchoGuard;
 use crate::lesson::events::EventLog;
 use crate::lesson::feeds::Show;
 use crate::lesson::floor::Floor;
@@ -42,7 +43,7 @@ pub struct Lesson {
     // What it is.
     pub(super) id: LessonId,
     title: String,
-    config: LessonConfig,
+    pub(super) config: LessonConfig,
     /// Made by the API: stays although nobody is there yet.
     pub(super) planned: bool,
 
@@ -58,6 +59,7 @@ pub struct Lesson {
     pub(super) floor: Floor,
     pub(super) floor_told: FloorTold,
     pub(super) heard: Heard,
+    pub(super) echo: EchoGuard,
     pub(super) events: EventLog,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
@@ -134,6 +136,7 @@ impl Lesson {
             floor: Floor::default(),
             floor_told: FloorTold::default(),
             heard: Heard::default(),
+            echo: EchoGuard::default(),
             events: EventLog::default(),
             links: Vec::new(),
             empty_since: Some(now),
@@ -335,6 +338,7 @@ impl Lesson {
             Event::SlotGranted { peer, slot, granted, why } => self.slot_granted(peer, slot, granted, why),
             Event::LayersWanted { source, layers } => self.layers_wanted(source, layers),
             Event::SourceHeard { source, heard } => self.source_heard(source, heard),
+            Event::SourceLevels { source, levels } => self.levels_came(source, &levels),
             Event::Stats(stats) => self.handle_stats(*stats),
         }
     }

@@ -8,7 +8,8 @@
 //! Reading order: `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
 //! their handover), `people` (mute, kick), `floor` (who may speak, pure), `speaking` (what that does),
-//! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is
+//! `signals` (complaints), `heard` (whose voice it is), `echo` (does a room send back what it was sent, pure),
+//! `echo_guard` (what that does), `events` (what is worth keeping), `known` (who is
 //! told of whom), `feeds` (from the plan to the slots), `attached` (seats without a page), `attendance`
 //! (who was there, for the record), `task` (the loop).
 
@@ -23,6 +24,10 @@ mod attached;
 mod attendance;
 pub mod config;
 pub mod directory;
+mod echo;
+#[cfg(test)]
+mod echo_cases;
+mod echo_guard;
 mod events;
 mod feeds;
 mod floor;

@@ -102,6 +102,8 @@ pub enum Happened {
     Trouble,
     /// How many are there, in the detail.
     Headcount,
+    /// A classroom sends back what it is sent: `muted`, or only `told`.
+    Echo,
 }
 
 impl Happened {
@@ -123,6 +125,7 @@ impl Happened {
             Self::HandOverLead => "hand_over_lead",
             Self::Trouble => "trouble",
             Self::Headcount => "headcount",
+            Self::Echo => "echo",
         }
     }
 }

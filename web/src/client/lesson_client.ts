@@ -32,6 +32,7 @@ export interface LessonClientOptions {
 /** Something that others did to this page, for a short notice. */
 export type Notice =
   | { kind: 'muted'; source: SourceKind; muted: boolean; by: string }
+  | { kind: 'echo'; participant: ParticipantId; muted: boolean }
   | { kind: 'error'; message: string; hint: string };
 
 export class LessonClient {
@@ -203,6 +204,9 @@ export class LessonClient {
         break;
       case 'muted':
         this.onNotice({ kind: 'muted', source: message.kind, muted: message.muted, by: message.by });
+        break;
+      case 'echo':
+        this.onNotice({ kind: 'echo', participant: message.participant, muted: message.muted });
         break;
       case 'error':
         this.onNotice({ kind: 'error', message: message.message, hint: message.hint });

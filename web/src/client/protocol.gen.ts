@@ -138,6 +138,7 @@ peer?: PeerId, }
   | { "type": "floor", floor: FloorInfo, }
   | { "type": "heard", participants: Array<ParticipantId>, }
   | { "type": "trouble", participant: ParticipantId, kind: Trouble, }
+  | { "type": "echo", participant: ParticipantId, muted: boolean, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };
