@@ -19,6 +19,7 @@ pub struct LessonConfig {
     pub video_codec: VideoCodec,
     /// Of a lesson whose type nobody chose.
     pub default_type: LessonType,
+    pub echo_guard: bool,
 }
 
 /// The codec that senders are asked to use while everybody decodes it.
@@ -54,6 +55,7 @@ impl Default for LessonConfig {
             receiver_video_slots: 6,
             video_codec: VideoCodec::Vp8,
             default_type: LessonType::Delivery,
+            echo_guard: true,
         }
     }
 }

@@ -19,16 +19,42 @@ const KEPT: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LessonEvent {
-    CalledOn { participant: ParticipantId },
+    CalledOn {
+        participant: ParticipantId,
+    },
     FloorReleased,
-    HandRaised { participant: ParticipantId },
-    ModeSet { mode: Mode },
-    LeadHandedOver { to: ParticipantId },
-    Trouble { participant: ParticipantId, kind: Trouble },
-    Headcount { participant: ParticipantId, present: u16 },
-    PhotoSent { participant: ParticipantId },
-    PhotoShown { participant: ParticipantId },
-    Promoted { participant: ParticipantId, promoted: bool },
+    HandRaised {
+        participant: ParticipantId,
+    },
+    ModeSet {
+        mode: Mode,
+    },
+    LeadHandedOver {
+        to: ParticipantId,
+    },
+    Trouble {
+        participant: ParticipantId,
+        kind: Trouble,
+    },
+    Headcount {
+        participant: ParticipantId,
+        present: u16,
+    },
+    PhotoSent {
+        participant: ParticipantId,
+    },
+    PhotoShown {
+        participant: ParticipantId,
+    },
+    Promoted {
+        participant: ParticipantId,
+        promoted: bool,
+    },
+    /// It sends back what it is sent; `muted`: its microphone was closed for it.
+    Echo {
+        participant: ParticipantId,
+        muted: bool,
+    },
 }
 
 /// The newest events, oldest first.
@@ -70,6 +96,10 @@ impl LessonEvent {
             }
             Self::Headcount { participant, present } => {
                 (Happened::Headcount, Some(participant), Some(present.to_string()))
+            }
+            Self::Echo { participant, muted } => {
+                let done = if *muted { "muted" } else { "told" };
+                (Happened::Echo, Some(participant), Some(done.to_owned()))
             }
         }
     }

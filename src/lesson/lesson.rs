@@ -15,6 +15,7 @@ use crate::ids::{HubId, LessonId, ParticipantId, PeerId};
 use crate::lesson::attached::Due;
 use crate::lesson::attendance::Attendance;
 use crate::lesson::audience::AudienceTold;
+use crate::lesson::echo_guard::EchoGuard;
 use crate::lesson::events::EventLog;
 use crate::lesson::feeds::Show;
 use crate::lesson::floor::Floor;
@@ -65,6 +66,7 @@ pub struct Lesson {
     pub(super) heard: Heard,
     pub(super) audience: AudienceTold,
     pub(super) photos: Photos,
+    pub(super) echo: EchoGuard,
     pub(super) events: EventLog,
     /// What was shown at the last `settle`.
     pub(super) show: Show,
@@ -151,6 +153,7 @@ impl Lesson {
             heard: Heard::default(),
             audience: AudienceTold::default(),
             photos: Photos::default(),
+            echo: EchoGuard::default(),
             events: EventLog::default(),
             links: Vec::new(),
             empty_since: Some(now),
@@ -384,6 +387,7 @@ impl Lesson {
             Event::SlotGranted { peer, slot, granted, why } => self.slot_granted(peer, slot, granted, why),
             Event::LayersWanted { source, layers } => self.layers_wanted(source, layers),
             Event::SourceHeard { source, heard } => self.source_heard(source, heard),
+            Event::SourceLevels { source, levels } => self.levels_came(source, &levels),
             Event::Stats(stats) => self.handle_stats(*stats),
         }
     }

@@ -9,7 +9,8 @@
 //! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
 //! their handover), `people` (mute, kick), `standing` (what a role
 //! comes to), `info` (what is told of the whole), `floor` (who may speak, pure), `speaking` (what that does),
-//! `signals` (complaints), `heard` (whose voice it is), `events` (what is worth keeping), `known` (who is
+//! `signals` (complaints), `heard` (whose voice it is), `echo` (does a room
+//! send back what it was sent, pure), `echo_guard` (what that does), `events` (what is worth keeping), `known` (who is
 //! told of whom), `audience` (who looks on, counted), `feeds` (from the plan to the slots), `attached` (seats
 //! without a page), `companion` (phones of a classroom), `attendance`
 //! (who was there, for the record), `task` (the loop).
@@ -27,6 +28,10 @@ mod audience;
 mod companion;
 pub mod config;
 pub mod directory;
+mod echo;
+#[cfg(test)]
+mod echo_cases;
+mod echo_guard;
 mod events;
 mod feeds;
 mod floor;

@@ -290,6 +290,12 @@ pub enum ServerMessage {
     Pointer {
         at: Option<Place>,
     },
+    /// To the leads and to the classroom itself: it sends back what it was sent. `muted`: its microphone was
+    /// closed for it, and being called on opens it again; else the lead decides.
+    Echo {
+        participant: ParticipantId,
+        muted: bool,
+    },
     /// For `watch`.
     Overview {
         lessons: Vec<LessonOverview>,

@@ -113,6 +113,8 @@ pub enum Happened {
     /// How sound and picture were, after the lesson; `good` or `poor`, in the detail.
     RateSound,
     RatePicture,
+    /// A classroom sends back what it is sent: `muted`, or only `told`.
+    Echo,
 }
 
 impl Happened {
@@ -141,6 +143,7 @@ impl Happened {
             Self::PhotoShown => "photo_shown",
             Self::RateSound => "rate_sound",
             Self::RatePicture => "rate_picture",
+            Self::Echo => "echo",
         }
     }
 }

@@ -101,6 +101,7 @@ impl Core {
             return;
         }
         source.open = open;
+        source.loudness.forget();
         for layer in source.layers.iter_mut().flatten() {
             layer.forget_past();
         }

@@ -64,9 +64,12 @@ impl Core {
                 source.note_rates();
                 let turned =
                     if source.kind == SourceKind::Mic { source.voice.look(source.open, now) } else { None };
+                let (hub, id, levels) = (source.hub, source.id, source.loudness.take());
                 if let Some(heard) = turned {
-                    let (hub, id) = (source.hub, source.id);
                     self.emit(hub, Event::SourceHeard { source: id, heard });
+                }
+                if let Some(levels) = levels {
+                    self.emit(hub, Event::SourceLevels { source: id, levels });
                 }
             }
             self.look_at_wishes(source, now);

@@ -21,6 +21,8 @@ import { OwnMic } from './own_mic';
 import { Playback } from './playback';
 
 const NOTICE_MS = 6_000;
+/** What has to be done at the loudspeaker takes longer to read and to do. */
+const ECHO_NOTICE_MS = 30_000;
 /** How soon the same complaint can be made again; the server counts no sooner. */
 export const COMPLAINT_MS = 5_000;
 
@@ -180,6 +182,8 @@ export class Board {
       this.say(notice.message);
     } else if (notice.kind === 'keep-mic') {
       this.ownMic.keep(notice.kept);
+    } else if (notice.kind === 'echo') {
+      this.toldEcho(notice.participant, notice.muted);
     } else if (notice.source === 'mic') {
       const changed = this.ownMic.told(notice.muted);
       // That it is open stands at the top of the page. At the lesson's beginning nobody in particular
@@ -188,6 +192,14 @@ export class Board {
     } else if (notice.source === 'camera') {
       this.say(t(notice.muted ? 'cameraClosedBy' : 'cameraOpenedBy', { by: notice.by }));
     }
+  }
+
+  /** Of this classroom's own loudspeaker; of another one's while this one leads. */
+  private toldEcho(participant: string, muted: boolean): void {
+    const room = this.client.room.get();
+    const name = room?.roster.find((p) => p.id === participant)?.name ?? '';
+    if (room?.self.id !== participant) this.say(t(muted ? 'echoMutedLead' : 'echoToldLead', { name }));
+    else this.say(t(muted ? 'echoMuted' : 'echoTold', { name }), ECHO_NOTICE_MS);
   }
 
   private async attempt(command: Promise<void>): Promise<boolean> {
@@ -201,11 +213,11 @@ export class Board {
     }
   }
 
-  private say(text: string): void {
+  private say(text: string, ms = NOTICE_MS): void {
     this.notice.value = text;
     clearTimeout(this.noticeTimer);
     this.noticeTimer = setTimeout(() => {
       this.notice.value = null;
-    }, NOTICE_MS);
+    }, ms);
   }
 }

@@ -44,6 +44,7 @@ export type Notice =
   | { kind: 'muted'; source: SourceKind; muted: boolean; by: string }
   /** The class's own people ask by phone. */
   | { kind: 'keep-mic'; kept: boolean }
+  | { kind: 'echo'; participant: ParticipantId; muted: boolean }
   | { kind: 'error'; message: string; hint: string };
 
 export class LessonClient {
@@ -268,6 +269,9 @@ export class LessonClient {
         break;
       case 'keep_mic':
         this.onNotice({ kind: 'keep-mic', kept: message.kept });
+        break;
+      case 'echo':
+        this.onNotice({ kind: 'echo', participant: message.participant, muted: message.muted });
         break;
       case 'error':
         this.onNotice({ kind: 'error', message: message.message, hint: message.hint });

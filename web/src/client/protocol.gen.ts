@@ -159,6 +159,7 @@ peer?: PeerId, }
   | { "type": "audience_list", request: number, units: Array<AudienceUnit>, }
   | { "type": "photos", photos: PhotosInfo, }
   | { "type": "pointer", at: Place | null, }
+  | { "type": "echo", participant: ParticipantId, muted: boolean, }
   | { "type": "overview", lessons: Array<LessonOverview>, }
   | { "type": "pong", sent: number, }
   | { "type": "bye", reason: ByeReason, };

@@ -39,7 +39,8 @@ export interface Room {
 
 export interface Complaint {
   participant: ParticipantId;
-  kind: Trouble;
+  /** `echo-muted`, `echo`: the server found that it sends back what it was sent. */
+  kind: Trouble | 'echo-muted' | 'echo';
   /** `performance.now()` at which it was heard. */
   at: number;
 }
@@ -82,11 +83,10 @@ export function reduce(room: Room | null, message: ServerMessage, now: number): 
       return { ...room, audience: message.audience };
     case 'photos':
       return { ...room, photos: message.photos };
-    case 'trouble': {
-      const { participant, kind } = message;
-      const others = room.complaints.filter((c) => c.participant !== participant || c.kind !== kind);
-      return { ...room, complaints: [...others, { participant, kind, at: now }] };
-    }
+    case 'trouble':
+      return complained(room, message.participant, message.kind, now);
+    case 'echo':
+      return complained(room, message.participant, message.muted ? 'echo-muted' : 'echo', now);
     default:
       return room;
   }
@@ -120,6 +120,11 @@ export function runningSeconds(room: Room, now: number): number {
   if (room.lesson.state === 'scheduled') return 0;
   const since = room.lesson.state === 'live' ? (now - room.lessonHeardAt) / 1000 : 0;
   return Math.floor(room.lesson.runningSeconds + since);
+}
+
+function complained(room: Room, participant: ParticipantId, kind: Complaint['kind'], at: number): Room {
+  const others = room.complaints.filter((c) => c.participant !== participant || c.kind !== kind);
+  return { ...room, complaints: [...others, { participant, kind, at }] };
 }
 
 /** Keeps everybody's place, so that lists do not jump when somebody's state changes. */

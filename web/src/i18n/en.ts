@@ -249,6 +249,14 @@ export const en: Record<Key, string> = {
   boardKept: 'This class keeps its microphone closed; “Unmute” lets you speak',
   boardNoMic: 'There is no microphone here: the teacher sees you and cannot hear you',
   floorEnded: 'Your turn is over, the microphone is closed.',
+  echoMuted:
+    'Muted for now: the loudspeaker of {name} gets into its microphone. Turn the loudspeaker down, or move the microphone away from it.',
+  echoTold:
+    'The loudspeaker of {name} still gets into its microphone. Turn it down, or move the microphone away from it.',
+  echoMutedLead: '{name} echoes and is muted for now. Call on it again when its loudspeaker is turned down.',
+  echoToldLead: '{name} still echoes. Tap its picture again to mute it.',
+  echoMutedBadge: 'Echo, muted',
+  echoBadge: 'Echo',
   endOwnFloor: 'Done',
   giveBackLead: 'Give the lead back',
   raiseHand: 'Raise hand',

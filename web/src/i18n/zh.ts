@@ -251,6 +251,13 @@ export const zh = {
   boardKept: '麦克风被本班关着，点“取消静音”就能说话',
   boardNoMic: '这间教室没有麦克风，老师看得到你们，听不到',
   floorEnded: '发言结束，麦克风已关。',
+  // To the classroom itself, then to the lead, then the mark on its picture.
+  echoMuted: '已暂时静音：{name}的音箱声音传回了麦克风，请调低音箱音量，或让麦克风离音箱远一些。',
+  echoTold: '{name}的音箱声音又传回了麦克风，请调低音箱音量，或让麦克风离音箱远一些。',
+  echoMutedLead: '{name}有回声，已暂时静音。调好音箱后再点它的画面就能发言。',
+  echoToldLead: '{name}还有回声。要静音请再点一下它的画面。',
+  echoMutedBadge: '有回声，已静音',
+  echoBadge: '有回声',
   endOwnFloor: '说完了',
   giveBackLead: '交还主讲',
   raiseHand: '举手',

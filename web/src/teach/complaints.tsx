@@ -1,11 +1,18 @@
-/** 没听清, 看不清 on a classroom's picture: calm, and gone by itself. */
+/** 没听清, 看不清, 回声 on a classroom's picture: calm, and gone by itself. */
 import type { Participant } from '../client/protocol.gen';
-import type { Room } from '../client/room';
-import { t } from '../i18n';
+import type { Complaint, Room } from '../client/room';
+import { type Key, t } from '../i18n';
 import { useTick } from '../ui/use_store';
 
 /** The last third of this time it fades. */
 export const COMPLAINT_SHOWN_MS = 30_000;
+
+const WORDS: Record<Complaint['kind'], Key> = {
+  cannot_hear: 'cannotHear',
+  cannot_see: 'cannotSee',
+  'echo-muted': 'echoMutedBadge',
+  echo: 'echoBadge',
+};
 
 export function Complaints(props: { room: Room; participant: Participant }) {
   const own = props.room.complaints.filter((c) => c.participant === props.participant.id);
@@ -24,8 +31,9 @@ function Fading(props: { complaints: Room['complaints'] }) {
           key={c.kind}
           class={`tile-complaint ${now - c.at > (COMPLAINT_SHOWN_MS * 2) / 3 ? 'fading' : ''}`}
           data-testid="complaint"
+          data-kind={c.kind}
         >
-          ▲ {t(c.kind === 'cannot_hear' ? 'cannotHear' : 'cannotSee')}
+          ▲ {t(WORDS[c.kind])}
         </p>
       ))}
     </div>

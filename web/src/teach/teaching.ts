@@ -75,6 +75,7 @@ export class Teaching {
     playSlots(client, this.sound);
     client.onNotice = (notice) => {
       if (notice.kind === 'error') this.say(notice.message);
+      else if (notice.kind === 'echo') this.sayEcho(notice.participant, notice.muted);
       else if (notice.kind === 'muted' && notice.source === 'mic') this.muteByOthers(notice.muted, notice.by);
     };
     client.room.subscribe((room) => {
@@ -323,6 +324,11 @@ export class Teaching {
     this.phase.value = 'teaching';
     mark(MARK, this.lesson);
     this.publish();
+  }
+
+  private sayEcho(participant: ParticipantId, muted: boolean): void {
+    const name = this.client.room.get()?.roster.find((p) => p.id === participant)?.name ?? '';
+    this.say(t(muted ? 'echoMutedLead' : 'echoToldLead', { name }));
   }
 
   private keepPlaces(room: Room): void {
