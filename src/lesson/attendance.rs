@@ -235,7 +235,7 @@ impl Attendance {
     /// Where the book ends now.
     #[must_use]
     pub fn last_page(&self, now: Instant) -> LastPage {
-        LastPage { run: self.run.clone(), stamp: self.stamp(now) }
+        LastPage::new(self.run.clone(), self.stamp(now).ms)
     }
 
     fn stamp(&self, now: Instant) -> Stamp {

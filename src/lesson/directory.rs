@@ -80,7 +80,7 @@ impl Directory {
                     rules: kinds::rules(run.kind),
                     leads: None,
                 };
-                let last = LastPage { run: run.run, stamp: run.seen };
+                let last = LastPage::new(run.run, run.seen.ms);
                 entries.insert(id, Entry::Ended { info, at, last });
                 continue;
             }

@@ -33,7 +33,7 @@ pub type Closed = Vec<SeatNumber>;
 impl Floor {
     /// Nobody speaks yet.
     #[must_use]
-    pub fn new(rules: &LessonRules) -> Self {
+    pub fn new(rules: LessonRules) -> Self {
         let (mode, most) = (rules.mode, usize::from(rules.most_speaking));
         Self { mode, most, speakers: Vec::new(), hands: Vec::new() }
     }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn what_each_step_does() {
         for (name, steps, speakers, hands, closed) in TABLE {
-            let mut floor = Floor::new(&rules(LessonType::Delivery));
+            let mut floor = Floor::new(rules(LessonType::Delivery));
             let mut last = Closed::new();
             for step in *steps {
                 last = match *step {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_step_says_whether_it_changed_anything() {
-        let (mut floor, seat) = (Floor::new(&rules(LessonType::Delivery)), SeatNumber(1));
+        let (mut floor, seat) = (Floor::new(rules(LessonType::Delivery)), SeatNumber(1));
         assert!(!floor.lower(seat) && !floor.release(seat) && !floor.forget(seat));
         assert!(floor.raise(seat) && !floor.raise(seat) && floor.lower(seat));
         floor.call_on(seat);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_type_says_how_it_begins_and_how_many_speak() {
-        let mut floor = Floor::new(&rules(LessonType::Meeting));
+        let mut floor = Floor::new(rules(LessonType::Meeting));
         assert_eq!(floor.mode(), Mode::Discuss);
         let closed: Vec<_> = (1..=5).map(|n| list(&floor.call_on(SeatNumber(n)))).collect();
         assert_eq!(closed, ["", "", "", "", "1"]);

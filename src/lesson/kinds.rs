@@ -36,7 +36,7 @@ pub fn rules(kind: LessonType) -> LessonRules {
 
 /// What a token's role comes to in a lesson of these rules.
 #[must_use]
-pub fn role_in(rules: &LessonRules, role: Role, promoted: bool) -> Role {
+pub fn role_in(rules: LessonRules, role: Role, promoted: bool) -> Role {
     match role {
         Role::Receiver if !rules.classrooms_publish && !promoted => Role::Observer,
         Role::Observer if promoted => Role::Receiver,
@@ -95,10 +95,10 @@ mod tests {
         ];
         let (delivery, broadcast) = (rules(LessonType::Delivery), rules(LessonType::Broadcast));
         for (role, plain, promoted, watching, on_stage) in expected {
-            assert_eq!(role_in(&delivery, role, false), plain, "{role:?}");
-            assert_eq!(role_in(&delivery, role, true), promoted, "{role:?}");
-            assert_eq!(role_in(&broadcast, role, false), watching, "{role:?}");
-            assert_eq!(role_in(&broadcast, role, true), on_stage, "{role:?}");
+            assert_eq!(role_in(delivery, role, false), plain, "{role:?}");
+            assert_eq!(role_in(delivery, role, true), promoted, "{role:?}");
+            assert_eq!(role_in(broadcast, role, false), watching, "{role:?}");
+            assert_eq!(role_in(broadcast, role, true), on_stage, "{role:?}");
         }
     }
 }

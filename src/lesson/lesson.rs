@@ -148,7 +148,7 @@ impl Lesson {
             roster: Roster::default(),
             lead: None,
             chosen_lead: None,
-            floor: Floor::new(&rules),
+            floor: Floor::new(rules),
             floor_told: FloorTold::default(),
             heard: Heard::default(),
             audience: AudienceTold::default(),
@@ -480,7 +480,7 @@ impl Lesson {
         self.started = Some(now);
         self.attendance.happened(Happened::Start, None, None, None, now);
         self.mute_all_receivers_at_start();
-        self.floor = Floor::new(&self.rules);
+        self.floor = Floor::new(self.rules);
         self.floor_told.stale = true;
         self.replan = true;
         self.broadcast(&ServerMessage::Lesson { lesson: self.info(now) });

@@ -5,15 +5,15 @@
 //! lesson never waits for a session: it pushes into the session's `Outbox`. Media events come in
 //! by `try_send`, statistics as last value.
 //!
-//! Reading order: `kinds` (what each type of lesson allows, pure), `roster` (seats, pure), `plan` (which source feeds which slot, pure), `lesson`
-//! (what happens on each message, no clock and no I/O of its own), `peers` (media connections and
-//! their handover), `people` (mute, kick), `standing` (what a role
-//! comes to), `info` (what is told of the whole), `floor` (who may speak, pure), `speaking` (what that does),
-//! `signals` (complaints), `heard` (whose voice it is), `echo` (does a room
-//! send back what it was sent, pure), `echo_guard` (what that does), `events` (what is worth keeping), `known` (who is
-//! told of whom), `audience` (who looks on, counted), `feeds` (from the plan to the slots), `attached` (seats
-//! without a page), `companion` (phones of a classroom), `attendance`
-//! (who was there, for the record), `task` (the loop).
+//! Reading order: `kinds` (what each type of lesson allows, pure), `roster` (seats, pure), `plan`
+//! (which source feeds which slot, pure), `lesson` (what happens on each message, no clock and no I/O
+//! of its own), `peers` (media connections and their handover), `people` (mute, kick), `standing` (what
+//! a role comes to), `info` (what is told of the whole), `floor` (who may speak, pure), `speaking`
+//! (what that does), `signals` (complaints), `heard` (whose voice it is), `echo` (does a room send back
+//! what it was sent, pure), `echo_guard` (what that does), `events` (what is worth keeping), `known`
+//! (who is told of whom), `audience` (who looks on, counted), `feeds` (from the plan to the slots),
+//! `attached` (seats without a page), `companion` (phones of a classroom), `attendance` (who was there,
+//! for the record), `task` (the loop).
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;

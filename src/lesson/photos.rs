@@ -159,7 +159,7 @@ impl Lesson {
     /// To a page that has just joined.
     pub(super) fn greet_with_photos(&self, actor: &Actor) {
         let Some(seat) = self.roster.get(&actor.member.id) else { return };
-        let photos = self.photos_for(self.knows_photos(seat));
+        let photos = self.photos_for(knows_photos(seat));
         if photos != PhotosInfo::default() {
             actor.outbox.push(&ServerMessage::Photos { photos });
         }
@@ -169,13 +169,8 @@ impl Lesson {
         let news = |all| Encoded::new(&ServerMessage::Photos { photos: self.photos_for(all) });
         let (whole, public) = (news(true), news(false));
         for seat in self.roster.iter() {
-            seat.push_encoded(if self.knows_photos(seat) { &whole } else { &public });
+            seat.push_encoded(if knows_photos(seat) { &whole } else { &public });
         }
-    }
-
-    /// Whether it is told of what waits.
-    fn knows_photos(&self, seat: &Seat) -> bool {
-        seat.member.role == Role::Lead
     }
 
     fn photos_for(&self, all: bool) -> PhotosInfo {
@@ -189,6 +184,11 @@ impl Lesson {
         let waiting = self.photos.kept.iter().filter(|p| all && p.waits);
         PhotosInfo { shown: shown.map(info), waiting: waiting.map(info).collect() }
     }
+}
+
+/// Whether it is told of what waits.
+fn knows_photos(seat: &Seat) -> bool {
+    seat.member.role == Role::Lead
 }
 
 impl Photos {

@@ -367,7 +367,7 @@ fn a_photo_is_big_and_the_cameras_beside_it_smaller() {
         seat(2, Role::Receiver, &[]),
         seat(3, Role::Receiver, &[Camera]),
     ];
-    let at = |photo, stage| Moment { photo, stage, ..Moment::default() };
+    let at = |photo, stage| Moment { stage, photo, ..Moment::default() };
     assert_eq!(planned_at(&at(false, &[]), &seats, 2), [(0, 10, 2), (4, 11, 2)]);
     assert_eq!(planned_at(&at(true, &[]), &seats, 2), [(0, 10, 2), (4, 11, 1)]);
     assert_eq!(planned_at(&at(true, &[3]), &seats, 2), [(0, 10, 2), (4, 11, 1), (6, 31, 0)]);

@@ -3,6 +3,8 @@
 //! Its lesson has no task any more, so the directory notes it, into the book of the time that the lesson
 //! was held. One that runs still is asked itself: a board may be quicker than its end.
 
+use std::time::Duration;
+
 use crate::ids::{LessonId, ParticipantId};
 use crate::lesson::directory::{Directory, Entry};
 use crate::lesson::{LessonError, LessonHandle};
@@ -17,11 +19,27 @@ pub struct Rating {
     pub picture: Option<&'static str>,
 }
 
-/// Where an ended lesson's book ends.
+/// Where an ended lesson's book ends, and goes on: each answer has a moment of its own, so that of two the
+/// later one is the later one.
 #[derive(Clone, Debug)]
 pub struct LastPage {
     pub run: Id,
-    pub stamp: Stamp,
+    /// On the lesson's clock, ms.
+    pub ended: u64,
+    pub noted: u64,
+}
+
+impl LastPage {
+    #[must_use]
+    pub fn new(run: Id, ended: u64) -> Self {
+        Self { run, ended, noted: ended }
+    }
+
+    /// A moment so long after the end.
+    fn next(&mut self, since: Duration) -> (Id, u64) {
+        self.noted = (self.noted + 1).max(self.ended + since.as_millis() as u64);
+        (self.run.clone(), self.noted)
+    }
 }
 
 impl Rating {
@@ -42,14 +60,22 @@ impl Directory {
         sub: &ParticipantId,
         rating: Rating,
     ) -> Result<(), LessonError> {
-        match self.book_of(lesson)? {
-            Book::Open(handle) => handle.rate(sub.clone(), rating).await,
-            Book::Closed(last) => {
+        let mut book = self.book_of(lesson)?;
+        if let Book::Open(handle) = &book {
+            match handle.rate(sub.clone(), rating).await {
+                // It ended in this moment.
+                Err(LessonError::Ended) => book = self.book_of(lesson)?,
+                rated => return rated,
+            }
+        }
+        match book {
+            Book::Open(_) => Err(LessonError::Ended),
+            Book::Closed { run, ms } => {
                 let chronicle = self.chronicle();
-                let stamp = Stamp { at: chronicle.wall_ms(), ms: last.stamp.ms };
+                let stamp = Stamp { at: chronicle.wall_ms(), ms };
                 for (what, detail) in rating.records() {
                     chronicle.note(Record::Event {
-                        run: last.run.clone(),
+                        run: run.clone(),
                         id: Id::random(),
                         stamp,
                         what,
@@ -64,14 +90,29 @@ impl Directory {
     }
 
     fn book_of(&self, lesson: &LessonId) -> Result<Book, LessonError> {
-        match self.lock().get(lesson).ok_or(LessonError::Unknown)? {
+        match self.lock().get_mut(lesson).ok_or(LessonError::Unknown)? {
             Entry::Running(handle) => Ok(Book::Open(handle.clone())),
-            Entry::Ended { last, .. } => Ok(Book::Closed(last.clone())),
+            Entry::Ended { last, at, .. } => {
+                let (run, ms) = last.next(at.elapsed());
+                Ok(Book::Closed { run, ms })
+            }
         }
     }
 }
 
 enum Book {
     Open(LessonHandle),
-    Closed(LastPage),
+    Closed { run: Id, ms: u64 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_answers_in_one_moment_the_second_is_later() {
+        let mut last = LastPage::new(Id::random(), 1000);
+        let mut at = |ms| last.next(Duration::from_millis(ms)).1;
+        assert_eq!([at(0), at(0), at(500), at(500), at(20)], [1001, 1002, 1500, 1501, 1502]);
+    }
 }

@@ -38,7 +38,7 @@ impl Standing {
     /// What this token's role comes to.
     #[must_use]
     pub fn role_of(&self, id: &ParticipantId, asked: Role) -> Role {
-        kinds::role_in(&self.rules, asked, self.promoted.contains(id))
+        kinds::role_in(self.rules, asked, self.promoted.contains(id))
     }
 }
 
@@ -58,7 +58,7 @@ impl Lesson {
         }
         self.kind = kind;
         self.rules = kinds::rules(kind);
-        self.floor = Floor::new(&self.rules);
+        self.floor = Floor::new(self.rules);
         self.floor_told.stale = true;
         self.note_type(now);
         self.tell_standing();
@@ -90,7 +90,7 @@ impl Lesson {
     }
 
     pub(super) fn role_here(&self, member: &Member) -> Role {
-        kinds::role_in(&self.rules, member.asked, self.promoted.contains(&member.id))
+        kinds::role_in(self.rules, member.asked, self.promoted.contains(&member.id))
     }
 
     fn change_role(&mut self, number: SeatNumber, role: Role, now: Instant) {

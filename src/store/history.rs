@@ -137,7 +137,9 @@ impl History {
                        WHERE run = ? AND kind IN ('headcount', 'rate_sound', 'rate_picture') ORDER BY ms, at";
             let said = sqlx::query(sql).bind(id.as_str()).fetch_all(&mut db).await?;
             let mut participants = participants(&intervals, live, ended.unwrap_or(seen));
-            said.iter().for_each(|row| take_said(&mut participants, row));
+            for row in &said {
+                take_said(&mut participants, row);
+            }
             runs.push(RunAttendance {
                 participants,
                 id,
