@@ -32,7 +32,7 @@ const FORGOTTEN: Duration = Duration::from_secs(900);
 /// How soon the lead is told again of an echo that she lets be.
 const TOLD_AGAIN: Duration = Duration::from_secs(30);
 /// What a line takes there and back as long as nobody has measured it, ms.
-const UNKNOWN_RTT: u32 = 60;
+const UNKNOWN_RTT: u32 = 20;
 /// A source that has said nothing for so many steps is silent (DTX), not late.
 const SILENT: u64 = 20;
 /// Silence (RFC 6464).

@@ -113,7 +113,7 @@ async fn an_echo_is_closed_twice_and_then_the_lead_decides() {
         .collect();
     assert_eq!(gates, [true, false, true, false]);
     room.call();
-    room.sounds(&echo(3));
+    room.sounds(&echo(7));
     assert!(room.speaks(), "she has heard why, and opened it");
     assert_eq!(room.told().await, [("lead", false), ("board", false)], "once in a while");
     room.scene.now += TOLD_AGAIN;
