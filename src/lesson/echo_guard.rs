@@ -59,7 +59,7 @@ struct Ear {
     fed: Vec<SourceId>,
     /// Since this step all that is the same.
     since: u64,
-    ear: EchoEar,
+    hearing: EchoEar,
 }
 
 struct Found {
@@ -136,7 +136,7 @@ impl EchoGuard {
         let Some(own) = self.curves.get(&source) else { return false };
         let end = own.end();
         let from = end.saturating_sub(HISTORY as u64);
-        let fresh = || Ear { source, fed: fed.to_vec(), since: own.first, ear: EchoEar::default() };
+        let fresh = || Ear { source, fed: fed.to_vec(), since: own.first, hearing: EchoEar::default() };
         let ear = self.ears.entry(seat).or_insert_with(fresh);
         if ear.source != source || own.first > ear.since.max(from) {
             *ear = fresh();
@@ -150,7 +150,7 @@ impl EchoGuard {
         let sent: Vec<&Curve> = fed.iter().filter_map(|id| self.curves.get(id)).collect();
         let late = sent.iter().map(|c| end.saturating_sub(c.end())).filter(|late| *late < SILENT).max();
         let sent: Vec<u8> = (from..end).map(|n| together(sent.iter().filter_map(|c| c.at(n)))).collect();
-        ear.ear.look(Curves { sent: &sent, own: &own, late: late.unwrap_or(0) as usize, rtt_ms })
+        ear.hearing.look(Curves { sent: &sent, own: &own, late: late.unwrap_or(0) as usize, rtt_ms })
     }
 
     /// What to do about a classroom that was found: close it, or tell the lead alone; `None`: she knows.

@@ -31,7 +31,7 @@ pub type Site = IpAddr;
 pub fn site(address: IpAddr) -> Site {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !0 << 64)),
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -83,9 +83,10 @@
   }
 
   let sound = null;
+  /** What the microphone's sound is made in: {context, bus, beep}; who connects to `bus` is heard. */
+  fake.sound = () => (sound ??= startSound());
   async function microphone() {
-    sound ??= startSound();
-    const { context, bus } = await sound;
+    const { context, bus } = await fake.sound();
     if (context.state !== "running") return (await nativeUserMedia({ audio: true })).getAudioTracks()[0];
     const destination = context.createMediaStreamDestination();
     bus.connect(destination);
@@ -110,7 +111,7 @@
       beep.gain.gain.setValueAtTime(0, at + 0.1);
     }, 50);
     await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, 1000))]);
-    return { context, bus };
+    return { context, bus, beep };
   }
 
   function oscillator(context, frequency, level) {
