@@ -15,6 +15,7 @@ use crate::auth::permissions::{Right, allowed};
 use crate::http::HttpState;
 use crate::http::error::ApiError;
 use crate::http::extract::Bearer;
+use crate::lesson::directory::Found;
 use crate::session::errors::Code;
 use crate::session::message::Role;
 
@@ -31,7 +32,11 @@ pub async fn invite(
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<Invitation>), ApiError> {
     let refused = |code: Code| ApiError::new(code, language);
-    if claims.lesson.as_str() != id || !allowed(claims.role, Right::InviteCompanion) {
+    let role = match state.sessions.directory.get(&claims.lesson) {
+        Some(Found::Running(lesson)) => lesson.role_of(&claims.sub, claims.role),
+        _ => claims.role,
+    };
+    if claims.lesson.as_str() != id || !allowed(role, Right::InviteCompanion) {
         return Err(refused(Code::Forbidden));
     }
     let now = (state.sessions.unix_now)();

@@ -6,7 +6,8 @@
 //! answer). Nothing is decoded here. An upload over a rural line takes a while, so these addresses have
 //! more time than others; few bodies are held in memory at once, the others wait.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -15,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -22,7 +24,7 @@ use crate::auth::secret::random_hex;
 use crate::http::error::ApiError;
 use crate::http::extract::Bearer;
 use crate::http::{HttpState, method_not_allowed};
-use crate::ids::{LessonId, PhotoId};
+use crate::ids::{LessonId, ParticipantId, PhotoId};
 use crate::lesson::directory::Found;
 use crate::lesson::{LessonError, LessonHandle, Member};
 use crate::session::errors::Code;
@@ -35,21 +37,70 @@ pub const MAX_PHOTO: usize = 6 << 20;
 pub const MAX_SIDE: usize = 4096;
 const MAX_PIXELS: usize = 4096 * 4096;
 /// Uploads whose bodies are in memory at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 /// A photo over a line of 0.3 Mbit/s.
 const TIME: Duration = Duration::from_secs(180);
+
+/// Who sends one now.
+type Senders = Arc<Mutex<HashSet<(LessonId, ParticipantId)>>>;
+/// What is fetched now: one copy for all who fetch it, however slowly.
+type Fetched = Arc<tokio::sync::Mutex<HashMap<PhotoId, (PhotoFormat, Weak<[u8]>)>>>;
 
 /// The files, and who may bring more.
 #[derive(Clone)]
 pub struct Desk {
     files: Arc<Photos>,
     places: Arc<Semaphore>,
+    senders: Senders,
+    fetched: Fetched,
 }
 
 impl Desk {
     #[must_use]
     pub fn new(files: Arc<Photos>) -> Self {
-        Self { files, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Self { files, places, senders: Senders::default(), fetched: Fetched::default() }
+    }
+
+    /// A photo's bytes, shared with whoever fetches it at this time. `None`: it is not there.
+    async fn read(
+        &self,
+        lesson: &LessonId,
+        photo: PhotoId,
+    ) -> std::io::Result<Option<(PhotoFormat, Arc<[u8]>)>> {
+        let mut fetched = self.fetched.lock().await;
+        if let Some((format, bytes)) = fetched.get(&photo)
+            && let Some(bytes) = bytes.upgrade()
+        {
+            return Ok(Some((*format, bytes)));
+        }
+        let (files, of, id) = (Arc::clone(&self.files), lesson.clone(), photo.clone());
+        let read = tokio::task::spawn_blocking(move || files.read(&of, &id)).await;
+        let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+        fetched.retain(|_, (_, bytes)| bytes.strong_count() > 0);
+        Ok(read.map(|(format, bytes)| {
+            let bytes: Arc<[u8]> = bytes.into();
+            fetched.insert(photo, (format, Arc::downgrade(&bytes)));
+            (format, bytes)
+        }))
+    }
+}
+
+/// One's turn to send; others of the same person wait until it is over.
+struct Turn(Senders, (LessonId, ParticipantId));
+
+impl Turn {
+    fn of(senders: &Senders, who: (LessonId, ParticipantId)) -> Option<Self> {
+        let free = senders.lock().ok()?.insert(who.clone());
+        free.then(|| Self(Arc::clone(senders), who))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Ok(mut senders) = self.0.lock() {
+            senders.remove(&self.1);
+        }
     }
 }
 
@@ -91,12 +142,26 @@ async fn add(
 
 /// Reads, checks, keeps, and tells the lesson.
 async fn take(desk: &Desk, handle: &LessonHandle, member: Member, body: Body) -> Result<Added, Code> {
-    let _place = desk.places.acquire().await.map_err(|_| Code::Busy)?;
+    let who = (handle.id().clone(), member.id.clone());
+    let _turn = Turn::of(&desk.senders, who).ok_or(Code::RateLimited)?;
+    let _place = desk.places.try_acquire().map_err(|_| Code::Busy)?;
     // A body that breaks off has nobody who reads the answer: the limit is the one cause to name.
     let bytes = to_bytes(body, MAX_PHOTO).await.map_err(|_| Code::PhotoTooLarge)?;
     let format = look_at(&bytes)?;
+    // To its end, also when nobody waits for it any more: else the file would be nobody's.
+    let keeping = keep(Arc::clone(&desk.files), handle.clone(), member, format, bytes);
+    tokio::spawn(keeping).await.unwrap_or(Err(Code::StoreUnavailable))
+}
+
+async fn keep(
+    files: Arc<Photos>,
+    handle: LessonHandle,
+    member: Member,
+    format: PhotoFormat,
+    bytes: Bytes,
+) -> Result<Added, Code> {
     let id = PhotoId::new(&random_hex(16)).expect("hexadecimal digits are letters of an id");
-    let (lesson, files) = (handle.id().clone(), Arc::clone(&desk.files));
+    let lesson = handle.id().clone();
     let kept = {
         let (lesson, id, files) = (lesson.clone(), id.clone(), Arc::clone(&files));
         tokio::task::spawn_blocking(move || files.write(&lesson, &id, format, &bytes)).await
@@ -133,16 +198,14 @@ async fn fetch(
     if !may {
         return Err(refused(Code::UnknownPhoto));
     }
-    let (lesson, files) = (handle.id().clone(), Arc::clone(&state.photos.files));
-    let read = tokio::task::spawn_blocking(move || files.read(&lesson, &photo)).await;
-    match read.unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into())) {
+    match state.photos.read(handle.id(), photo).await {
         Ok(Some((format, bytes))) => {
             let headers = [
                 (header::CONTENT_TYPE, format.media_type()),
                 // Pupils are in it: for this page alone.
                 (header::CACHE_CONTROL, "private, no-store"),
             ];
-            Ok((headers, bytes).into_response())
+            Ok((headers, Body::from(Bytes::from_owner(bytes))).into_response())
         }
         Ok(None) => Err(refused(Code::UnknownPhoto)),
         Err(error) => {

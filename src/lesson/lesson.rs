@@ -25,6 +25,7 @@ use crate::lesson::outbox::{Encoded, Outbox};
 use crate::lesson::peers::Handover;
 use crate::lesson::photos::Photos;
 use crate::lesson::plan::SeatNumber;
+use crate::lesson::rating::Answers;
 use crate::lesson::roster::Roster;
 use crate::lesson::speaking::FloorTold;
 use crate::lesson::standing::Standing;
@@ -66,6 +67,7 @@ pub struct Lesson {
     pub(super) heard: Heard,
     pub(super) audience: AudienceTold,
     pub(super) photos: Photos,
+    pub(super) answers: Answers,
     pub(super) echo: EchoGuard,
     pub(super) events: EventLog,
     /// What was shown at the last `settle`.
@@ -153,6 +155,7 @@ impl Lesson {
             heard: Heard::default(),
             audience: AudienceTold::default(),
             photos: Photos::default(),
+            answers: Answers::default(),
             echo: EchoGuard::default(),
             events: EventLog::default(),
             links: Vec::new(),

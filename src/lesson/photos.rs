@@ -5,7 +5,7 @@
 //! its sender may fetch it: pupils are in it. A lead's own is not asked about. What is shown is part of the
 //! lesson's state, so who joins late sees it as sharp as everybody.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::time::Instant;
 
@@ -19,6 +19,8 @@ use crate::session::message::{LessonState, PhotoInfo, PhotosInfo, Place, Role, S
 
 /// Photos of a lesson whose files are kept; the oldest goes first.
 const KEPT: usize = 24;
+/// Photos of one in one lesson, each of which is a record: a whole class' workbooks, some of them twice.
+const OF_ONE: u16 = 200;
 /// Photos of one classroom that may wait; a newer one takes the place of the oldest.
 const WAITING_OF_ONE: usize = 2;
 
@@ -27,6 +29,8 @@ pub struct Photos {
     /// The newest last.
     kept: VecDeque<Photo>,
     shown: Option<PhotoId>,
+    /// How many each has sent.
+    sent: BTreeMap<ParticipantId, u16>,
 }
 
 struct Photo {
@@ -77,6 +81,7 @@ impl Lesson {
         now: Instant,
     ) -> Result<Vec<PhotoId>, LessonError> {
         self.may_add_photo(member)?;
+        self.photos.count(&member.id)?;
         let waits = member.asked != Role::Lead;
         let gone = self.photos.add(Photo {
             id: id.clone(),
@@ -86,6 +91,9 @@ impl Lesson {
         });
         if waits {
             self.happened(LessonEvent::PhotoSent { participant: member.id.clone() }, now);
+        }
+        // Those that had to go may have been on her list.
+        if waits || !gone.is_empty() {
             self.tell_photos();
         }
         Ok(gone)
@@ -198,6 +206,12 @@ impl Photos {
 
     fn get_mut(&mut self, id: &PhotoId) -> Option<&mut Photo> {
         self.kept.iter_mut().find(|p| p.id == *id)
+    }
+
+    fn count(&mut self, from: &ParticipantId) -> Result<(), LessonError> {
+        let sent = self.sent.entry(from.clone()).or_default();
+        *sent = sent.saturating_add(1);
+        if *sent > OF_ONE { Err(LessonError::Busy) } else { Ok(()) }
     }
 
     /// Gives those that had to make room.

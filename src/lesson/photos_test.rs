@@ -72,6 +72,13 @@ async fn put_aside_it_is_not_asked_about_again_and_observers_send_none() {
 }
 
 #[test]
+fn one_of_them_sends_not_without_end() {
+    let (mut photos, c1) = (Photos::default(), ParticipantId::new("c1").unwrap());
+    assert_eq!((0..1_000).take_while(|_| photos.count(&c1).is_ok()).count(), usize::from(OF_ONE));
+    assert!(photos.count(&ParticipantId::new("c2").unwrap()).is_ok(), "others go on");
+}
+
+#[test]
 fn old_ones_make_room_and_what_is_shown_never() {
     let mut photos = Photos::default();
     let of = |n: u32, from: &str, waits| Photo {

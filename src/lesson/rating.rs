@@ -3,6 +3,7 @@
 //! Its lesson has no task any more, so the directory notes it, into the book of the time that the lesson
 //! was held. One that runs still is asked itself: a board may be quicker than its end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ids::{LessonId, ParticipantId};
@@ -27,18 +28,38 @@ pub struct LastPage {
     /// On the lesson's clock, ms.
     pub ended: u64,
     pub noted: u64,
+    /// Answers that may still come; a county's classrooms need fewer.
+    left: u32,
+}
+
+const ANSWERS: u32 = 5_000;
+
+/// How often each has answered while the lesson runs: each answer is a record.
+#[derive(Default)]
+pub struct Answers(BTreeMap<ParticipantId, u8>);
+
+/// Taps on two faces and a number, and some that were a mistake.
+const OF_ONE: u8 = 60;
+
+impl Answers {
+    pub fn count(&mut self, sub: &ParticipantId) -> Result<(), LessonError> {
+        let given = self.0.entry(sub.clone()).or_default();
+        *given = given.saturating_add(1);
+        if *given > OF_ONE { Err(LessonError::Busy) } else { Ok(()) }
+    }
 }
 
 impl LastPage {
     #[must_use]
     pub fn new(run: Id, ended: u64) -> Self {
-        Self { run, ended, noted: ended }
+        Self { run, ended, noted: ended, left: ANSWERS }
     }
 
     /// A moment so long after the end.
-    fn next(&mut self, since: Duration) -> (Id, u64) {
+    fn next(&mut self, since: Duration) -> Result<(Id, u64), LessonError> {
+        self.left = self.left.checked_sub(1).ok_or(LessonError::Busy)?;
         self.noted = (self.noted + 1).max(self.ended + since.as_millis() as u64);
-        (self.run.clone(), self.noted)
+        Ok((self.run.clone(), self.noted))
     }
 }
 
@@ -93,7 +114,7 @@ impl Directory {
         match self.lock().get_mut(lesson).ok_or(LessonError::Unknown)? {
             Entry::Running(handle) => Ok(Book::Open(handle.clone())),
             Entry::Ended { last, at, .. } => {
-                let (run, ms) = last.next(at.elapsed());
+                let (run, ms) = last.next(at.elapsed())?;
                 Ok(Book::Closed { run, ms })
             }
         }
@@ -112,7 +133,18 @@ mod tests {
     #[test]
     fn of_two_answers_in_one_moment_the_second_is_later() {
         let mut last = LastPage::new(Id::random(), 1000);
-        let mut at = |ms| last.next(Duration::from_millis(ms)).1;
+        let mut at = |ms| last.next(Duration::from_millis(ms)).map_or(0, |(_, at)| at);
         assert_eq!([at(0), at(0), at(500), at(500), at(20)], [1001, 1002, 1500, 1501, 1502]);
+    }
+
+    #[test]
+    fn nobody_answers_without_end() {
+        let mut last = LastPage::new(Id::random(), 1000);
+        let ended = (0..10_000).take_while(|_| last.next(Duration::ZERO).is_ok()).count();
+        assert_eq!(ended, ANSWERS as usize);
+        let (mut answers, c1) = (Answers::default(), ParticipantId::new("c1").unwrap());
+        let live = (0..1_000).take_while(|_| answers.count(&c1).is_ok()).count();
+        assert_eq!(live, usize::from(OF_ONE));
+        assert!(answers.count(&ParticipantId::new("c2").unwrap()).is_ok(), "others go on");
     }
 }

@@ -58,10 +58,17 @@ impl Lesson {
     }
 
     /// What a classroom says of the lesson at its end.
-    pub(super) fn rated(&mut self, sub: &ParticipantId, rating: Rating, now: Instant) {
+    pub(super) fn rated(
+        &mut self,
+        sub: &ParticipantId,
+        rating: Rating,
+        now: Instant,
+    ) -> Result<(), LessonError> {
+        self.answers.count(sub)?;
         for (what, detail) in rating.records() {
             self.attendance.happened(what, Some(sub), None, Some(&detail), now);
         }
+        Ok(())
     }
 
     /// What classrooms complained of lately, to a lead who has just joined.

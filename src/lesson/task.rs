@@ -217,8 +217,7 @@ impl Task {
             }
             Request::Gone { connection, how } => self.lesson.handle_gone(connection, how, now),
             Request::Rate { sub, rating, reply } => {
-                self.lesson.rated(&sub, rating, now);
-                let _ = reply.send(Ok(()));
+                let _ = reply.send(self.lesson.rated(&sub, rating, now));
             }
             Request::MayAddPhoto { member, reply } => {
                 let _ = reply.send(self.lesson.may_add_photo(&member));

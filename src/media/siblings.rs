@@ -101,7 +101,8 @@ impl Siblings {
             }
             _ => {}
         }
-        let shares = group.members[&peer].score >= FELLOW && group.fellows > 1;
+        // Too many to be judged are too many to be believed.
+        let shares = crowd && group.members[&peer].score >= FELLOW && group.fellows > 1;
         shares.then(|| group.sum / group.fellows as f64)
     }
 
@@ -239,6 +240,20 @@ mod tests {
         s.leave(0);
         s.leave(1);
         assert!(s.groups.is_empty() && s.sites.is_empty());
+    }
+
+    #[test]
+    fn too_many_behind_one_address_are_no_school() {
+        let mut s = Siblings::default();
+        run(&mut s, 1..8, &[100e3, 300e3], |turn, _| if turn % 2 == 0 { 40_000 } else { 2_000 });
+        let share = |s: &mut Siblings| s.note(0, SCHOOL, seen(9, 100e3, 0, false));
+        assert!(share(&mut s).is_some());
+        for peer in 2..=MOST {
+            s.note(peer, SCHOOL, seen(9, 1e6, 0, false));
+        }
+        assert_eq!(share(&mut s), None);
+        s.leave(MOST);
+        assert!(share(&mut s).is_some());
     }
 
     #[test]

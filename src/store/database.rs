@@ -208,7 +208,9 @@ async fn restore(db: &mut SqliteConnection, run: &Run) -> Result<(), sqlx::Error
                 started_at, started_ms, ended_at, ended_ms)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT (run) DO UPDATE SET
-               state = iif(state = 'scheduled', excluded.state, state), ran_ms = max(ran_ms, excluded.ran_ms),
+               state = iif(state = 'scheduled' OR state = 'live' AND excluded.state = 'ended', excluded.state, state),
+               ended_at = coalesce(ended_at, excluded.ended_at), ended_ms = coalesce(ended_ms, excluded.ended_ms),
+               ran_ms = max(ran_ms, excluded.ran_ms),
                started_at = coalesce(started_at, excluded.started_at),
                started_ms = coalesce(started_ms, excluded.started_ms)";
     let query = sqlx::query(sql).bind(run.run.as_str()).bind(run.lesson.as_str()).bind(run.title.as_str());

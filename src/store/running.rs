@@ -202,7 +202,8 @@ impl Running {
 
     fn seen(&mut self, run: &Id, stamp: Stamp) -> Option<&mut Run> {
         let run = self.runs.get_mut(run)?;
-        if stamp.ms >= run.seen.ms {
+        // What is said of a lesson that is over does not move its end.
+        if run.state != RunState::Ended && stamp.ms >= run.seen.ms {
             run.seen = stamp;
         }
         Some(run)
@@ -311,6 +312,15 @@ mod tests {
         let first = Record::Segment { id: Id::random(), runs: once.runs() };
         by_segment.apply(&first);
         assert_eq!(by_segment, once);
+    }
+
+    #[test]
+    fn what_is_said_of_an_ended_lesson_does_not_move_its_end() {
+        let run = Id::random();
+        let mut records = story(&run);
+        records.push(event(&run, 4_000, Happened::End { ran: 3_980 }, None));
+        records.push(event(&run, 90_000, Happened::RateSound, Some("c1")));
+        assert_eq!(fold(&records).runs[&run].seen, stamp(4_000));
     }
 
     #[test]

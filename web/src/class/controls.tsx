@@ -186,18 +186,20 @@ function More(props: ControlsProps & { onLeave: () => void; onBack: () => void }
           {t('headcountMenu')}
         </button>
       )}
-      <button
-        type="button"
-        class="button tall"
-        data-testid="phone-menu"
-        onClick={() => {
-          void props.board.invitation.ask();
-          props.onBack();
-        }}
-      >
-        <PhoneIcon />
-        {t('phoneMenu')}
-      </button>
+      {room?.self.role === 'receiver' && (
+        <button
+          type="button"
+          class="button tall"
+          data-testid="phone-menu"
+          onClick={() => {
+            void props.board.invitation.ask();
+            props.onBack();
+          }}
+        >
+          <PhoneIcon />
+          {t('phoneMenu')}
+        </button>
+      )}
       {props.state !== 'waiting' && <LanguageSwitch />}
       <button type="button" class="button tall" data-testid="leave" onClick={props.onLeave}>
         <LeaveIcon />

@@ -240,6 +240,7 @@ export const en: Record<Key, string> = {
   audienceOnlyWatches: 'In this type of lesson the audience only watches.',
   promote: 'Bring in',
   promoted: '{name} is coming in.',
+  viewers: '{n} people',
   demote: 'Send back',
   demoted: '{name} is in the audience again.',
 

@@ -51,7 +51,7 @@ export const zh = {
   // Sound test
   soundTest: '试听',
   soundTestPlaying: '正在放铃声…',
-  soundTestPlayed: '听到铃声就好。没听到：调大音量，看看喇叭和声音输出选得对不对。',
+  soundTestPlayed: '听到铃声就好。没听到：调大音量，看看音箱和声音输出选得对不对。',
   soundTestSilent: '浏览器没有放出声音。请再点一次；还是不行，请检查这台电脑的声音输出。',
 
   // States of a whole page
@@ -241,6 +241,7 @@ export const zh = {
   audienceOnlyWatches: '这类课不请观摩者发言。',
   promote: '请进课堂',
   promoted: '已请{name}进课堂，画面马上就来。',
+  viewers: '{n} 人',
   demote: '请回观摩席',
   demoted: '{name}已回到观摩席。',
 

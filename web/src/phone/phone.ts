@@ -35,6 +35,8 @@ export class Phone {
   private readonly lesson: string;
   private image: Blob | null = null;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the upload that runs. */
+  private stop: AbortController | null = null;
   private photoTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -78,8 +80,12 @@ export class Phone {
   async takePhoto(file: Blob): Promise<void> {
     this.dropPhoto();
     this.photo.value = { step: 'preparing' };
-    this.image = await preparePhoto(file);
-    if (this.image) await this.sendPhoto();
+    const mine = this.photo.value;
+    const image = await preparePhoto(file);
+    // Put away, or another one was taken meanwhile.
+    if (this.photo.value !== mine) return;
+    this.image = image;
+    if (image) await this.sendPhoto();
     else this.photo.value = { step: 'failed', preview: null, problem: 'unreadable', message: '' };
   }
 
@@ -90,7 +96,10 @@ export class Phone {
     const before = this.photo.value;
     const preview = ('preview' in before && before.preview) || URL.createObjectURL(image);
     this.photo.value = { step: 'sending', preview, share: 0 };
+    const stop = new AbortController();
+    this.stop = stop;
     const result = await upload({
+      signal: stop.signal,
       lesson: this.lesson,
       token: this.token,
       language: language.value,
@@ -111,6 +120,7 @@ export class Phone {
 
   dropPhoto(): void {
     clearTimeout(this.photoTimer);
+    this.stop?.abort();
     const { value } = this.photo;
     if ('preview' in value && value.preview) URL.revokeObjectURL(value.preview);
     this.image = null;

@@ -19,6 +19,8 @@ export interface UploadOptions {
   image: Blob;
   /** Called with the share that has gone, 0–1. */
   onProgress: (share: number) => void;
+  /** The photo was put away: nothing more of it leaves. */
+  signal?: AbortSignal;
   createRequest?: () => XMLHttpRequest;
   wait?: (ms: number) => Promise<void>;
 }
@@ -31,8 +33,9 @@ export async function upload(options: UploadOptions): Promise<UploadResult> {
   const wait = options.wait ?? ((ms: number) => new Promise((resolve) => setTimeout(resolve, ms)));
   let result = await once(options);
   for (const pause of PAUSES_MS) {
-    if (result.ok || result.problem !== 'line') break;
+    if (result.ok || result.problem !== 'line' || options.signal?.aborted) break;
     await wait(pause);
+    if (options.signal?.aborted) break;
     result = await once(options);
   }
   return result;
@@ -46,12 +49,19 @@ function once(options: UploadOptions): Promise<UploadResult> {
     request.setRequestHeader('Authorization', `Bearer ${options.token}`);
     request.setRequestHeader('Accept-Language', options.language);
     request.setRequestHeader('Content-Type', 'image/jpeg');
-    request.timeout = STALL_MS;
+    let stall: ReturnType<typeof setTimeout> | undefined;
+    const moves = () => {
+      clearTimeout(stall);
+      stall = setTimeout(() => request.abort(), STALL_MS);
+    };
+    moves();
+    request.onloadend = () => clearTimeout(stall);
+    options.signal?.addEventListener('abort', () => request.abort(), { once: true });
     request.upload.onprogress = (event) => {
+      moves();
       if (event.lengthComputable) options.onProgress(event.loaded / event.total);
     };
     request.onerror = failed;
-    request.ontimeout = failed;
     request.onabort = failed;
     request.onload = () => resolve(judge(request.status, request.responseText));
     request.send(options.image);

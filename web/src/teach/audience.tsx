@@ -82,7 +82,7 @@ function Unit(props: { unit: AudienceUnit; onPick?: (id: ParticipantId, name: st
         ) : (
           unit.unit
         )}
-        <span class="soft">{t('pupils', { n: unit.viewers.length })}</span>
+        <span class="soft">{t('viewers', { n: unit.viewers.length })}</span>
       </p>
       {open && (
         <ul>
