@@ -253,7 +253,7 @@ impl House {
         let tokens = Arc::new(Tokens::new(&Secret::new(SECRET.into()), 30));
         let house = Self { server, http, ops, tokens, _data: data };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while ask(house.ops, "GET", "/readyz", "").is_none_or(|r| !r.contains("ready\n")) {
+        while ask(house.ops, "GET", "/readyz", "").is_none_or(|r| !r.contains("\"ready\":true")) {
             assert!(Instant::now() < deadline, "the server is not ready");
             std::thread::sleep(Duration::from_millis(50));
         }
