@@ -279,6 +279,35 @@ mod tests {
     }
 
     #[test]
+    fn one_of_them_sends_one_at_a_time() {
+        let (senders, other) = (Senders::default(), ParticipantId::new("c2").unwrap());
+        let c1 = (LessonId::new("math").unwrap(), ParticipantId::new("c1").unwrap());
+        let turn = Turn::of(&senders, c1.clone());
+        assert!(turn.is_some() && Turn::of(&senders, c1.clone()).is_none());
+        assert!(Turn::of(&senders, (c1.0.clone(), other)).is_some(), "others are not kept waiting");
+        drop(turn);
+        assert!(Turn::of(&senders, c1).is_some(), "and then the next");
+    }
+
+    #[tokio::test]
+    async fn all_who_fetch_a_photo_share_its_bytes() {
+        let data = tempfile::tempdir().unwrap();
+        let (lesson, photo) = (LessonId::new("math").unwrap(), PhotoId::new("p1").unwrap());
+        let files = Arc::new(Photos::open(data.path()));
+        files.write(&lesson, &photo, PhotoFormat::Png, b"bytes").unwrap();
+        let desk = Desk::new(Arc::clone(&files));
+        let read = || async { desk.read(&lesson, photo.clone()).await.unwrap().unwrap().1 };
+        let (first, second) = (read().await, read().await);
+        assert!(Arc::ptr_eq(&first, &second));
+        let kept = Arc::downgrade(&first);
+        drop((first, second));
+        assert!(kept.upgrade().is_none(), "kept for nobody");
+        assert_eq!(&*read().await, b"bytes");
+        files.remove(&lesson, &photo);
+        assert!(desk.read(&lesson, PhotoId::new("p2").unwrap()).await.unwrap().is_none());
+    }
+
+    #[test]
     fn what_it_is_and_how_large_is_read_from_its_bytes() {
         for (what, bytes, expected) in [
             ("a PNG", png(1920, 1080), Ok(PhotoFormat::Png)),

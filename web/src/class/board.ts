@@ -9,10 +9,11 @@ import { askOnce } from '../capture/permission';
 import { CLASSROOM_SIZE, cameraConstraints, MIC_CONSTRAINTS, parseSize } from '../capture/size';
 import { AbilityWatch } from '../client/ability_watch';
 import type { LessonClient, Notice } from '../client/lesson_client';
-import type { Participant, Role, Trouble } from '../client/protocol.gen';
+import type { Participant, Role } from '../client/protocol.gen';
 import { findSelf, speakerOf } from '../client/room';
-import { RequestError } from '../client/signal';
+import { readToken } from '../client/token';
 import { t } from '../i18n';
+import { ClassroomVoice } from '../page/classroom_voice';
 import { playSlots } from '../page/sound_of_slots';
 import { SoundOutput } from '../ui/sound_output';
 import { keepAwake } from '../ui/wake_lock';
@@ -23,22 +24,20 @@ import { Playback } from './playback';
 const NOTICE_MS = 6_000;
 /** What has to be done at the loudspeaker takes longer to read and to do. */
 const ECHO_NOTICE_MS = 30_000;
-/** How soon the same complaint can be made again; the server counts no sooner. */
-export const COMPLAINT_MS = 5_000;
 
-export class Board {
+export class Board extends ClassroomVoice {
   readonly camera: DeviceTrack;
   readonly mic = new DeviceTrack('audioinput', MIC_CONSTRAINTS);
   readonly sound = new SoundOutput();
   readonly ownMic = new OwnMic(() => this.followMic());
-  readonly notice = signal<string | null>(null);
   /** Whether the panel that asks for the headcount is wanted. */
   readonly askHeadcount = signal<'at-start' | 'now' | 'no'>('at-start');
   /** The code that brings a phone to this classroom. */
   readonly invitation: Invitation;
-  /** What was just complained of: its button rests. */
-  readonly complained = signal<readonly Trouble[]>([]);
   readonly secure = typeof isSecureContext === 'undefined' || isSecureContext;
+
+  /** Asked how the lesson was; who was brought in from the audience is not. */
+  readonly isClassroom: boolean;
 
   private readonly cameraAllowed: boolean;
   private readonly cameraWidth: number;
@@ -46,13 +45,11 @@ export class Board {
   /** Known with the first welcome; an audience has no use for devices. */
   private role: Role | null = null;
   private over = false;
-  private noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    readonly client: LessonClient,
-    token: string,
-  ) {
+  constructor(client: LessonClient, token: string) {
+    super(client, NOTICE_MS);
     this.invitation = new Invitation(token);
+    this.isClassroom = readToken(token)?.role === 'receiver';
     const size = parseSize(new URLSearchParams(location.search).get('camera'), CLASSROOM_SIZE);
     this.cameraAllowed = size !== null;
     this.cameraWidth = (size ?? CLASSROOM_SIZE).width;
@@ -92,22 +89,6 @@ export class Board {
     if (new URLSearchParams(location.search).get('ability') !== 'off') new AbilityWatch(this.client).start();
     await this.takeStock();
     media?.addEventListener('devicechange', () => void this.takeStock());
-  }
-
-  /** 举手, and down again by the same tap. */
-  async toggleHand(): Promise<void> {
-    const raised = this.client.room.get()?.floor.place != null;
-    await this.attempt(raised ? this.client.lowerHand() : this.client.raiseHand());
-  }
-
-  /** 没听清, 看不清 */
-  async complain(kind: Trouble): Promise<void> {
-    if (this.complained.value.includes(kind)) return;
-    this.complained.value = [...this.complained.value, kind];
-    setTimeout(() => {
-      this.complained.value = this.complained.value.filter((k) => k !== kind);
-    }, COMPLAINT_MS);
-    if (await this.attempt(this.client.signalTrouble(kind))) this.say(t('complaintSent'));
   }
 
   async tellHeadcount(present: number): Promise<boolean> {
@@ -200,24 +181,5 @@ export class Board {
     const name = room?.roster.find((p) => p.id === participant)?.name ?? '';
     if (room?.self.id !== participant) this.say(t(muted ? 'echoMutedLead' : 'echoToldLead', { name }));
     else this.say(t(muted ? 'echoMuted' : 'echoTold', { name }), ECHO_NOTICE_MS);
-  }
-
-  private async attempt(command: Promise<void>): Promise<boolean> {
-    try {
-      await command;
-      return true;
-    } catch (error) {
-      const told = error instanceof RequestError && !['timeout', 'connection_lost'].includes(error.code);
-      this.say((told && error.message) || t('commandFailed'));
-      return false;
-    }
-  }
-
-  private say(text: string, ms = NOTICE_MS): void {
-    this.notice.value = text;
-    clearTimeout(this.noticeTimer);
-    this.noticeTimer = setTimeout(() => {
-      this.notice.value = null;
-    }, ms);
   }
 }

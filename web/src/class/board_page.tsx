@@ -42,7 +42,7 @@ export function BoardPage(props: { board: Board }) {
   const over = FINAL.includes(state);
   const began = room !== null && room.lesson.state === 'live';
   // A class that was in the lesson is asked how it was.
-  const asks = state === 'ended' && room?.self.role === 'receiver';
+  const asks = state === 'ended' && room?.self.role === 'receiver' && board.isClassroom;
   // Own signalling may be cut while picture and sound go on: then they stay as they are.
   const cut = state === 'reconnecting' && media !== 'connected';
   const away = state === 'teacher-away';

@@ -6,17 +6,14 @@
 import { signal } from '@preact/signals';
 import { preparePhoto } from '../capture/photo';
 import type { LessonClient, Notice } from '../client/lesson_client';
-import type { Trouble } from '../client/protocol.gen';
 import { findSelf } from '../client/room';
-import { RequestError } from '../client/signal';
 import { readToken } from '../client/token';
-import { language, t } from '../i18n';
+import { language } from '../i18n';
+import { ClassroomVoice } from '../page/classroom_voice';
 import { keepAwake } from '../ui/wake_lock';
 import { type UploadProblem, upload } from './upload';
 
 const NOTICE_MS = 4_000;
-/** The server counts the same complaint no sooner. */
-const COMPLAINT_MS = 5_000;
 /** That a photo has arrived is read in a moment. */
 const SENT_MS = 5_000;
 
@@ -27,31 +24,23 @@ export type PhotoState =
   | { step: 'sent'; preview: string }
   | { step: 'failed'; preview: string | null; problem: UploadProblem | 'unreadable'; message: string };
 
-export class Phone {
-  readonly notice = signal<string | null>(null);
-  readonly complained = signal<readonly Trouble[]>([]);
+export class Phone extends ClassroomVoice {
   readonly photo = signal<PhotoState>({ step: 'none' });
 
   private readonly lesson: string;
   private image: Blob | null = null;
-  private noticeTimer: ReturnType<typeof setTimeout> | undefined;
   /** Ends the upload that runs. */
   private stop: AbortController | null = null;
   private photoTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    readonly client: LessonClient,
+    client: LessonClient,
     private readonly token: string,
   ) {
+    super(client, NOTICE_MS);
     this.lesson = readToken(token)?.lesson ?? '';
     client.onNotice = (notice) => this.told(notice);
     keepAwake();
-  }
-
-  /** 举手, and down again by the same tap. */
-  async toggleHand(): Promise<void> {
-    const raised = this.client.room.get()?.floor.place != null;
-    await this.attempt(raised ? this.client.lowerHand() : this.client.raiseHand());
   }
 
   /** 说完了 */
@@ -64,16 +53,6 @@ export class Phone {
     const room = this.client.room.get();
     const kept = room ? findSelf(room)?.state.micKept === true : false;
     await this.attempt(this.client.keepMic(!kept));
-  }
-
-  /** 没听清, 看不清 */
-  async complain(kind: Trouble): Promise<void> {
-    if (this.complained.value.includes(kind)) return;
-    this.complained.value = [...this.complained.value, kind];
-    setTimeout(() => {
-      this.complained.value = this.complained.value.filter((k) => k !== kind);
-    }, COMPLAINT_MS);
-    if (await this.attempt(this.client.signalTrouble(kind))) this.say(t('complaintSent'));
   }
 
   /** What the camera has made; sent at once. */
@@ -129,24 +108,5 @@ export class Phone {
 
   private told(notice: Notice): void {
     if (notice.kind === 'error') this.say(notice.message);
-  }
-
-  private async attempt(command: Promise<void>): Promise<boolean> {
-    try {
-      await command;
-      return true;
-    } catch (error) {
-      const told = error instanceof RequestError && !['timeout', 'connection_lost'].includes(error.code);
-      this.say((told && error.message) || t('commandFailed'));
-      return false;
-    }
-  }
-
-  private say(text: string): void {
-    this.notice.value = text;
-    clearTimeout(this.noticeTimer);
-    this.noticeTimer = setTimeout(() => {
-      this.notice.value = null;
-    }, NOTICE_MS);
   }
 }
