@@ -321,7 +321,8 @@ impl Seat {
 /// All seats, in the order of first joining.
 #[derive(Default)]
 pub struct Roster {
-    seats: BTreeMap<SeatNumber, Seat>,
+    /// Boxed: half of a tree's places are empty.
+    seats: BTreeMap<SeatNumber, Box<Seat>>,
     by_id: HashMap<ParticipantId, SeatNumber>,
     /// Whose a peer is. Figures come for all of them every second.
     by_peer: HashMap<PeerId, SeatNumber>,
@@ -335,30 +336,30 @@ impl Roster {
             self.next += 1;
             SeatNumber(self.next)
         });
-        self.seats.entry(number).or_insert_with(|| Seat::new(number, member.clone(), now))
+        self.seats.entry(number).or_insert_with(|| Box::new(Seat::new(number, member.clone(), now)))
     }
 
     #[must_use]
     pub fn get(&self, id: &ParticipantId) -> Option<&Seat> {
-        self.seats.get(self.by_id.get(id)?)
+        self.seats.get(self.by_id.get(id)?).map(Box::as_ref)
     }
 
     pub fn get_mut(&mut self, id: &ParticipantId) -> Option<&mut Seat> {
-        self.seats.get_mut(self.by_id.get(id)?)
+        self.seats.get_mut(self.by_id.get(id)?).map(Box::as_mut)
     }
 
     pub fn by_number_mut(&mut self, number: SeatNumber) -> Option<&mut Seat> {
-        self.seats.get_mut(&number)
+        self.seats.get_mut(&number).map(Box::as_mut)
     }
 
     /// The seat that this connection speaks for.
     pub fn by_connection_mut(&mut self, id: ConnectionId) -> Option<&mut Seat> {
-        self.seats.values_mut().find(|s| s.is_connection(id))
+        self.iter_mut().find(|s| s.is_connection(id))
     }
 
     /// A phone has gone, if it was one.
     pub fn drop_companion(&mut self, id: ConnectionId) {
-        let _ = self.seats.values_mut().any(|s| s.companions.remove(id));
+        let _ = self.iter_mut().any(|s| s.companions.remove(id));
     }
 
     /// The seat that has this peer, of which `add_peer` told.
@@ -383,22 +384,26 @@ impl Roster {
     /// No seat has a peer any more.
     pub fn drop_peers(&mut self) {
         self.by_peer.clear();
-        for seat in self.seats.values_mut() {
+        for seat in self.iter_mut() {
             (seat.older, seat.current, seat.pending) = (None, None, None);
         }
     }
 
     pub fn by_source_mut(&mut self, id: SourceId) -> Option<&mut Seat> {
         let sends = |s: &Seat| s.peers().any(|p| p.sources.iter().any(|x| x.info.source == id));
-        self.seats.values_mut().find(|s| sends(s))
+        self.iter_mut().find(|s| sends(s))
     }
 
     pub fn remove(&mut self, id: &ParticipantId) -> Option<Seat> {
-        self.seats.remove(&self.by_id.remove(id)?)
+        self.seats.remove(&self.by_id.remove(id)?).map(|seat| *seat)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.values()
+        self.seats.values().map(Box::as_ref)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
+        self.seats.values_mut().map(Box::as_mut)
     }
 
     #[must_use]
@@ -429,7 +434,7 @@ impl Roster {
         if let Some(seat) = chosen.and_then(|n| self.by_number(n)).filter(is_there) {
             return Some(seat.number);
         }
-        let leads = || self.seats.values().rev().filter(|s| s.member.role == Role::Lead);
+        let leads = || self.seats.values().map(Box::as_ref).rev().filter(|s| s.member.role == Role::Lead);
         let sends = || leads().find(|s| s.shown().next().is_some());
         let stays = || leads().find(|s| Some(s.number) == sitting);
         sends().or_else(stays).or_else(|| leads().next()).map(|s| s.number)
@@ -437,7 +442,7 @@ impl Roster {
 
     #[must_use]
     pub fn by_number(&self, number: SeatNumber) -> Option<&Seat> {
-        self.seats.get(&number)
+        self.seats.get(&number).map(Box::as_ref)
     }
 
     /// A slot's feed as the page is told.

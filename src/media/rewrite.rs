@@ -72,7 +72,8 @@ pub struct Rewriter {
     last_picture_id: u16,
     last_tl0: u8,
     current: Option<Segment>,
-    previous: Option<Segment>,
+    /// Boxed: most slots never have one, and a packet in order does not look at it.
+    previous: Option<Box<Segment>>,
 }
 
 /// Where a packet goes.
@@ -127,9 +128,13 @@ impl Rewriter {
         if self.late_segment(layer, ext).is_some() { Order::Late } else { Order::Foreign }
     }
 
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.current.iter().chain(self.previous.as_deref())
+    }
+
     fn late_segment(&self, layer: u8, ext: u64) -> Option<&Segment> {
         let of = |s: &&Segment| s.layer == layer && ext >= s.in_first && ext < s.in_next;
-        [&self.current, &self.previous].into_iter().flatten().find(of)
+        self.segments().find(of)
     }
 
     /// Whether the packet was left out on purpose; `false` also when it is too old to tell.
@@ -141,7 +146,7 @@ impl Rewriter {
     /// Whether anything was left out of what flows or flowed before it.
     #[must_use]
     pub fn leaves_out(&self) -> bool {
-        [&self.current, &self.previous].into_iter().flatten().any(|s| !s.omitted.none())
+        self.segments().any(|s| !s.omitted.none())
     }
 
     /// The packet `ext` of `layer` begins a new segment. `timestamp` is the wanted output time
@@ -169,7 +174,7 @@ impl Rewriter {
             let next_tl0 = self.last_tl0.wrapping_add(1);
             (next_id.wrapping_sub(id) & 0x7fff, next_tl0.wrapping_sub(tl0))
         });
-        self.previous = self.current.take().filter(|_| same_source);
+        self.previous = self.current.take().filter(|_| same_source).map(Box::new);
         self.current = Some(Segment {
             layer,
             in_first: ext,
@@ -192,7 +197,7 @@ impl Rewriter {
         } else {
             // In an old segment only what lies below its end: later packets were never due.
             let first = current.out_first;
-            let old = self.previous.as_ref().filter(|s| s.layer == layer && ext < s.in_next)?;
+            let old = self.previous.as_deref().filter(|s| s.layer == layer && ext < s.in_next)?;
             let (sequence, picture_id) = old.map(ext).filter(|(sequence, _)| *sequence < first)?;
             (sequence, picture_id, old)
         };

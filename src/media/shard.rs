@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use crate::media::command::Command;
 use crate::media::core::Core;
@@ -29,14 +29,11 @@ const BATCHES_PER_TURN: usize = 8;
 /// A shard that is bound and not yet running.
 pub struct Shard {
     poll: Poll,
-    socket: MediaSocket,
-    tcp: TcpMedia,
+    outlet: Outlet,
     commands: Receiver<Command>,
     core: Core,
     shared: Arc<Mutex<ShardStats>>,
     turns: Arc<AtomicU64>,
-    /// What the socket did not take.
-    pending: Option<Output>,
 }
 
 impl Shard {
@@ -50,7 +47,8 @@ impl Shard {
         let shared = Arc::new(Mutex::new(ShardStats::default()));
         let turns = Arc::new(AtomicU64::new(0));
         let handle = ShardHandle { queue, waker, stats: shared.clone(), turns: turns.clone() };
-        Ok((Self { poll, socket, tcp, commands, core, shared, turns, pending: None }, handle))
+        let outlet = Outlet { registry: poll.registry().try_clone()?, socket, tcp, pending: None };
+        Ok((Self { poll, outlet, commands, core, shared, turns }, handle))
     }
 
     /// Runs until `Shutdown`, or until every handle is gone.
@@ -59,7 +57,7 @@ impl Shard {
         let mut published = Instant::now();
         let mut more = false;
         loop {
-            let timeout = match (more, &self.pending) {
+            let timeout = match (more, &self.outlet.pending) {
                 (true, _) => Duration::ZERO,
                 (false, Some(_)) => Duration::from_millis(1),
                 (false, None) => self.core.poll_timeout().saturating_duration_since(Instant::now()),
@@ -73,20 +71,20 @@ impl Shard {
             self.turns.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             for event in &events {
-                self.tcp.note(event.token(), event.is_readable(), event.is_writable());
+                self.outlet.tcp.note(event.token(), event.is_readable(), event.is_writable());
             }
             let running = self.take_commands(now);
             more = self.receive(now) | self.receive_by_tcp(now);
             if self.core.poll_timeout() <= now {
                 self.core.handle_timeout(now);
             }
-            self.core.flush(now);
-            self.send(now);
+            self.forward(now);
+            self.outlet.send(&mut self.core.out, &mut self.core.stats, now);
             if now - published >= Duration::from_secs(1) {
                 published = now;
-                let core = &self.core;
-                self.tcp.sweep(self.poll.registry(), now, |path| core.knows(path));
-                self.core.stats.tcp = self.tcp.stats;
+                let (core, outlet) = (&self.core, &mut self.outlet);
+                outlet.tcp.sweep(&outlet.registry, now, |path| core.knows(path));
+                self.core.stats.tcp = outlet.tcp.stats;
                 if let Ok(mut shared) = self.shared.lock() {
                     *shared = self.core.stats.clone();
                 }
@@ -119,6 +117,7 @@ impl Shard {
             let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let core = &mut self.core;
             let got = self
+                .outlet
                 .socket
                 .receive(wall, |datagram, path, waited| core.handle_datagram(datagram, path, waited, now));
             match got {
@@ -130,43 +129,59 @@ impl Shard {
                     return true;
                 }
             }
-            // Forward as soon as a batch is in: nothing waits for the turn to end.
-            self.core.flush(now);
+            self.forward(now);
         }
         true
     }
 
+    /// As soon as a batch is in, and what comes of it leaves in portions: the output stays small.
+    fn forward(&mut self, now: Instant) {
+        let outlet = &mut self.outlet;
+        self.core.flush_to(now, |out, stats| outlet.send(out, stats, now));
+    }
+
     /// The same of the connections, and what became of them.
     fn receive_by_tcp(&mut self, now: Instant) -> bool {
-        let core = &mut self.core;
-        let more = self.tcp.receive(self.poll.registry(), now, |datagram, path| {
+        let (core, outlet) = (&mut self.core, &mut self.outlet);
+        let more = outlet.tcp.receive(&outlet.registry, now, |datagram, path| {
             core.handle_datagram(datagram, path, Duration::ZERO, now);
             core.knows(path)
         });
-        while let Some(path) = self.tcp.poll_closed() {
+        while let Some(path) = outlet.tcp.poll_closed() {
             self.core.handle_path_closed(path);
         }
         more
     }
+}
 
-    fn send(&mut self, now: Instant) {
-        self.tcp.push(&self.core.out, now);
-        self.tcp.flush(self.poll.registry());
+/// What carries datagrams away.
+struct Outlet {
+    registry: Registry,
+    socket: MediaSocket,
+    tcp: TcpMedia,
+    /// What the socket did not take.
+    pending: Option<Output>,
+}
+
+impl Outlet {
+    /// Sends what is in the output, and empties it.
+    fn send(&mut self, out: &mut Output, stats: &mut ShardStats, now: Instant) {
+        self.tcp.push(out, now);
+        self.tcp.flush(&self.registry);
         if let Some(pending) = self.pending.take() {
             let at = self.socket.send(&pending, 0);
             if at < pending.len() {
                 self.pending = Some(keep_when_blocked(&pending, at));
             }
         }
-        let out = &mut self.core.out;
         if out.is_empty() {
             return;
         }
         let at = if self.pending.is_some() { 0 } else { self.socket.send(out, 0) };
-        self.core.stats.packets_out += at as u64;
-        self.core.stats.bytes_out += out.bytes() as u64;
+        stats.packets_out += at as u64;
+        stats.bytes_out += out.bytes() as u64;
         if at < out.len() {
-            self.core.stats.send_would_block += 1;
+            stats.send_would_block += 1;
             let kept = keep_when_blocked(out, at);
             // Beyond a batch that still waits, only what is not video is added.
             let pending = self.pending.get_or_insert_default();

@@ -4,13 +4,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::media::core::Core;
+use crate::media::output::Output;
 use crate::media::source::Subscriber;
+use crate::media::stats::ShardStats;
+
+/// Bytes of output that are sent before more is written.
+const FULL: usize = 128 * 1024;
 
 impl Core {
     /// Forwards what arrived since the last call. A small batch at a time goes to one subscriber
     /// before the next is touched: its state is loaded once, and packets of one size to one
     /// address can leave in one call.
     pub fn flush(&mut self, now: Instant) {
+        self.flush_to(now, |_, _| {});
+    }
+
+    /// The same. `drain` is given the output whenever it is `FULL`, to send it and to empty it: so it
+    /// stays in the processor's cache and does not grow with the number of subscribers.
+    pub fn flush_to(&mut self, now: Instant, mut drain: impl FnMut(&mut Output, &mut ShardStats)) {
         if self.fresh.is_empty() {
             return;
         }
@@ -53,6 +64,9 @@ impl Core {
                     panicked.push(subscriber.peer);
                 } else if !to.pacer.is_empty() {
                     waiting.push(subscriber.peer);
+                }
+                if self.out.bytes() >= FULL {
+                    drain(&mut self.out, &mut self.stats);
                 }
             }
             let begins = batch.iter().any(|f| source.begins_wanted_key_frame(f.layer, f.ext));

@@ -1,12 +1,14 @@
 //! What a subscriber gets: which source by which turn, reports, joins, repair, numbers.
 
+use std::net::SocketAddr;
+
 use rtc_rtcp::sender_report::SenderReport;
 use rtc_rtcp::source_description::SourceDescription;
 
 use super::client::{AUDIO_LEVEL, MID, ORIENTATION, Packet, Rtp};
 use super::*;
 use crate::media::negotiate::Codec;
-use crate::media::output::Class;
+use crate::media::output::{Class, Output};
 
 fn key_of(w: &World, client: usize) -> usize {
     w.core.peer_keys[&w.peer(client)]
@@ -403,4 +405,41 @@ fn a_better_layer_that_is_not_allowed_is_not_sent_and_the_least_is_better_than_n
     w.teach(lead, MS(2_500));
     let last = pictures(&w, boards[0], 2).last().unwrap().0;
     assert_eq!((last.layer, last.frame), (1, w.clients[lead].frames()));
+}
+
+#[test]
+fn a_full_output_is_handed_on_before_the_next_subscriber() {
+    let (mut w, lead, boards) = lesson(1, 10);
+    w.teach(lead, MS(100));
+    let heard = |w: &World| boards.iter().map(|b| w.received(*b, 0).len()).collect::<Vec<_>>();
+    let before = heard(&w);
+    let client = &mut w.clients[lead];
+    for _ in 0..20 {
+        let (ssrc, sequence) = (client.ssrc(0), client.next(0));
+        let sound = Rtp { extensions: &[(MID, b"0")], ..Rtp::new(ssrc, 111, sequence, &[7; 1_000]) };
+        client.send(&sound);
+    }
+    let from = client.address;
+    for mut datagram in std::mem::take(&mut client.out) {
+        w.inject(from, &mut datagram);
+    }
+    let mut sent: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
+    let mut portions = 0;
+    let mut keep = |out: &mut Output| {
+        assert!(out.bytes() < 160 * 1024, "{} bytes at once", out.bytes());
+        portions += 1;
+        for (datagram, bytes) in (0..out.len()).map(|n| out.get(n)) {
+            sent.push((datagram.path.remote, bytes.to_vec()));
+        }
+        out.clear();
+    };
+    w.core.flush_to(w.now, |out, _| keep(out));
+    keep(&mut w.core.out);
+    assert_eq!(portions, 2, "200 packets of a kilobyte");
+    for (to, bytes) in sent {
+        let board = w.clients.iter_mut().find(|c| c.address == to).unwrap();
+        board.receive(&bytes, w.now);
+    }
+    let more: Vec<_> = heard(&w).iter().zip(&before).map(|(now, before)| now - before).collect();
+    assert_eq!(more, [20; 10], "each once");
 }
