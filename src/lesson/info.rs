@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use crate::ids::{ParticipantId, PeerId};
 use crate::lesson::lesson::Lesson;
+use crate::lesson::roster::Seat;
 use crate::lesson::{Actor, seated};
 use crate::session::message::{
     LessonInfo, LessonOverview, PROTOCOL_VERSION, Participant, ServerMessage, SlotPlan,
@@ -53,8 +54,7 @@ impl Lesson {
         } else {
             (SlotPlan { audio: 0, video: 0 }, Vec::new())
         };
-        let known = self.roster.iter().filter(|s| self.knows_of(&actor.member, s));
-        let roster: Vec<Participant> = known.map(|s| s.participant()).collect();
+        let roster: Vec<Participant> = self.known_to(&actor.member).map(Seat::participant).collect();
         ServerMessage::Welcome {
             version: PROTOCOL_VERSION,
             participant: actor.member.id.clone(),

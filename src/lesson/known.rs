@@ -21,12 +21,15 @@ use crate::media::negotiate::SourceKind;
 use crate::session::message::{LessonState, Role, ServerMessage};
 
 impl Lesson {
-    /// Whether a page of this member knows of this seat.
-    pub(super) fn knows_of(&self, member: &Member, seat: &Seat) -> bool {
-        let leads = || self.roster.get(&member.id).is_some_and(|own| Some(own.number) == self.lead);
+    /// The seats that a page of this member knows of.
+    pub(super) fn known_to(&self, member: &Member) -> impl Iterator<Item = &Seat> {
+        let own = self.roster.get(&member.id).map(|seat| seat.number);
         // A phone knows whom its classroom knows.
         let classroom = matches!(member.role, Role::Receiver | Role::Companion);
-        seat.member.id == member.id || !seat.is_viewer() && (!classroom || self.is_public(seat) || leads())
+        let everybody = !classroom || own.is_some() && own == self.lead;
+        let known =
+            move |s: &&Seat| Some(s.number) == own || !s.is_viewer() && (everybody || self.is_public(s));
+        self.roster.iter().filter(known)
     }
 
     /// Whether this seat's page knows everybody.
