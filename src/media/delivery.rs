@@ -2,7 +2,7 @@
 //!
 //! Every packet of every stream of a peer gets the next number; the client tells which came, and when.
 //! This is the honest figure of a classroom's line: exact, of all streams together, ten times a
-//! second; and what the estimate of its bandwidth (`bandwidth`) lives on. 8 bytes a packet; made when a
+//! second; and what the estimate of its bandwidth (`bandwidth`) lives on. 12 bytes a packet; made when a
 //! peer is first sent to, and longer only where more is under way.
 
 use crate::media::bandwidth::{Estimator, Told};
@@ -20,15 +20,29 @@ const OLD: Micros = 3_000_000;
 /// A turn above zero, so that every number near it can be extended.
 const FIRST: u64 = 1 << 16;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    #[default]
     Unknown,
     Lost,
     Arrived,
 }
 
-#[derive(Clone, Copy, Default)]
+/// Which packet of which slot it was, and how often that had been sent again before, so that one which
+/// did not come is sent once more (`Slot::send_lost_again`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Of the slot's stream, not of its repairs.
+    pub sequence: u16,
+    pub slot: u8,
+    pub times: u8,
+}
+
+impl Carried {
+    /// Sound, and padding: nothing that could be sent again.
+    pub const NOTHING: Self = Self { sequence: 0, slot: u8::MAX, times: 0 };
+}
+
+#[derive(Clone, Copy)]
 struct Packet {
     /// Low 32 bits of the time, µs.
     sent: u32,
@@ -36,7 +50,11 @@ struct Packet {
     /// The probing train it belonged to; 0: none.
     train: u8,
     fate: Fate,
+    carried: Carried,
 }
+
+/// A place that holds none yet.
+const EMPTY: Packet = Packet { sent: 0, size: 0, train: 0, fate: Fate::Unknown, carried: Carried::NOTHING };
 
 /// One peer's packets. In the order of use, as `Peer` is.
 #[repr(C)]
@@ -69,9 +87,9 @@ impl Deliveries {
     }
 
     /// It left: `size` bytes above UDP.
-    pub fn sent(&mut self, at: Micros, size: usize, train: u8) {
+    pub fn sent(&mut self, at: Micros, size: usize, train: u8, carried: Carried) {
         if self.sent.is_empty() {
-            self.sent = vec![Packet::default(); KEPT];
+            self.sent = vec![EMPTY; KEPT];
         }
         let oldest = self.sent[self.place(self.next)];
         let under_way = oldest.size > 0 && oldest.fate == Fate::Unknown && since(oldest.sent, at) < OLD;
@@ -84,6 +102,7 @@ impl Deliveries {
             size: size.min(usize::from(u16::MAX)) as u16,
             train,
             fate: Fate::Unknown,
+            carried,
         };
         self.next += 1;
         self.line.note_sent(at);
@@ -95,7 +114,7 @@ impl Deliveries {
 
     fn grow(&mut self) {
         let kept = self.sent.len() as u64;
-        let mut longer = vec![Packet::default(); 2 * self.sent.len()];
+        let mut longer = vec![EMPTY; 2 * self.sent.len()];
         let mask = longer.len() - 1;
         for ext in self.next.saturating_sub(kept).max(FIRST)..self.next {
             longer[ext as usize & mask] = self.sent[self.place(ext)];
@@ -105,42 +124,49 @@ impl Deliveries {
 
     /// Believes a client about packets that were really sent to it, once each. What was lost may
     /// still come late. `rtt`: round-trip time; `useful`: bits per second that could be sent at most;
-    /// `each` is told of every packet whether it came.
+    /// `each` is told of every packet whether it came, and what it carried when it is missing for the first
+    /// time.
     pub fn feedback(
         &mut self,
         told: &TransportFeedback,
         (now, rtt): (Micros, Micros),
         useful: f64,
-        mut each: impl FnMut(bool),
+        mut each: impl FnMut(bool, Option<Carried>),
     ) {
-        let kept = self.sent.len() as u64;
         let mut any = false;
         told.each(|number, at| {
-            each(at.is_some());
-            let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + kept >= self.next;
-            let Some(ext) = extend(self.next, number).filter(sent) else {
-                return;
-            };
-            let place = self.place(ext);
-            let packet = &mut self.sent[place];
-            let fate = if at.is_some() { Fate::Arrived } else { Fate::Lost };
-            match (packet.fate, fate) {
-                (Fate::Unknown, Fate::Lost) => self.sums.lost += 1,
-                (Fate::Unknown | Fate::Lost, Fate::Arrived) => {
-                    self.sums.lost -= u64::from(packet.fate == Fate::Lost);
-                    self.sums.arrived += 1;
-                }
-                _ => return,
-            }
-            let late = packet.fate == Fate::Lost;
-            packet.fate = fate;
-            any = true;
-            let Packet { sent, size, train, .. } = *packet;
-            self.line.told(Told { sent: now - since(sent, now), size, train, arrived: at, late });
+            let packet = self.settle(number, at, now);
+            any |= packet.is_some();
+            let lost = packet.filter(|p| p.fate == Fate::Lost && p.carried != Carried::NOTHING);
+            each(at.is_some(), lost.map(|p| p.carried));
         });
         if any {
             self.line.finish(now, rtt, useful);
         }
+    }
+
+    /// One packet came at `at`, or did not; `None`: that is not news.
+    fn settle(&mut self, number: u16, at: Option<Micros>, now: Micros) -> Option<Packet> {
+        let kept = self.sent.len() as u64;
+        let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + kept >= self.next;
+        let ext = extend(self.next, number).filter(sent)?;
+        let place = self.place(ext);
+        let packet = &mut self.sent[place];
+        let fate = if at.is_some() { Fate::Arrived } else { Fate::Lost };
+        match (packet.fate, fate) {
+            (Fate::Unknown, Fate::Lost) => self.sums.lost += 1,
+            (Fate::Unknown | Fate::Lost, Fate::Arrived) => {
+                self.sums.lost -= u64::from(packet.fate == Fate::Lost);
+                self.sums.arrived += 1;
+            }
+            _ => return None,
+        }
+        let late = packet.fate == Fate::Lost;
+        packet.fate = fate;
+        let packet = *packet;
+        let Packet { sent, size, train, .. } = packet;
+        self.line.told(Told { sent: now - since(sent, now), size, train, arrived: at, late });
+        Some(packet)
     }
 }
 
@@ -165,9 +191,9 @@ mod tests {
         let mut d = Deliveries::default();
         for n in 0..5 {
             assert_eq!(d.number(), n);
-            d.sent(0, 100, 0);
+            d.sent(0, 100, 0, Carried::NOTHING);
         }
-        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, (0, 0), 0.0, |_| ());
+        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, (0, 0), 0.0, |_, _| ());
         feedback(&mut d, told(0, &[Some(1), None, Some(3)]));
         assert_eq!(d.sums, Sums { arrived: 2, lost: 1 });
         feedback(&mut d, told(0, &[Some(1), Some(9), Some(3)]));
@@ -177,15 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_told_once_with_what_it_carried() {
+        let mut d = Deliveries::default();
+        let picture = Carried { sequence: 77, slot: 6, times: 1 };
+        for carried in [picture, Carried::NOTHING, Carried { times: 2, ..picture }, Carried::NOTHING] {
+            d.sent(0, 100, 0, carried);
+        }
+        let mut lost = Vec::new();
+        for _ in 0..2 {
+            d.feedback(&told(0, &[None, None, Some(3)]), (0, 0), 0.0, |_, carried| lost.extend(carried));
+        }
+        assert_eq!(lost, [picture]);
+    }
+
+    #[test]
     fn nobody_acknowledges_what_was_not_sent() {
         let mut d = Deliveries::default();
-        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, (0, 0), 0.0, |_| ());
+        let feedback = |d: &mut Deliveries, t: TransportFeedback| d.feedback(&t, (0, 0), 0.0, |_, _| ());
         feedback(&mut d, told(7, &[Some(1); 3]));
-        d.sent(0, 100, 0);
+        d.sent(0, 100, 0, Carried::NOTHING);
         feedback(&mut d, told(65_530, &[Some(1); 6]));
         assert_eq!(d.sums, Sums::default(), "before the first");
         for _ in 1..5_000 {
-            d.sent(0, 100, 0);
+            d.sent(0, 100, 0, Carried::NOTHING);
         }
         feedback(&mut d, told(5_000, &[Some(1); 3]));
         feedback(&mut d, told(0, &[Some(1); 3]));
@@ -198,19 +238,19 @@ mod tests {
     fn more_is_kept_where_more_is_under_way() {
         let mut d = Deliveries::default();
         for n in 0..1_000 {
-            d.sent(n * 1_000, 100, 0);
+            d.sent(n * 1_000, 100, 0, Carried::NOTHING);
         }
         assert_eq!(d.sent.len(), 1024);
-        d.feedback(&told(0, &[Some(1); 1]), (1_000_000, 0), 0.0, |_| ());
+        d.feedback(&told(0, &[Some(1); 1]), (1_000_000, 0), 0.0, |_, _| ());
         assert_eq!(d.sums.arrived, 1, "the first is still known");
         // A client that tells nothing makes nothing grow.
         let mut silent = Deliveries::default();
         for n in 0..10_000 {
-            silent.sent(n * 20_000, 100, 0);
+            silent.sent(n * 20_000, 100, 0, Carried::NOTHING);
         }
         assert_eq!(silent.sent.len(), KEPT);
         for n in 0..100_000 {
-            silent.sent(1_000_000_000 + n, 100, 0);
+            silent.sent(1_000_000_000 + n, 100, 0, Carried::NOTHING);
         }
         assert_eq!(silent.sent.len(), MOST_KEPT);
     }

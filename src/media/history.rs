@@ -82,13 +82,14 @@ impl History {
         self.cells[usize::from(sent.sequence) % KEPT] = cell;
     }
 
-    /// The packet with this 16-bit number, unless it was sent again a moment ago or `waits`.
+    /// The packet with this 16-bit number, and how often it has been sent again now; `None` when that was a
+    /// moment ago, or it `waits`.
     pub fn again(
         &mut self,
         sequence: u16,
         at: Micros,
         waits: impl Fn(&Sent) -> bool,
-    ) -> Option<(Sent, Stretch)> {
+    ) -> Option<(Sent, Stretch, u8)> {
         let now = (at / 1000) as u16;
         let cell = &mut self.cells[usize::from(sequence) % KEPT];
         let crossed = cell.times > 0 && now.wrapping_sub(cell.again) < AGAIN_AFTER_MS;
@@ -100,7 +101,15 @@ impl History {
             return None;
         }
         (cell.times, cell.again) = (cell.times + 1, now);
-        Some((cell.sent, stretch))
+        Some((cell.sent, stretch, cell.times))
+    }
+
+    /// Whether this number was sent again so often and no more, as part of what flows now: a key frame has
+    /// not made it useless.
+    #[must_use]
+    pub fn is_last_of(&self, sequence: u16, times: u8) -> bool {
+        let cell = &self.cells[usize::from(sequence) % KEPT];
+        cell.sent.sequence == sequence && cell.times == times && cell.stretch == self.newest
     }
 }
 
@@ -135,13 +144,24 @@ mod tests {
     }
 
     #[test]
+    fn only_the_last_copy_of_what_flows_tells_that_a_packet_is_lost() {
+        let mut h = History::default();
+        h.note(sent(10, 10), stretch(0));
+        assert!(h.is_last_of(10, 0) && !h.is_last_of(11, 0));
+        assert_eq!(h.again(10, 1_000_000, |_| false).map(|a| a.2), Some(1));
+        assert!(h.is_last_of(10, 1) && !h.is_last_of(10, 0), "another copy is under way");
+        h.note(sent(11, 11), stretch(1));
+        assert!(!h.is_last_of(10, 1) && h.is_last_of(11, 0));
+    }
+
+    #[test]
     fn a_packet_keeps_the_stretch_it_was_sent_in() {
         let mut h = History::default();
         for n in 0u32..600 {
             h.note(sent(1000 + n, n), stretch((n / 40 % 3) as u8));
         }
         for n in 400u32..600 {
-            let (found, stretch) = h.again((1000 + n) as u16, i64::from(n) * 100_000, |_| false).unwrap();
+            let (found, stretch, _) = h.again((1000 + n) as u16, i64::from(n) * 100_000, |_| false).unwrap();
             assert_eq!((found, u32::from(stretch.layer)), (sent(1000 + n, n), n / 40 % 3));
         }
         // Nine stretches back: what it belonged to is forgotten, so it is not sent as another's.

@@ -15,6 +15,7 @@ pub mod negotiate;
 pub mod rtp;
 pub mod stats;
 pub mod transport;
+pub mod whole;
 
 mod bandwidth;
 mod clock;

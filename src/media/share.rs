@@ -5,6 +5,7 @@
 //! a while, twice as long each time.
 
 use crate::media::clock::Micros;
+use crate::media::whole::Whole;
 
 const STEP: Micros = 500_000;
 const STEPS: usize = 5;
@@ -44,6 +45,8 @@ pub struct Share {
     /// Bytes of retransmission that may leave.
     repair: f64,
     repair_at: Micros,
+    /// How large pictures may be for what the line loses.
+    pub whole: Whole,
 }
 
 impl Default for Share {
@@ -63,6 +66,7 @@ impl Default for Share {
             fell_from: f64::INFINITY,
             repair: 16_000.0,
             repair_at: 0,
+            whole: Whole::default(),
         }
     }
 }

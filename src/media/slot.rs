@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::media::clock::{Micros, SenderClock, ticks};
 use crate::media::codec::{Codec, Temporal};
 use crate::media::command::{ALL_TEMPORAL, Grant, LayerIndex, Rank, SlotIndex};
-use crate::media::delivery::Deliveries;
+use crate::media::delivery::{Carried, Deliveries};
 use crate::media::history::{History, Sent, Stretch};
 use crate::media::negotiate::{MediaKind, SlotCodec, SlotSetup};
 use crate::media::output::{Class, Output, Path};
@@ -394,7 +394,12 @@ impl Slot {
         self.packets += 1;
         self.note_key(entry, to.at);
         self.left = Some(entry.timestamp);
-        self.count_sent(size, to);
+        let carried = if codec.rtx_payload_type.is_some() {
+            Carried { sequence: placed.sequence as u16, slot: self.index.0, times: 0 }
+        } else {
+            Carried::NOTHING
+        };
+        self.count_sent(size, carried, to);
         if codec.rtx_payload_type.is_some() {
             let Placed { sequence, timestamp, picture_id, tl0 } = placed;
             let sent = Sent { ext: entry.ext as u32, timestamp, sequence: sequence as u16, picture_id };
@@ -471,10 +476,10 @@ impl Slot {
         Some((id, to.deliveries.number()))
     }
 
-    fn count_sent(&self, size: usize, to: &mut Sending<'_>) {
+    fn count_sent(&self, size: usize, carried: Carried, to: &mut Sending<'_>) {
         *to.bytes_sent += size as u64;
         if self.transport_cc && to.transport_cc.is_some() {
-            to.deliveries.sent(to.at, size, to.train);
+            to.deliveries.sent(to.at, size, to.train, carried);
         }
         to.pacer.spent(size);
     }

@@ -12,6 +12,8 @@ const LEAST_BYTES: f64 = 1_500.0;
 /// Worth of the rate that is tried, s.
 const LENGTH: f64 = 0.015;
 const LONGEST_UNREST: f64 = 0.025;
+/// Share of a train that has to come. What came of one that lost some arrived at the line's rate, too.
+const ENOUGH: f64 = 0.5;
 const EVERY: Micros = 3_000_000;
 const LONGEST: Micros = 9_000_000;
 /// A train that is not told about by then is lost.
@@ -136,7 +138,7 @@ impl Prober {
 
     /// The rate that the running train found, once enough of it has come. Bits per second.
     pub fn result(&mut self, unrest: Micros) -> Option<f64> {
-        let r = self.running.filter(|r| r.packets >= 4 && r.came >= r.bits * 0.75)?;
+        let r = self.running.filter(|r| r.packets >= 4 && r.came >= r.bits * ENOUGH)?;
         self.running = None;
         // A delay that fell meanwhile would have pressed it together.
         let spread = (r.last - r.first + unrest) as f64 / 1e6;

@@ -83,14 +83,12 @@ impl Core {
         let capacity = peer.line_capacity(at).unwrap_or(target);
         peer.share.line = target;
         peer.pacer.follow(target);
-        // A picture of many packets is hardly ever whole where many are lost.
         let line = &peer.deliveries.line;
-        let whole = match line.inherent_loss() {
+        let whole = if line.condition() == Condition::Unknown && peer.told_most.is_none() {
             // Nothing is known of the line yet: something small at once, more in a moment.
-            _ if line.condition() == Condition::Unknown && peer.told_most.is_none() => 0,
-            ..0.12 => LayerIndex::TOP.0,
-            ..0.22 => 1,
-            _ => 0,
+            0
+        } else {
+            peer.share.whole.follow(at, line.inherent_loss())
         };
         let mut sound = 0.0;
         let mut pictures = 0.0;
@@ -196,7 +194,8 @@ impl Core {
             }
         };
         if grant == Grant::Paused {
-            slot.paused_until = at + PAUSE;
+            // What a guess of the line had no room for may come as soon as the line is measured.
+            slot.paused_until = if peer.share.is_fresh(at) { at } else { at + PAUSE };
         }
         let source = slot.feed;
         if stop {

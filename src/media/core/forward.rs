@@ -3,13 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use crate::ids::SourceId;
 use crate::media::core::Core;
+use crate::media::delivery::Carried;
 use crate::media::output::Output;
-use crate::media::source::Subscriber;
+use crate::media::slot::{Sending, Slot};
+use crate::media::source::{Source, Subscriber};
 use crate::media::stats::ShardStats;
 
 /// Bytes of output that are sent before more is written.
 const FULL: usize = 128 * 1024;
+
+/// Sources by their ids.
+type Find<'s> = &'s dyn Fn(SourceId) -> Option<&'s Source>;
 
 impl Core {
     /// Forwards what arrived since the last call. A small batch at a time goes to one subscriber
@@ -144,22 +150,45 @@ impl Core {
 
     /// Answers a NACK from the shared ring.
     pub(super) fn retransmit(&mut self, key: usize, ssrc: u32, numbers: &[u16], now: Instant) {
-        let at = self.micros(now);
-        let Some(peer) = self.peers.get_mut(key) else {
-            return;
-        };
-        let Some(place) = peer.slots.iter().position(|s| s.ssrc == ssrc) else {
-            return;
-        };
-        let (sources, keys) = (&self.sources, &self.source_keys);
-        let Some((slot, mut to)) = peer.sending(place, &mut self.out, at) else {
+        let Some(place) = self.peers.get(key).and_then(|p| p.slots.iter().position(|s| s.ssrc == ssrc))
+        else {
             return;
         };
         self.stats.nacks_in += numbers.len() as u64;
+        self.send_again(key, place, numbers, now, |slot, number, find, to| {
+            slot.retransmit(*number, find, to)
+        });
+    }
+
+    /// The client's feedback says that these did not come.
+    pub(super) fn send_lost_again(&mut self, key: usize, lost: &[Carried], now: Instant) {
+        for of_slot in lost.chunk_by(|a, b| a.slot == b.slot) {
+            let place = usize::from(of_slot[0].slot);
+            self.send_again(key, place, of_slot, now, |slot, lost, find, to| {
+                slot.send_lost_again(*lost, find, to)
+            });
+        }
+    }
+
+    /// Does something for each item with one slot of a peer and with the sources by their ids.
+    fn send_again<T>(
+        &mut self,
+        key: usize,
+        place: usize,
+        items: &[T],
+        now: Instant,
+        mut each: impl for<'s> FnMut(&mut Slot, &T, Find<'s>, &mut Sending<'_>),
+    ) {
+        let at = self.micros(now);
+        let (sources, keys) = (&self.sources, &self.source_keys);
+        let Some((slot, mut to)) = self.peers.get_mut(key).and_then(|p| p.sending(place, &mut self.out, at))
+        else {
+            return;
+        };
         let before = slot.retransmitted;
         let find = |id| sources.get(*keys.get(&id)?);
-        for number in numbers {
-            slot.retransmit(*number, at, find, &mut to);
+        for item in items {
+            each(slot, item, &find, &mut to);
         }
         self.stats.retransmitted += slot.retransmitted - before;
     }

@@ -276,9 +276,14 @@ impl Core {
         let rtt = peer.rtt.unwrap_or(Duration::from_millis(100)).as_micros() as Micros;
         let silent = peer.deliveries.line.condition() == Condition::Silent;
         let losses = &mut peer.losses;
-        peer.deliveries.feedback(told, (at, rtt), peer.share.useful, |came| losses.note(came));
+        let mut missing = Vec::new();
+        peer.deliveries.feedback(told, (at, rtt), peer.share.useful, |came, lost| {
+            losses.note(came);
+            missing.extend(lost);
+        });
         let woken = silent && peer.deliveries.line.condition() != Condition::Silent;
         self.line_moved(key, woken, now);
+        self.send_lost_again(key, &missing, now);
     }
 
     fn sender_report(&mut self, key: usize, ssrc: u32, ntp: u64, rtp: u32, now: Instant) {

@@ -3,7 +3,8 @@
 use super::{OVERHEAD, Sending, Slot};
 use crate::media::clock::Micros;
 use crate::media::codec::Codec;
-use crate::media::history::Sent;
+use crate::media::delivery::Carried;
+use crate::media::history::{History, Sent};
 use crate::media::output::Class;
 use crate::media::rtp::Outgoing;
 use crate::media::source::Source;
@@ -17,7 +18,6 @@ impl Slot {
     pub fn retransmit<'s>(
         &mut self,
         sequence: u16,
-        at: Micros,
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
     ) {
@@ -25,7 +25,9 @@ impl Slot {
         let newest = self.rewriter.newest_timestamp().unwrap_or(self.base);
         let patience = to.deliveries.line.may_come_late() * 90 / 1_000;
         let waits = |sent: &Sent| Micros::from(newest.wrapping_sub(sent.timestamp) as i32) < patience;
-        let Some((sent, stretch)) = self.history.as_mut().and_then(|h| h.again(sequence, at, waits)) else {
+        let Some((sent, stretch, times)) =
+            self.history.as_mut().and_then(|h| h.again(sequence, to.at, waits))
+        else {
             return;
         };
         let Some(source) = find(stretch.source) else {
@@ -63,7 +65,22 @@ impl Slot {
         to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
         let size = to.out.commit(start, to.path, Class::Video);
         self.retransmitted += 1;
-        self.count_sent(size, to);
+        self.count_sent(size, Carried { sequence, slot: self.index.0, times }, to);
+    }
+
+    /// The client told that this did not come. If it was the last copy of its packet another one leaves at
+    /// once: in a run of losses its requests are lost as well, and a browser asks ten times and then waits
+    /// for seconds. Where packets overtake one another it may still come by itself.
+    pub fn send_lost_again<'s>(
+        &mut self,
+        lost: Carried,
+        find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
+        to: &mut Sending<'_>,
+    ) {
+        let is_last = |h: &Box<History>| h.is_last_of(lost.sequence, lost.times);
+        if !to.deliveries.line.reorders() && self.history.as_ref().is_some_and(is_last) {
+            self.retransmit(lost.sequence, find, to);
+        }
     }
 
     /// Whether its packets can be sent again: whether padding can, too.
@@ -94,7 +111,7 @@ impl Slot {
         arena.push(LONGEST_PADDING);
         to.sealer.seal_rtp(arena, start, length, self.rtx_sequence);
         let size = to.out.commit(start, to.path, Class::Video);
-        self.count_sent(size, to);
+        self.count_sent(size, Carried::NOTHING, to);
         size
     }
 }

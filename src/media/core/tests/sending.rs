@@ -443,3 +443,36 @@ fn a_full_output_is_handed_on_before_the_next_subscriber() {
     let more: Vec<_> = heard(&w).iter().zip(&before).map(|(now, before)| now - before).collect();
     assert_eq!(more, [20; 10], "each once");
 }
+
+/// The board says that of the transport-wide numbers from `first` on none came but the last, which has just
+/// been sent. How many packets go again for that.
+fn lose_from(w: &mut World, board: usize, first: u16) -> u64 {
+    let before = w.core.stats.retransmitted;
+    let next = w.core.peers[key_of(w, board)].deliveries.number();
+    let mut arrivals = vec![None; usize::from(next.wrapping_sub(first))];
+    *arrivals.last_mut().unwrap() = Some(1);
+    let mut compound = Compound::default();
+    compound.transport_feedback(1, w.clients[board].slot_ssrc(2), 0, first, &arrivals);
+    w.clients[board].send_rtcp(compound);
+    w.exchange();
+    w.core.stats.retransmitted - before
+}
+
+#[test]
+fn pictures_that_did_not_come_go_again_unasked_and_so_do_their_copies() {
+    let (mut w, lead, boards) = lesson(1, 1);
+    w.teach(lead, MS(1_000));
+    let number = |w: &World| w.core.peers[key_of(w, boards[0])].deliveries.number();
+    let (first, heard, seen) = (number(&w), w.received(boards[0], 0).len(), w.received(boards[0], 2).len());
+    w.teach(lead, MS(200));
+    let sound = w.received(boards[0], 0).len() - heard;
+    let pictures = (w.received(boards[0], 2).len() - seen) as u64;
+    assert!(sound > 5 && pictures > 3, "{sound} {pictures}");
+    // The last to leave was a picture or a sound.
+    let again = lose_from(&mut w, boards[0], first);
+    assert!(again == pictures || again == pictures - 1, "{again} of {pictures}, and no sound");
+    let copies = number(&w).wrapping_sub(again as u16);
+    w.run(MS(50));
+    let more = lose_from(&mut w, boards[0], copies);
+    assert!(more == again || more == again - 1, "{more} copies of {again}");
+}
