@@ -1,13 +1,23 @@
 /** A bad line: how long sound waits, and what is said about it. */
 import { expect, test } from 'vitest';
-import { AS_IT_LIKES, follow, hint, type Seen, seen } from '../src/client/playout';
+import type { Sample, StreamSample } from '../src/client/peer';
+import {
+  AS_IT_LIKES,
+  follow,
+  heard,
+  hint,
+  PICTURES,
+  type Playout,
+  type Seen,
+  watched,
+} from '../src/client/playout';
 import type { LinkState } from '../src/client/protocol.gen';
 import { en } from '../src/i18n/en';
 import { zh } from '../src/i18n/zh';
 import { boardLink, leadLink, linkTone, pausedWord } from '../src/ui/link_words';
 import { APPEAR_MS, STAY_MS, Steady } from '../src/ui/steady';
 
-const QUIET: Seen = { state: 'good', rttMs: 40, jitterMs: 4, gapMs: 0, waitedMs: 60 };
+const QUIET: Seen = { state: 'good', rttMs: 40, jitterMs: 4, gapMs: 0, waitedMs: 60, asked: false };
 
 /** The targets, one a second, of what was seen in each second. */
 function targets(seen: readonly Partial<Seen>[]): (number | null)[] {
@@ -41,31 +51,80 @@ test('after a gap it waits as long as would have been enough, and never shorter 
   expect(targets([{ jitterMs: 60 }, { jitterMs: 30 }, { state: 'lossy' }])).toEqual([300, 300, 300]);
 });
 
-test('what is seen is the worst sound that comes; one that does not come says nothing', () => {
-  const sound = { packets: 0, jitterMs: 5, concealed: 0, emitted: 0, waited: 0 };
-  const sample = (sounds: (Partial<typeof sound> & { id: string })[]) => ({
+type Stream = Partial<StreamSample> & { id: string };
+
+function sample(sounds: Stream[], pictures: Stream[] = []): Sample {
+  const none = { packets: 0, jitterMs: 5, gapMs: 0, asked: 0, emitted: 0, waitedMs: 0 };
+  const streams = (list: Stream[]) => list.map((one) => ({ ...none, ...one }));
+  return {
     bytesReceived: 0,
     rttMs: 30,
     way: null,
     quietMs: null,
     uplinkLimited: false,
-    sounds: sounds.map((one) => ({ ...sound, ...one })),
-  });
+    sounds: streams(sounds),
+    pictures: streams(pictures),
+  };
+}
+
+test('what is heard is the worst sound that comes; one that does not come says nothing', () => {
   const before = sample([{ id: 'a' }, { id: 'b' }, { id: 'gone' }]);
   const after = sample([
     { id: 'a', packets: 50, jitterMs: 20 },
-    { id: 'b', packets: 45, concealed: 4_800, emitted: 43_200, waited: 4_320 },
-    { id: 'gone', concealed: 48_000, jitterMs: 300 },
-    { id: 'new', packets: 900, concealed: 9_600, jitterMs: 50 },
+    { id: 'b', packets: 45, gapMs: 100, emitted: 43_200, waitedMs: 4_320_000 },
+    { id: 'gone', gapMs: 1_000, jitterMs: 300 },
+    { id: 'new', packets: 900, gapMs: 200, jitterMs: 50 },
   ]);
-  expect(seen(before, after, 'good')).toEqual({
+  expect(heard(before, after, 'good')).toEqual({
     state: 'good',
     rttMs: 30,
     jitterMs: 20,
     gapMs: 100,
     waitedMs: 100,
+    asked: false,
   });
-  expect(seen(null, after, null)).toMatchObject({ jitterMs: null, gapMs: 0 });
+  expect(heard(null, after, null)).toMatchObject({ jitterMs: null, gapMs: 0 });
+});
+
+test('a picture that stood counts when something of it was missing, with the jitter of the sound', () => {
+  const before = sample([{ id: 's' }], [{ id: 'p' }, { id: 'q' }]);
+  const stood = { packets: 60, gapMs: 400, emitted: 12, waitedMs: 1_200, jitterMs: 90 };
+  const after = (asked: number) =>
+    sample([{ id: 's', packets: 50, jitterMs: 8 }], [{ id: 'p', ...stood, asked }, { id: 'q' }]);
+  const seenOf = (asked: number) => watched(before, after(asked), heard(before, after(asked), 'good'));
+  expect(seenOf(3)).toEqual({
+    state: 'good',
+    rttMs: 30,
+    jitterMs: 8,
+    gapMs: 400,
+    waitedMs: 100,
+    asked: true,
+  });
+  expect(seenOf(0)).toMatchObject({ gapMs: 0, waitedMs: 0, asked: false });
+});
+
+test('pictures wait for a second repetition, no longer than somebody would mind, and slowly longer', () => {
+  const after = (seen: Partial<Seen>, seconds: number) =>
+    Array.from({ length: seconds }).reduce<Playout>(
+      (playout, _, n) => follow(playout, { ...QUIET, ...seen }, n * 1_000, PICTURES),
+      AS_IT_LIKES,
+    ).target;
+  expect(after({}, 9)).toBeNull();
+  expect([1, 2, 3, 4, 9].map((n) => after({ state: 'lossy' }, n))).toEqual([200, 300, 400, 500, 500]);
+  expect(after({ gapMs: 400, waitedMs: 230 }, 9)).toBe(650);
+  expect(after({ gapMs: 900 }, 9)).toBe(700);
+});
+
+test('pictures wait on a line that loses something every few seconds, not for one loss', () => {
+  const after = (seconds: string) =>
+    [...seconds].reduce(
+      (playout, one, n) => follow(playout, { ...QUIET, asked: one === 'x' }, n * 1_000, PICTURES),
+      AS_IT_LIKES,
+    ).target;
+  expect(after('x.........x.........x')).toBeNull();
+  expect(after('xx')).toBeNull();
+  expect(after('x.x.x')).toBe(200);
+  expect(after('x.x.xxxx')).toBe(500);
 });
 
 test('it ends after half a minute of good, and a relapse counts anew', () => {

@@ -7,6 +7,7 @@
 //!   and shortened towards it; 10 ms without a packet in time are concealed;
 //! * `video` frames put together from packets, decoded when what they refer to was decoded, shown
 //!   after a delay that follows `jitter`; a key frame is asked for when nothing can be decoded;
+//! * `hint` what our page asks of it besides;
 //! * `jitter` how much delay the pictures need: a Kalman filter of frame sizes against delays;
 //! * `log` what came of it, moment by moment, and all figures over any stretch of time.
 //!
@@ -14,6 +15,7 @@
 //! no clock drifts.
 
 pub mod audio;
+mod hint;
 pub mod jitter;
 pub mod log;
 pub mod video;

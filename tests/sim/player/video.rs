@@ -9,7 +9,8 @@
 //! A frame is shown when it should be by its time stamp (the mean way of all frames, found anew when
 //! it has changed for good) plus a delay: what the jitter needs, 5 ms to decode and 10 ms to draw.
 //! The delay moves by 100 ms a second, and at once, up to what is needed, when a frame comes too late.
-//! A frame that was repaired does not count for jitter.
+//! A frame that was repaired does not count for jitter. Where the page asked for a longer delay (`hint`), it
+//! is at least that.
 //!
 //! A key frame is asked for when nothing could be decoded for 3 s, or 200 ms while the first one is
 //! awaited, and packets come.
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::lead::Descriptor;
+use crate::player::hint::Hint;
 use crate::player::jitter::Jitter;
 use crate::player::log::Shown;
 use zhuandi::bot::load::light::Taken;
@@ -25,6 +27,8 @@ use zhuandi::bot::load::light::Taken;
 const DECODE: f64 = 0.005;
 const DRAW: f64 = 0.010;
 const LONGEST_DELAY: f64 = 10.0;
+/// A picture that takes so much longer than usual stands, s.
+const STANDS: f64 = 0.15;
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 const KEY_WAIT: Duration = Duration::from_millis(200);
 /// Packets that are kept at most, and frames.
@@ -124,6 +128,9 @@ impl VideoPlayer {
             return Wish::default();
         }
         let Taken { ext, timestamp, marker, repair, size, .. } = *taken;
+        if repair {
+            self.timing.hint.repaired();
+        }
         self.packets.insert(ext, Packet { came: now, timestamp, marker, repair, size, head });
         while self.packets.len() > PACKETS {
             self.packets.pop_first();
@@ -135,6 +142,7 @@ impl VideoPlayer {
     /// Decodes what is due, and asks for a key frame if it is time. Call every 5 ms.
     pub fn handle_timeout(&mut self, now: Duration) -> Wish {
         const ACTIVE: Duration = Duration::from_secs(5);
+        self.timing.hint.follow(now);
         let wish = self.decode(now);
         let wait = if self.key_needed { KEY_WAIT } else { LONGEST_WAIT };
         let active = self.last_packet.is_some_and(|at| now - at < ACTIVE);
@@ -207,6 +215,10 @@ impl VideoPlayer {
             let at = self.timing.show(&frame, now);
             // Frames are shown in their order.
             let at = self.shown.map_or(at, |before| at.max(before));
+            let gap = self.shown.map_or(0.0, |before| (at - before).as_secs_f64());
+            if gap > 1.0 / self.timing.fps + STANDS {
+                self.timing.hint.stood(gap, self.timing.delay);
+            }
             self.shown = Some(at);
             self.waits = now;
             let delay = at.saturating_sub(frame.head.tag.captured);
@@ -284,6 +296,7 @@ struct Timing {
     last: Option<(i64, Duration)>,
     fps: f64,
     jitter: Jitter,
+    hint: Hint,
 }
 
 impl Timing {
@@ -305,7 +318,8 @@ impl Timing {
         let at = now.as_secs_f64();
         // Time stamps that jump make nonsense of what was learnt.
         if (self.begins(frame) - at).abs() > LONGEST_DELAY {
-            *self = Self { newest: self.newest, ..Self::default() };
+            let hint = std::mem::take(&mut self.hint);
+            *self = Self { newest: self.newest, hint, ..Self::default() };
             self.learn(frame.timestamp as f64 / 90_000.0, at);
         }
         let due = self.begins(frame) + DECODE + DRAW;
@@ -326,12 +340,12 @@ impl Timing {
         if !frame.repaired || self.last.is_none() {
             self.last = Some((frame.timestamp, frame.came));
         }
-        let target = self.jitter.estimate() / 1e3 + DECODE + DRAW;
+        let target = (self.jitter.estimate() / 1e3 + DECODE + DRAW).max(self.hint.least);
         if self.delay == 0.0 {
             self.delay = target;
         }
         let most = 0.1 * step.max(0.0);
-        self.delay += (target - self.delay).clamp(-most, most);
+        self.delay = (self.delay + (target - self.delay).clamp(-most, most)).max(self.hint.least);
         let late = at + DECODE + DRAW - due;
         if late > 0.0 {
             self.delay = if self.delay + late <= target { self.delay + late } else { self.delay.max(target) };

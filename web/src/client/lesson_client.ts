@@ -16,7 +16,7 @@ import type {
   SourceKind,
   Trouble,
 } from './protocol.gen';
-import { type Room, reduce } from './room';
+import { leadsNow, type Room, reduce, speakerOf } from './room';
 import { RequestError, type RequestMessage, Signal } from './signal';
 import { isCovered, type Slot } from './slots';
 import { Store } from './store';
@@ -75,6 +75,10 @@ export class LessonClient {
       joined: () => this.signal.state.get().phase === 'joined',
       expecting: (slots) => this.expecting(slots),
       linkState: () => this.room.get()?.link?.state ?? null,
+      converses: () => {
+        const room = this.room.get();
+        return !!room && (leadsNow(room) || speakerOf(room, room.self.id) !== undefined);
+      },
       ...(ways ? { ways } : {}),
       ...(createPeerConnection ? { create: createPeerConnection } : {}),
     });

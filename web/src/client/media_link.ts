@@ -13,7 +13,7 @@
 import { Healing } from './healing';
 import type { SendLine } from './layers';
 import { Peer, type Sample, type SendTracks } from './peer';
-import { AS_IT_LIKES, follow, type Playout, seen } from './playout';
+import { AS_IT_LIKES, follow, heard, PICTURES, type Playout, watched } from './playout';
 import type { IceServer, LinkState, SlotFeed, SlotPlan, SourceKind } from './protocol.gen';
 import { type Answer, type Reply, RequestError, type RequestMessage } from './signal';
 import type { Slot } from './slots';
@@ -44,6 +44,8 @@ export interface MediaLinkOptions {
   expecting: (slots: readonly Slot[]) => boolean;
   /** What the server says of this page's line. */
   linkState: () => LinkState | null;
+  /** Do this page's people speak with others now? Then nothing may wait for long. */
+  converses: () => boolean;
   /** What is remembered of this network. */
   ways?: Ways;
   create?: (configuration: RTCConfiguration) => RTCPeerConnection;
@@ -80,6 +82,7 @@ export class MediaLink {
   private lastSample: Sample | null = null;
   private limitedFor = 0;
   private playout: Playout = AS_IT_LIKES;
+  private picturePlayout: Playout = AS_IT_LIKES;
   private readonly ways: Ways;
   private readonly healing = new Healing();
   private connectTimer: ReturnType<typeof setTimeout> | undefined;
@@ -260,6 +263,7 @@ export class MediaLink {
     this.lastBytes = 0;
     this.lastSample = null;
     this.playout = AS_IT_LIKES;
+    this.picturePlayout = AS_IT_LIKES;
     this.lastArrival = performance.now();
     this.stopSlots?.();
     this.stopSlots = peer.table.slots.subscribe((slots) => this.slots.set(slots));
@@ -334,8 +338,13 @@ export class MediaLink {
     if (settled) this.ways.note(settled);
     this.limitedFor = sample.uplinkLimited ? this.limitedFor + 1 : 0;
     this.uplinkLimited.set(this.limitedFor >= LIMITED_SAMPLES);
-    this.playout = follow(this.playout, seen(this.lastSample, sample, this.options.linkState()), now);
-    peer.setPlayout(this.playout.target);
+    const sound = heard(this.lastSample, sample, this.options.linkState());
+    this.playout = follow(this.playout, sound, now);
+    const pictures = watched(this.lastSample, sample, sound);
+    this.picturePlayout = this.options.converses()
+      ? AS_IT_LIKES
+      : follow(this.picturePlayout, pictures, now, PICTURES);
+    peer.setPlayout(this.playout.target, this.picturePlayout.target);
     this.lastSample = sample;
     // A change that the browser refused a second ago is tried again.
     void peer.applyLayers();

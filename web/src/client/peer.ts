@@ -40,19 +40,26 @@ export interface Sample {
   way: Way | null;
   /** The browser sends less than it is asked for, because its estimate of the uplink says so. */
   uplinkLimited: boolean;
-  sounds: SoundSample[];
+  sounds: StreamSample[];
+  pictures: StreamSample[];
 }
 
-export interface SoundSample {
+/** Sums since the stream began, but for the jitter. */
+export interface StreamSample {
   id: string;
   packets: number;
   jitterMs: number;
-  /** Samples that the browser made up while somebody spoke. */
-  concealed: number;
-  /** Samples that were played as they came, and the seconds that all of them waited. */
+  /** Sound that the browser made up while somebody spoke; pictures that stood. */
+  gapMs: number;
+  /** Packets that the browser asked for again. */
+  asked: number;
+  /** Samples or pictures that were played as they came, and what all of them waited together. */
   emitted: number;
-  waited: number;
+  waitedMs: number;
 }
+
+/** Samples of Opus in a millisecond, whatever was spoken into it (RFC 7587 §4.1). */
+const SAMPLES_PER_MS = 48;
 
 export class Peer {
   readonly pc: RTCPeerConnection;
@@ -165,6 +172,7 @@ export class Peer {
       way: null,
       uplinkLimited: false,
       sounds: [],
+      pictures: [],
     };
     report.forEach((stat: Record<string, unknown>) => {
       const number = (name: string) => (typeof stat[name] === 'number' ? (stat[name] as number) : 0);
@@ -174,14 +182,17 @@ export class Peer {
       } else if (stat.type === 'outbound-rtp') {
         if (stat.active !== false && stat.qualityLimitationReason === 'bandwidth')
           sample.uplinkLimited = true;
-      } else if (stat.type === 'inbound-rtp' && stat.kind === 'audio') {
-        sample.sounds.push({
+      } else if (stat.type === 'inbound-rtp') {
+        const audio = stat.kind === 'audio';
+        const madeUp = number('concealedSamples') - number('silentConcealedSamples');
+        (audio ? sample.sounds : sample.pictures).push({
           id: String(stat.id),
           packets: number('packetsReceived'),
           jitterMs: number('jitter') * 1000,
-          concealed: number('concealedSamples') - number('silentConcealedSamples'),
+          gapMs: audio ? madeUp / SAMPLES_PER_MS : number('totalFreezesDuration') * 1000,
+          asked: number('nackCount'),
           emitted: number('jitterBufferEmittedCount'),
-          waited: number('jitterBufferDelay'),
+          waitedMs: number('jitterBufferDelay') * 1000,
         });
       }
     });
@@ -196,10 +207,10 @@ export class Peer {
     return sample;
   }
 
-  /** How long sound waits before it is played, ms; `null`: as the browser likes. */
-  setPlayout(target: number | null): void {
+  /** How long sound and pictures wait before they are played, ms; `null`: as the browser likes. */
+  setPlayout(sound: number | null, pictures: number | null): void {
     for (const { receiver } of this.pc.getTransceivers()) {
-      if (receiver.track?.kind === 'audio') hint(receiver, target);
+      hint(receiver, receiver.track?.kind === 'audio' ? sound : pictures);
     }
   }
 

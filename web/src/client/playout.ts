@@ -1,19 +1,30 @@
 /**
- * How long sound waits before it is played, as a hint to the browser: `RTCRtpReceiver.jitterBufferTarget`
- * (W3C WebRTC Extensions, Chromium ≥ 124; ignored where it is missing).
+ * How long sound and pictures wait before they are played, as a hint to the browser:
+ * `RTCRtpReceiver.jitterBufferTarget` (W3C WebRTC Extensions, Chromium ≥ 124; ignored where it is missing).
  *
  * A browser's own buffer covers most of the delays that it saw in the last seconds: after a quiet moment
  * it is short again, and the next hold-up of a shared rural line is heard as a gap. On a bad line the wait
- * is therefore kept at what would have been enough: what was waited plus the gap that was heard; and at
+ * is therefore kept at what would have been enough: what was waited plus the gap that was noticed; and at
  * what a repair takes: a round trip and four times the mean deviation of arrivals (the margin that TCP
- * gives a retransmission, RFC 6298 §2.3). The lead's picture waits with her voice (same msid), so its
- * repeated packets come in time as well. A long way alone is no reason: it would be longer for nothing.
+ * gives a retransmission, RFC 6298 §2.3). A long way alone is no reason: it would be longer for nothing.
+ *
+ * Pictures need longer: one lost packet of many stops them all, and its repetition may be lost as well.
+ * The lead's voice waits with her picture (same msid), which nobody minds who only listens; who speaks
+ * with her does, and gets both as soon as they come.
  */
-import type { Sample } from './peer';
+import type { Sample, StreamSample } from './peer';
 import type { LinkState } from './protocol.gen';
 
-const LEAST_MS = 150;
-const MOST_MS = 400;
+export interface Bounds {
+  leastMs: number;
+  mostMs: number;
+  /** It begins here, and grows by so much a second. */
+  firstMs: number;
+  riseMs: number;
+}
+export const SOUND: Bounds = { leastMs: 150, mostMs: 400, firstMs: 400, riseMs: Number.POSITIVE_INFINITY };
+/** A second repetition, at a round trip of 100 to 200 ms. A leap would make the picture stand once more. */
+export const PICTURES: Bounds = { leastMs: 500, mostMs: 700, firstMs: 200, riseMs: 100 };
 /** Targets in steps, so that the browser does not stretch sound for every wobble. */
 const STEP_MS = 50;
 const GOOD_FOR_MS = 30_000;
@@ -22,9 +33,10 @@ const RELAPSE_MS = 60_000;
 const LONGEST_GOOD_MS = 240_000;
 /** Mean deviation of arrivals (RFC 3550 §6.4.1) on a quiet line is below 10 ms. */
 const HIGH_JITTER_MS = 30;
-/** Of Opus, whatever was spoken into it (RFC 7587 §4.1). */
-const SAMPLES_PER_SECOND = 48_000;
-/** Made-up sound that is heard as a gap. */
+/** A line that loses something every few seconds; once in a while is no reason. */
+const LOSSES = 2;
+const LOSSES_FADE = 0.9;
+/** Made-up sound that is heard as a gap. A picture that stands counts from 150 ms on. */
 const GAP_MS = 20;
 
 /** What this page saw of its line in the last second. */
@@ -33,9 +45,11 @@ export interface Seen {
   rttMs: number | null;
   /** The worst of the sounds that arrive; `null`: none does. */
   jitterMs: number | null;
-  /** Sound that the browser made up where somebody spoke, and how long sound waited otherwise. */
+  /** What was missing of the worst stream, and how long it waited otherwise. */
   gapMs: number;
   waitedMs: number;
+  /** Something was asked for again of which a repetition helps: pictures. */
+  asked: boolean;
 }
 
 export interface Playout {
@@ -47,6 +61,8 @@ export interface Playout {
   goodFor: number;
   /** When the last target ended. */
   ended: number;
+  /** Seconds in which something was asked for again, older ones count less. */
+  losses: number;
 }
 
 export const AS_IT_LIKES: Playout = {
@@ -54,43 +70,65 @@ export const AS_IT_LIKES: Playout = {
   goodSince: null,
   goodFor: GOOD_FOR_MS,
   ended: Number.NEGATIVE_INFINITY,
+  losses: 0,
 };
 
 /** The target after one more second. Rises at once, and ends after 30 s without a reason, or more. */
-export function follow(before: Playout, seen: Seen, now: number): Playout {
+export function follow(before: Playout, seen: Seen, now: number, bounds: Bounds = SOUND): Playout {
   const { state, rttMs, jitterMs, gapMs, waitedMs } = seen;
+  const losses = before.losses * LOSSES_FADE + (seen.asked ? 1 : 0);
   const gap = gapMs >= GAP_MS;
-  const bad =
-    state === 'lossy' || state === 'reduced' || state === 'sound_only' || (jitterMs ?? 0) >= HIGH_JITTER_MS;
+  const told = state === 'lossy' || state === 'reduced' || state === 'sound_only';
+  const bad = told || (jitterMs ?? 0) >= HIGH_JITTER_MS || losses >= LOSSES;
   if (!bad && !gap) {
-    if (before.target === null) return before;
+    if (before.target === null) return { ...before, losses };
     const goodSince = before.goodSince ?? now;
-    const over = now - goodSince >= before.goodFor;
-    return over ? { ...before, target: null, goodSince: null, ended: now } : { ...before, goodSince };
+    if (now - goodSince < before.goodFor) return { ...before, losses, goodSince };
+    return { ...before, losses, target: null, goodSince: null, ended: now };
   }
   const needed = Math.max((rttMs ?? 0) + 4 * (jitterMs ?? 0), gap ? waitedMs + gapMs : 0);
-  const target = Math.max(before.target ?? LEAST_MS, Math.ceil(needed / STEP_MS) * STEP_MS);
+  const wanted = Math.max(bounds.leastMs, before.target ?? 0, Math.ceil(needed / STEP_MS) * STEP_MS);
+  const reached = before.target === null ? bounds.firstMs : before.target + bounds.riseMs;
+  const target = Math.min(bounds.mostMs, wanted, reached);
   let { goodFor } = before;
   if (before.target === null) {
     goodFor = now - before.ended < RELAPSE_MS ? Math.min(LONGEST_GOOD_MS, 2 * goodFor) : GOOD_FOR_MS;
   }
-  return { ...before, target: Math.min(MOST_MS, target), goodSince: null, goodFor };
+  return { ...before, losses, target, goodSince: null, goodFor };
 }
 
-/** What happened between two samples, the worst sound of all; those of which nothing came say nothing. */
-export function seen(before: Sample | null, after: Sample, state: LinkState | null): Seen {
-  const out: Seen = { state, rttMs: after.rttMs, jitterMs: null, gapMs: 0, waitedMs: 0 };
-  for (const sound of after.sounds) {
-    const was = before?.sounds.find((s) => s.id === sound.id);
-    if (!was || sound.packets === was.packets) continue;
-    out.jitterMs = Math.max(out.jitterMs ?? 0, sound.jitterMs);
-    const gap = (1000 * (sound.concealed - was.concealed)) / SAMPLES_PER_SECOND;
-    if (gap <= out.gapMs) continue;
-    const emitted = sound.emitted - was.emitted;
-    out.gapMs = gap;
-    out.waitedMs = emitted > 0 ? (1000 * (sound.waited - was.waited)) / emitted : 0;
+/** What happened to sounds between two samples, the worst of all; those of which nothing came say nothing. */
+export function heard(before: Sample | null, after: Sample, state: LinkState | null): Seen {
+  const pairs = flowing(before?.sounds, after.sounds);
+  const jitterMs = pairs.length > 0 ? Math.max(...pairs.map(([, sound]) => sound.jitterMs)) : null;
+  return { state, rttMs: after.rttMs, jitterMs, asked: false, ...worst(pairs) };
+}
+
+/**
+ * The same of pictures, on a line of which `sound` was heard: their own deviation says how large they are.
+ * One that stood although nothing was missing stood at its sender.
+ */
+export function watched(before: Sample | null, after: Sample, sound: Seen): Seen {
+  const pairs = flowing(before?.pictures, after.pictures).filter(([was, is]) => is.asked > was.asked);
+  return { ...sound, asked: pairs.length > 0, ...worst(pairs) };
+}
+
+type Pair = readonly [was: StreamSample, is: StreamSample];
+
+function flowing(before: readonly StreamSample[] = [], after: readonly StreamSample[]): Pair[] {
+  const pairs = after.map((is) => [before.find((was) => was.id === is.id), is] as const);
+  return pairs.filter((pair): pair is Pair => pair[0] !== undefined && pair[0].packets !== pair[1].packets);
+}
+
+function worst(pairs: readonly Pair[]): { gapMs: number; waitedMs: number } {
+  let worst = { gapMs: 0, waitedMs: 0 };
+  for (const [was, is] of pairs) {
+    const gapMs = is.gapMs - was.gapMs;
+    if (gapMs <= worst.gapMs) continue;
+    const emitted = is.emitted - was.emitted;
+    worst = { gapMs, waitedMs: emitted > 0 ? (is.waitedMs - was.waitedMs) / emitted : 0 };
   }
-  return out;
+  return worst;
 }
 
 type Hinted = RTCRtpReceiver & { jitterBufferTarget?: number | null };
