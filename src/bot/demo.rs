@@ -175,16 +175,18 @@ impl Actor {
 
 /// One link per role on standard output; the token stands after `#`, which browsers do not send.
 fn print_links(app: &App, lesson: &str) -> anyhow::Result<()> {
+    // A phone belongs to a classroom: its token names the board's.
     let roles = [
-        ("class", Role::Receiver, "南片小学 四年级", "听课教室 board    "),
-        ("teach", Role::Lead, "主讲老师", "主讲教师 teacher  "),
-        ("observe", Role::Observer, "观摩老师", "观摩     observer "),
-        ("admin", Role::Admin, "管理员", "管理员   admin    "),
+        ("class", Role::Receiver, "南片小学 四年级", "demo-class", "听课教室 board    "),
+        ("phone", Role::Companion, "南片小学 四年级", "demo-class", "教室手机 phone    "),
+        ("teach", Role::Lead, "主讲老师", "demo-teach", "主讲教师 teacher  "),
+        ("observe", Role::Observer, "观摩老师", "demo-observe", "观摩     observer "),
+        ("admin", Role::Admin, "管理员", "demo-admin", "管理员   admin    "),
     ];
     let mut out =
         String::from("\n示范课已开始 · A demonstration lesson is live. 打开链接 · Open a link:\n\n");
-    for (page, role, name, label) in roles {
-        let token = app.issue_token(lesson, role, name, Some(&format!("demo-{page}")), LINK_LIFE)?;
+    for (page, role, name, participant, label) in roles {
+        let token = app.issue_token(lesson, role, name, Some(participant), LINK_LIFE)?;
         out.push_str(&format!("  {label} {}/{page}#{token}\n", app.base_url()));
     }
     let token = app.issue_token(lesson, Role::Observer, "WHEP 播放器", Some("demo-whep"), LINK_LIFE)?;

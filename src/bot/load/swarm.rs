@@ -30,7 +30,7 @@ pub struct Rate {
     pub packets: usize,
     /// Payload bytes in each packet.
     pub size: usize,
-    /// A key frame every so many pictures.
+    /// A key frame every so many pictures, at least.
     pub group: u32,
 }
 
@@ -228,7 +228,9 @@ impl Running {
         let due = (since.as_micros() * u128::from(rate.pictures) / 1_000_000) as u32;
         while self.pictures < due {
             let at = Duration::from_micros(u64::from(self.pictures) * 1_000_000 / u64::from(rate.pictures));
-            let key = self.pictures.is_multiple_of(rate.group);
+            // As an encoder does: at its own pace, and at once when it is asked.
+            let asked = !std::mem::take(&mut self.member.light.wanted).is_empty();
+            let key = asked || self.pictures.is_multiple_of(rate.group);
             self.member.light.publish_picture(at, rate.packets, rate.size, key);
             self.pictures += 1;
         }

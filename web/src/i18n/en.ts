@@ -18,7 +18,6 @@ export const en: Record<Key, string> = {
   cameraWord: 'camera',
   networkWord: 'network',
   soundWord: 'sound',
-  noName: '(no name)',
 
   typeDelivery: 'Delivered lesson',
   typeMasterTeacher: 'Master class',
@@ -87,7 +86,6 @@ export const en: Record<Key, string> = {
   ownPicture: 'Your picture',
   noPicture: 'No picture',
   openingCamera: 'Opening the camera…',
-  cameraOffWord: 'Camera is off',
   chooseCamera: 'Camera',
   chooseMic: 'Microphone',
   chooseContent: 'Slides',
@@ -128,7 +126,6 @@ export const en: Record<Key, string> = {
   mute: 'Mute',
   unmute: 'Unmute',
   micOn: 'Microphone is on',
-  micOff: 'Microphone is muted',
   cameraStop: 'Camera off',
   cameraStart: 'Camera on',
   shareContent: 'Share slides',
@@ -206,7 +203,7 @@ export const en: Record<Key, string> = {
   stageLedBy: '{name} leads now',
   stateHasFloor: 'Speaking',
   stateLeads: 'Leading',
-  stateKept: 'Muted itself',
+  stateKept: 'Self-muted',
   pupils: '{n} pupils',
   wallPages: 'Pages of the wall',
   pageBefore: 'Back',
@@ -337,7 +334,6 @@ export const en: Record<Key, string> = {
   roleCompanionTitle: 'Assisting teacher',
   roleCompanionText: 'On the board: “More”, “Phone”, scan the code: raise hand, mute, send photos.',
 
-  observing: 'Observing',
   observerNote: 'You only watch and listen; classrooms neither see nor hear you.',
   classrooms: 'Classrooms',
 

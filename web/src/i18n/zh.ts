@@ -18,7 +18,6 @@ export const zh = {
   cameraWord: '摄像头',
   networkWord: '网络',
   soundWord: '声音',
-  noName: '（没有名字）',
 
   // Types of lessons
   typeDelivery: '专递课堂',
@@ -86,7 +85,6 @@ export const zh = {
   ownPicture: '自己的画面',
   noPicture: '没有画面',
   openingCamera: '正在打开摄像头…',
-  cameraOffWord: '摄像头已关',
   chooseCamera: '摄像头',
   chooseMic: '麦克风',
   chooseContent: '课件',
@@ -128,7 +126,6 @@ export const zh = {
   mute: '静音',
   unmute: '打开麦克风',
   micOn: '麦克风开着',
-  micOff: '麦克风已静音',
   cameraStop: '关摄像头',
   cameraStart: '开摄像头',
   shareContent: '共享课件',
@@ -339,7 +336,6 @@ export const zh = {
   roleCompanionText: '在大屏上点“更多”→“手机”，用手机扫码：举手、静音、拍照上传。',
 
   // Observer
-  observing: '观摩',
   observerNote: '您只看只听，教室看不到也听不到您。',
   classrooms: '教室',
 
