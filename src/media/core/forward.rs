@@ -156,7 +156,7 @@ impl Core {
         };
         self.stats.nacks_in += numbers.len() as u64;
         self.send_again(key, place, numbers, now, |slot, number, find, to| {
-            slot.retransmit(*number, find, to)
+            slot.retransmit(*number, find, to);
         });
     }
 
@@ -165,7 +165,7 @@ impl Core {
         for of_slot in lost.chunk_by(|a, b| a.slot == b.slot) {
             let place = usize::from(of_slot[0].slot);
             self.send_again(key, place, of_slot, now, |slot, lost, find, to| {
-                slot.send_lost_again(*lost, find, to)
+                slot.send_lost_again(*lost, find, to);
             });
         }
     }

@@ -77,8 +77,8 @@ impl Slot {
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
     ) {
-        let is_last = |h: &Box<History>| h.is_last_of(lost.sequence, lost.times);
-        if !to.deliveries.line.reorders() && self.history.as_ref().is_some_and(is_last) {
+        let is_last = |h: &History| h.is_last_of(lost.sequence, lost.times);
+        if !to.deliveries.line.reorders() && self.history.as_deref().is_some_and(is_last) {
             self.retransmit(lost.sequence, find, to);
         }
     }
