@@ -2,6 +2,7 @@
 //! the client's own estimate.
 
 use super::*;
+use crate::media::command::Grant;
 
 /// As `lesson(1, 1)`, with pictures of 1 kB and a line of `bits` per second.
 fn on_a_line_of(bits: u64) -> (World, usize, usize) {
@@ -95,4 +96,20 @@ fn a_key_frame_that_waits_is_not_asked_for_again() {
     lose_picture(&mut w, board);
     w.run(MS(100));
     assert_eq!(w.clients[lead].key_requests, asked + 1);
+}
+
+#[test]
+fn what_a_guess_had_no_room_for_comes_with_the_first_measurement() {
+    let (mut w, lead, board) = on_a_line_of(400_000);
+    let key = key_of(&w, board);
+    let granted = |w: &World| w.core.peers[key].slots[2].granted;
+    w.clients[lead].most_packets = 12;
+    w.teach(lead, MS(1_500));
+    w.core.share_out(key, w.now, None);
+    assert_eq!(granted(&w), Grant::Paused, "one quality only, and too much for the guess");
+    // A train has come through.
+    (0..500).for_each(|_| w.core.peers[key].deliveries.line.lean(10_000_000.0));
+    w.core.line_moved(key, false, w.now);
+    w.core.share_out(key, w.now, None);
+    assert_ne!(granted(&w), Grant::Paused, "nothing has shown that it is too much");
 }
