@@ -70,6 +70,8 @@ pub struct StreamCheck {
     building: Option<u32>,
     /// A hole lies within the frame being built or before it: nothing is decodable until a key frame.
     torn: bool,
+    /// The last frame ended before its marker, at a key frame.
+    cut: bool,
     last: Option<Frame>,
 }
 
@@ -95,6 +97,7 @@ impl StreamCheck {
             builder: FrameBuilder::default(),
             building: None,
             torn: false,
+            cut: false,
             last: None,
         }
     }
@@ -180,6 +183,7 @@ impl StreamCheck {
                 self.fault(format!("frame {} ends without a marker", self.building.unwrap_or_default()));
             }
             self.builder = FrameBuilder::default();
+            self.cut = true;
         }
         self.building = Some(packet.timestamp);
         if let Err(error) = self.builder.push(self.codec, &packet.payload) {
@@ -280,18 +284,20 @@ impl StreamCheck {
     }
 
     fn check_picture(&mut self, frame: &Frame) {
+        // A frame that was cut had its numbers, too.
+        let step = if std::mem::take(&mut self.cut) { 2 } else { 1 };
         let Some(last) = &self.last else { return };
         let (before, before_tl0) = (last.picture_id, last.tl0);
         if self.torn {
             return;
         }
         if let (Some(before), Some(id)) = (before, frame.picture_id)
-            && id != (before + 1) & 0x7fff
+            && id != (before + step) & 0x7fff
         {
             self.fault(format!("picture id goes from {before} to {id}"));
         }
         if let (Some(before), Some(tl0)) = (before_tl0, frame.tl0)
-            && tl0 != before.wrapping_add(1)
+            && tl0 != before.wrapping_add(step as u8)
         {
             self.fault(format!("TL0PICIDX goes from {before} to {tl0}"));
         }

@@ -104,6 +104,12 @@ impl History {
         Some((cell.sent, stretch, cell.times))
     }
 
+    /// What `again` gave was not sent after all: the next request counts.
+    pub fn refused(&mut self, sequence: u16) {
+        let cell = &mut self.cells[usize::from(sequence) % KEPT];
+        cell.times = cell.times.saturating_sub(1);
+    }
+
     /// Whether this number was sent again so often and no more, as part of what flows now: a key frame has
     /// not made it useless.
     #[must_use]

@@ -93,7 +93,7 @@ test('a picture that stood counts when something of it was missing, with the jit
     sample([{ id: 's', packets: 50, jitterMs: 8 }], [{ id: 'p', ...stood, asked }, { id: 'q' }]);
   const seenOf = (asked: number) => watched(before, after(asked), heard(before, after(asked), 'good'));
   expect(seenOf(3)).toEqual({
-    state: 'good',
+    state: null,
     rttMs: 30,
     jitterMs: 8,
     gapMs: 400,

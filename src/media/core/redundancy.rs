@@ -25,7 +25,7 @@ impl Core {
             // What is overtaken is told lost first, and found later.
             Some(_) if peer.deliveries.line.reorders() => (peer.deliveries.line.inherent_loss() as f32, 1.0),
             // Losses that come with the rate are mended by sending less, not more.
-            Some((loss, run)) => (loss.min(peer.deliveries.line.inherent_loss() as f32 + 0.02), run),
+            Some((loss, run)) => (loss.min(peer.deliveries.line.inherent_loss() as f32 + 0.004), run),
             None => (reported(), 1.0),
         };
         let rate =

@@ -1,6 +1,7 @@
 //! What travels on a slot's repair stream (RFC 4588): packets again, and padding that probes the line.
 
 use super::{OVERHEAD, Sending, Slot};
+use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
 use crate::media::codec::Codec;
 use crate::media::delivery::Carried;
@@ -42,6 +43,9 @@ impl Slot {
             return;
         };
         if !to.share.may_repair(to.at, payload.len() + usize::from(OVERHEAD)) {
+            if let Some(history) = &mut self.history {
+                history.refused(sequence);
+            }
             return;
         }
         self.rtx_sequence += 1;
@@ -70,7 +74,8 @@ impl Slot {
 
     /// The client told that this did not come. If it was the last copy of its packet another one leaves at
     /// once: in a run of losses its requests are lost as well, and a browser asks ten times and then waits
-    /// for seconds. Where packets overtake one another it may still come by itself.
+    /// for seconds. Where packets overtake one another it may still come by itself; an overfull line, or a
+    /// slot that was stopped, gets nothing unasked.
     pub fn send_lost_again<'s>(
         &mut self,
         lost: Carried,
@@ -78,7 +83,9 @@ impl Slot {
         to: &mut Sending<'_>,
     ) {
         let is_last = |h: &History| h.is_last_of(lost.sequence, lost.times);
-        if !to.deliveries.line.reorders() && self.history.as_deref().is_some_and(is_last) {
+        let line = &to.deliveries.line;
+        let fit = self.layer().is_some() && !line.reorders() && line.condition() != Condition::Congested;
+        if fit && self.history.as_deref().is_some_and(is_last) {
             self.retransmit(lost.sequence, find, to);
         }
     }

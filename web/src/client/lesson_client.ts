@@ -77,7 +77,9 @@ export class LessonClient {
       linkState: () => this.room.get()?.link?.state ?? null,
       converses: () => {
         const room = this.room.get();
-        return !!room && (leadsNow(room) || speakerOf(room, room.self.id) !== undefined);
+        if (!room) return false;
+        // A lead's microphone is open without the floor.
+        return room.self.role === 'lead' || leadsNow(room) || speakerOf(room, room.self.id) !== undefined;
       },
       ...(ways ? { ways } : {}),
       ...(createPeerConnection ? { create: createPeerConnection } : {}),

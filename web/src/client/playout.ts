@@ -10,7 +10,7 @@
  *
  * Pictures need longer: one lost packet of many stops them all, and its repetition may be lost as well.
  * The lead's voice waits with her picture (same msid), which nobody minds who only listens; who speaks
- * with her does, and gets both as soon as they come.
+ * with her does, and gets pictures as they come.
  */
 import type { Sample, StreamSample } from './peer';
 import type { LinkState } from './protocol.gen';
@@ -110,7 +110,9 @@ export function heard(before: Sample | null, after: Sample, state: LinkState | n
  */
 export function watched(before: Sample | null, after: Sample, sound: Seen): Seen {
   const pairs = flowing(before?.pictures, after.pictures).filter(([was, is]) => is.asked > was.asked);
-  return { ...sound, asked: pairs.length > 0, ...worst(pairs) };
+  // A thin line that loses nothing has nothing to wait for.
+  const state = sound.state === 'lossy' ? sound.state : null;
+  return { ...sound, state, asked: pairs.length > 0, ...worst(pairs) };
 }
 
 type Pair = readonly [was: StreamSample, is: StreamSample];
