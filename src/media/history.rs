@@ -110,8 +110,8 @@ impl History {
         cell.times = cell.times.saturating_sub(1);
     }
 
-    /// Whether this number was sent again so often and no more, as part of what flows now: a key frame has
-    /// not made it useless.
+    /// Whether this number was sent again so often and no more, and the slot has not gone to another source
+    /// or layer since, which would have made it useless.
     #[must_use]
     pub fn is_last_of(&self, sequence: u16, times: u8) -> bool {
         let cell = &self.cells[usize::from(sequence) % KEPT];
@@ -158,6 +158,17 @@ mod tests {
         assert!(h.is_last_of(10, 1) && !h.is_last_of(10, 0), "another copy is under way");
         h.note(sent(11, 11), stretch(1));
         assert!(!h.is_last_of(10, 1) && h.is_last_of(11, 0));
+    }
+
+    #[test]
+    fn a_copy_that_was_refused_does_not_count() {
+        let mut h = History::default();
+        h.note(sent(10, 10), stretch(0));
+        for n in 1..50 {
+            assert!(h.again(10, n * 20_000, |_| false).is_some(), "{n}");
+            h.refused(10);
+        }
+        assert!(h.is_last_of(10, 0), "nothing has left since");
     }
 
     #[test]

@@ -15,7 +15,6 @@ pub mod negotiate;
 pub mod rtp;
 pub mod stats;
 pub mod transport;
-pub mod whole;
 
 mod bandwidth;
 mod clock;
@@ -45,6 +44,7 @@ mod source;
 pub(crate) mod tcp;
 mod thinning;
 mod timers;
+mod whole;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;

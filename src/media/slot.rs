@@ -394,19 +394,16 @@ impl Slot {
         self.packets += 1;
         self.note_key(entry, to.at);
         self.left = Some(entry.timestamp);
-        let carried = if codec.rtx_payload_type.is_some() {
-            Carried { sequence: placed.sequence as u16, slot: self.index.0, times: 0 }
-        } else {
-            Carried::NOTHING
-        };
-        self.count_sent(size, carried, to);
+        let mut carried = Carried::NOTHING;
         if codec.rtx_payload_type.is_some() {
             let Placed { sequence, timestamp, picture_id, tl0 } = placed;
             let sent = Sent { ext: entry.ext as u32, timestamp, sequence: sequence as u16, picture_id };
             let ssrc = source.layers[usize::from(layer)].as_ref().map_or(0, |l| l.ssrc);
             let stretch = Stretch { source: source.id, layer, ssrc, tl0 };
             self.history.get_or_insert_default().note(sent, stretch);
+            carried = Carried { sequence: placed.sequence as u16, slot: self.index.0, times: 0 };
         }
+        self.count_sent(size, carried, to);
         std::mem::take(&mut self.announce).then_some(placed.timestamp)
     }
 

@@ -1,6 +1,6 @@
 //! What the board's page asks of the browser where a line loses packets: pictures that wait long enough for
-//! a second repetition (`web/src/client/playout.ts`, whose figures these are; its rule for lines that jitter
-//! is left out, because Chromium's own estimate covers them).
+//! a second repetition (`web/src/client/playout.ts`, whose figures these are; left out are its rule for lines
+//! that jitter, which Chromium's own estimate covers, and what the server says of the line).
 
 use std::time::Duration;
 
