@@ -59,6 +59,8 @@ const BLIND_GROWTH: f64 = 0.25;
 /// Growth near the line's end, bits per second in a second; the same for all, so that many who share a line
 /// come to have as much as each other (Chiu and Jain 1989).
 const NEAR_THE_END: f64 = 24_000.0;
+/// So much less where it was found.
+const BEYOND: f64 = 0.4;
 /// Where the estimate goes on after a queue has drained, as a share of what the line carried.
 const AFTER_DRAINING: f64 = 0.85;
 /// What a train may say of a line whose end is known, as a share of that.
@@ -67,8 +69,15 @@ const A_LITTLE_MORE: f64 = 1.5;
 const USUAL_TO_LATEST: f64 = 1.5;
 /// Who sends less than this share of the estimate hardly made a queue.
 const LITTLE: f64 = 0.6;
+/// Feedback comes at least so often from a page that gets much …
+const FEEDBACK: Micros = 150_000;
+/// … and has done so for so long.
+const REGULAR_FOR: Micros = 500_000;
 /// Of one cut.
 const DEEPEST_CUT: f64 = 0.4;
+/// Of one cut where so much is under way that the queue must be this long, µs.
+const DEEPER_CUT: f64 = 0.1;
+const SURELY: Micros = 400_000;
 /// Share of the way to its neighbours' mean at each feedback: there in about a second.
 const LEAN: f64 = 0.1;
 /// An estimate may lie so far above what really arrives without proof.
@@ -110,6 +119,8 @@ pub struct Estimator {
     last_sent: Micros,
     first_sent: Option<Micros>,
     last_told: Option<Micros>,
+    /// When feedback last came late.
+    late_feedback: Option<Micros>,
     target: f64,
     condition: Condition,
     trend: Trend,
@@ -151,6 +162,7 @@ impl Default for Estimator {
             loss: LossModel::default(),
             prober: Prober::default(),
             last_told: None,
+            late_feedback: None,
             first_sent: None,
             last_sent: 0,
             last_raise: 0,
@@ -257,8 +269,11 @@ impl Estimator {
 
     /// A feedback message is through. `rtt`: round-trip time; `useful`: what could be sent at most if
     /// the line carried it.
-    pub fn finish(&mut self, now: Micros, rtt: Micros, useful: f64) {
+    pub fn finish(&mut self, now: Micros, rtt: Micros, useful: f64, in_flight: f64) {
         let first = self.last_told.is_none();
+        if self.last_told.is_some_and(|told| now - told > FEEDBACK) {
+            self.late_feedback = Some(now);
+        }
         self.last_told = Some(now);
         if first {
             self.last_raise = now;
@@ -290,7 +305,7 @@ impl Estimator {
         }
         let loss_limit = self.loss.limit(now, self.sent.rate(500_000));
         match (over, loss_limit) {
-            (true, _) => self.overused(now, rtt, standing, limit),
+            (true, _) => self.overused(now, rtt, (standing, in_flight), limit),
             (false, Some(limit)) if limit < self.target => {
                 self.condition = Condition::Lossy;
                 self.cut(now, limit.max(LEAST), standing);
@@ -299,7 +314,7 @@ impl Estimator {
         }
     }
 
-    fn overused(&mut self, now: Micros, rtt: Micros, standing: Micros, limit: Micros) {
+    fn overused(&mut self, now: Micros, rtt: Micros, (standing, in_flight): (Micros, f64), limit: Micros) {
         self.condition = Condition::Congested;
         // A cut shows after a round trip and a feedback interval; a queue that drains needs no other.
         let patience = rtt.min(800_000) + 150_000;
@@ -309,6 +324,11 @@ impl Estimator {
             self.standing_at_cut = self.standing_at_cut.min(standing * 5 / 4);
         }
         if waits || drains {
+            if let Some(line) = self.line.filter(|_| self.draining) {
+                // As the queue gets shorter more may go in.
+                let above = self.in_line(in_flight, line, rtt) - limit;
+                self.target = self.target.max(line * while_draining(above).min(0.7));
+            }
             return;
         }
         let sent = self.sent.rate(500_000);
@@ -318,7 +338,13 @@ impl Estimator {
             return self.cut(now, (self.target * 0.9).max(LEAST), standing);
         }
         // By a short window: the line may have changed a moment ago.
-        let mut line = self.received.rate(250_000).max(self.received.rate(500_000) * 0.7);
+        let newest = self.received.rate(250_000);
+        let lately = self.received.rate(500_000);
+        let mut line = newest.max(lately * 0.7);
+        let surely = self.in_line(in_flight, line, rtt) > SURELY;
+        if surely {
+            line = newest.max(lately * 0.5);
+        }
         if self.reorders() {
             // What comes late is missing in the newest steps.
             line = line.max(self.sent.rate(500_000) * 0.85);
@@ -340,18 +366,23 @@ impl Estimator {
             Some(self.line.map_or(line, |l| {
                 if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }
             }));
-        // What is above the limit has to drain.
-        let share = match (standing - limit) / 1000 {
-            ..=60 => 0.85,
-            61..=160 => 0.75,
-            161..=400 => 0.55,
-            _ => 0.4,
-        };
+        // What is above the limit has to drain: what stood when the newest arrival left, or what has left since.
+        let share = while_draining(standing.max(self.in_line(in_flight, line, rtt)) - limit);
         self.prober.failed(now);
         // What arrives may be little because little was sent, or because it comes out of order.
-        self.cut(now, (line * share).max(self.target * DEEPEST_CUT).max(LEAST), standing);
+        let least = if surely { sent.min(self.target) * DEEPER_CUT } else { self.target * DEEPEST_CUT };
+        self.cut(now, (line * share).max(least).max(LEAST), standing);
         self.draining = standing > limit / 2;
         self.drained_below = limit / 2;
+    }
+
+    /// How long what is under way will stand in the line, µs, beyond its way and the wait for feedback. Where
+    /// feedback does not come in time that says nothing.
+    fn in_line(&self, in_flight: f64, line: f64, rtt: Micros) -> Micros {
+        if self.last_told.zip(self.late_feedback).is_some_and(|(told, late)| told - late < REGULAR_FOR) {
+            return 0;
+        }
+        (in_flight / line.max(LEAST) * 1e6) as Micros - rtt.min(800_000) - FEEDBACK
     }
 
     /// Others share the line, and would have `mean` each.
@@ -395,7 +426,8 @@ impl Estimator {
         let more = if near {
             // A packet per response time (GCC §5.5).
             let response = (rtt.min(800_000) + 100_000) as f64 / 1e6;
-            (9_600.0 / response).min(NEAR_THE_END) * seconds
+            let careful = if self.line.is_some_and(|l| self.target > l) { BEYOND } else { 1.0 };
+            (9_600.0 / response).min(NEAR_THE_END) * careful * seconds
         } else {
             self.target * if jitters { BLIND_GROWTH } else { GROWTH } * seconds
         };
@@ -465,6 +497,16 @@ impl Estimator {
         self.target = (self.before_silence * 0.5).max(self.target).max(LEAST);
         self.last_raise = now;
         self.prober.restart(now, self.before_silence);
+    }
+}
+
+/// Share of the line that is used while a queue of so much too much drains.
+fn while_draining(above: Micros) -> f64 {
+    match above / 1000 {
+        ..=60 => 0.85,
+        61..=160 => 0.75,
+        161..=400 => 0.55,
+        _ => 0.4,
     }
 }
 

@@ -61,6 +61,8 @@ const EMPTY: Packet = Packet { sent: 0, size: 0, train: 0, fate: Fate::Unknown, 
 pub struct Deliveries {
     /// Extended number of the next packet.
     next: u64,
+    /// Of the newest that was told of.
+    newest: Option<u64>,
     sent: Vec<Packet>,
     pub sums: Sums,
     pub line: Estimator,
@@ -75,7 +77,13 @@ pub struct Sums {
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { next: FIRST, sent: Vec::new(), sums: Sums::default(), line: Estimator::default() }
+        Self {
+            next: FIRST,
+            newest: None,
+            sent: Vec::new(),
+            sums: Sums::default(),
+            line: Estimator::default(),
+        }
     }
 }
 
@@ -106,6 +114,13 @@ impl Deliveries {
         };
         self.next += 1;
         self.line.note_sent(at);
+    }
+
+    /// Bits that left after the newest packet that was told of.
+    fn in_flight(&self) -> f64 {
+        let kept = self.next.saturating_sub(self.sent.len() as u64).max(FIRST);
+        let since = self.newest.map_or(kept, |n| (n + 1).max(kept));
+        (since..self.next).map(|ext| f64::from(self.sent[self.place(ext)].size) * 8.0).sum()
     }
 
     fn place(&self, ext: u64) -> usize {
@@ -141,8 +156,17 @@ impl Deliveries {
             each(at.is_some(), lost.map(|p| p.carried));
         });
         if any {
-            self.line.finish(now, rtt, useful);
+            self.line.finish(now, rtt, useful, self.in_flight());
         }
+    }
+
+    /// What was sent between the newest packet that was told of and the first that is told of now: a message
+    /// was lost, and nobody will ever say what became of these.
+    pub fn skipped(&self, told: &TransportFeedback) -> impl Iterator<Item = Carried> {
+        let kept = self.next.saturating_sub(self.sent.len() as u64).max(FIRST);
+        let from = self.newest.map_or(self.next, |n| (n + 1).max(kept));
+        let to = extend(self.next, told.first()).map_or(from, |to| to.min(self.next));
+        (from..to).map(|ext| self.sent[self.place(ext)].carried).filter(|c| *c != Carried::NOTHING)
     }
 
     /// One packet came at `at`, or did not; `None`: that is not news.
@@ -150,6 +174,7 @@ impl Deliveries {
         let kept = self.sent.len() as u64;
         let sent = |e: &u64| (FIRST..self.next).contains(e) && *e + kept >= self.next;
         let ext = extend(self.next, number).filter(sent)?;
+        self.newest = self.newest.max(Some(ext));
         let place = self.place(ext);
         let packet = &mut self.sent[place];
         let fate = if at.is_some() { Fate::Arrived } else { Fate::Lost };
@@ -184,6 +209,26 @@ mod tests {
         let mut c = Compound::default();
         c.transport_feedback(1, 2, 0, base, arrivals);
         TransportFeedback::parse(c.finish().freeze()).unwrap()
+    }
+
+    #[test]
+    fn what_a_lost_message_would_have_told_is_skipped() {
+        let mut d = Deliveries::default();
+        for n in 0..10 {
+            d.sent(0, 100, 0, Carried { sequence: n, slot: 1, times: 0 });
+        }
+        let skipped =
+            |d: &Deliveries, t: &TransportFeedback| d.skipped(t).map(|c| c.sequence).collect::<Vec<_>>();
+        let first = told(0, &[Some(1), None]);
+        assert!(skipped(&d, &first).is_empty());
+        d.feedback(&first, (0, 0), 0.0, |_, _| ());
+        assert!((d.in_flight() - 8.0 * 800.0).abs() < 1.0);
+        let third = told(5, &[Some(9)]);
+        assert_eq!(skipped(&d, &third), [2, 3, 4]);
+        d.feedback(&third, (0, 0), 0.0, |_, _| ());
+        assert!(skipped(&d, &told(6, &[Some(9)])).is_empty() && skipped(&d, &first).is_empty());
+        assert_eq!(skipped(&d, &told(9_000, &[Some(9)])), [6, 7, 8, 9], "no more than was sent");
+        assert!((d.in_flight() - 4.0 * 800.0).abs() < 1.0);
     }
 
     #[test]

@@ -74,12 +74,18 @@ impl Default for History {
 impl History {
     pub fn note(&mut self, sent: Sent, stretch: Stretch) {
         let at = |n: u8| usize::from(n) % STRETCHES;
-        if self.stretches[at(self.newest)].is_none_or(|(_, s)| s != stretch) {
+        if self.stretches[at(self.newest)].is_some_and(|(_, s)| s != stretch) {
             self.newest = self.newest.wrapping_add(1);
-            self.stretches[at(self.newest)] = Some((self.newest, stretch));
         }
+        self.stretches[at(self.newest)] = Some((self.newest, stretch));
         let cell = Cell { sent, stretch: self.newest, times: 0, again: 0 };
         self.cells[usize::from(sent.sequence) % KEPT] = cell;
+    }
+
+    /// What follows begins with a key frame, or with another source: what was before is of no use any more.
+    pub fn begin(&mut self) {
+        self.newest = self.newest.wrapping_add(1);
+        self.stretches[usize::from(self.newest) % STRETCHES] = None;
     }
 
     /// The packet with this 16-bit number, and how often it has been sent again now; `None` when that was a
@@ -114,8 +120,14 @@ impl History {
     /// or layer since, which would have made it useless.
     #[must_use]
     pub fn is_last_of(&self, sequence: u16, times: u8) -> bool {
+        self.is_present(sequence) && self.cells[usize::from(sequence) % KEPT].times == times
+    }
+
+    /// Whether this number was sent since the slot last went to another source or layer.
+    #[must_use]
+    pub fn is_present(&self, sequence: u16) -> bool {
         let cell = &self.cells[usize::from(sequence) % KEPT];
-        cell.sent.sequence == sequence && cell.times == times && cell.stretch == self.newest
+        cell.sent.sequence == sequence && cell.stretch == self.newest
     }
 }
 
@@ -158,6 +170,20 @@ mod tests {
         assert!(h.is_last_of(10, 1) && !h.is_last_of(10, 0), "another copy is under way");
         h.note(sent(11, 11), stretch(1));
         assert!(!h.is_last_of(10, 1) && h.is_last_of(11, 0));
+    }
+
+    #[test]
+    fn what_was_before_a_new_beginning_is_not_present() {
+        let mut h = History::default();
+        h.begin();
+        h.note(sent(10, 10), stretch(0));
+        assert!(h.is_present(10) && !h.is_present(11));
+        h.begin();
+        assert!(!h.is_present(10), "also where nothing has followed yet");
+        h.note(sent(11, 20), stretch(0));
+        assert!(!h.is_present(10) && h.is_present(11), "the same source and layer");
+        h.note(sent(12, 21), stretch(0));
+        assert!(h.is_present(11) && h.is_present(12));
     }
 
     #[test]

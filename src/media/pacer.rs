@@ -11,10 +11,12 @@ use crate::media::clock::Micros;
 
 /// What may leave in one go, µs of the rate: more than a picture between key frames.
 const DEPTH: Micros = 40_000;
-/// The bucket holds at least two packets.
-const LEAST_DEPTH: f64 = 3_000.0;
+/// The bucket holds at least one packet and a bit.
+const LEAST_DEPTH: f64 = 1_500.0;
 /// What a joiner gets at once, before anything is known of its line: a small key frame.
 const OPENING: f64 = 10_000.0;
+/// So many packets are sent so that a picture ends.
+pub const NEAR: usize = 3;
 
 /// One packet that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,12 @@ impl Pacer {
     pub fn follow(&mut self, target: f64) {
         let factor = (1.0 + (target - 400_000.0) / 3_000_000.0).clamp(1.0, 2.0);
         self.rate = target * factor / 8.0;
+    }
+
+    /// Bits per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.rate * 8.0
     }
 
     fn fill(&mut self, now: Micros) {
@@ -169,6 +177,21 @@ impl Pacer {
         Some(packet)
     }
 
+    /// Of the slot's packets only those of the picture that has `begun` to leave shall follow, and only if
+    /// they are no more than `most`.
+    pub fn forget_unbegun(&mut self, slot: u8, begun: Option<u32>, most: usize) {
+        let Some(at) = self.lanes.iter().position(|l| l.slot == slot) else {
+            return;
+        };
+        let lane = &mut self.lanes[at];
+        let rest = lane.queue.iter().take_while(|w| Some(w.timestamp) == begun).count();
+        lane.queue.truncate(if rest <= most { rest } else { 0 });
+        lane.bytes = lane.queue.iter().map(|w| usize::from(w.size)).sum();
+        if lane.queue.is_empty() {
+            self.lanes.swap_remove(at);
+        }
+    }
+
     /// The slot's packets shall not leave any more.
     pub fn forget(&mut self, slot: u8) {
         self.lanes.retain(|l| l.slot != slot);
@@ -225,6 +248,26 @@ mod tests {
         }
         p.push(packet(1, 50));
         assert!(p.next().is_some_and(|at| at - now < 120_000), "and is not in debt for ever");
+    }
+
+    #[test]
+    fn a_picture_that_has_begun_to_leave_ends_if_it_is_short() {
+        let timestamps = [1, 1, 1, 2, 2, 3];
+        let rest = |begun: Option<u32>, most: usize| {
+            let mut p = Pacer::default();
+            p.follow(300_000.0);
+            p.push(packet(0, 0));
+            for (n, timestamp) in timestamps.into_iter().enumerate() {
+                p.push(Waiting { timestamp, ..packet(1, n as u64) });
+            }
+            p.forget_unbegun(1, begun, most);
+            assert!(p.delay_of(0) > 0, "the other slot's wait on");
+            std::iter::from_fn(|| p.pop_rest(1, begun?)).count() + usize::from(p.delay_of(1) > 0)
+        };
+        assert_eq!(rest(Some(1), NEAR), 3);
+        assert_eq!(rest(Some(1), 2), 0, "too much of it is left");
+        assert_eq!(rest(Some(2), NEAR), 0, "the picture that has begun is gone already");
+        assert_eq!(rest(None, usize::MAX), 0);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::media::delivery::{Carried, Deliveries};
 use crate::media::history::{History, Sent, Stretch};
 use crate::media::negotiate::{MediaKind, SlotCodec, SlotSetup};
 use crate::media::output::{Class, Output, Path};
-use crate::media::pacer::{Pacer, Waiting};
+use crate::media::pacer::{NEAR, Pacer, Waiting};
 use crate::media::redundancy::Redundancy;
 use crate::media::repeat::Repeats;
 use crate::media::rewrite::{Order, Placed, Rewriter};
@@ -167,13 +167,14 @@ impl Slot {
     /// Feeds the slot from another source (or none); numbers stay continuous.
     pub fn attach(&mut self, source: Option<usize>) {
         self.feed = source;
-        self.rewriter.stop();
+        self.begin_anew();
         self.announce = source.is_some();
     }
 
     /// The source begins anew (other numbers, or after a pause): wait for a key frame of it.
     pub fn begin_anew(&mut self) {
         self.rewriter.stop();
+        self.queued = None;
     }
 
     /// The layer that flows into this slot.
@@ -192,7 +193,8 @@ impl Slot {
             return None;
         };
         let wanted = source.best_layer(granted.min(self.max_layer).0)?;
-        (self.layer() != Some(wanted)).then_some(wanted)
+        // One that waits in the pacer is as good as there.
+        (self.queued.or(self.layer()) != Some(wanted)).then_some(wanted)
     }
 
     /// Sends a joiner the present group of pictures, when it is short enough for `most` bytes; `None`:
@@ -251,6 +253,12 @@ impl Slot {
         let current = self.queued.or(self.layer());
         let begins = entry.payload.key_start && self.may_begin(source, layer, current);
         if current == Some(layer) || begins {
+            if entry.payload.key_start && current.is_some_and(|c| layer <= c) {
+                // What waits would only keep it from coming; but a key frame that has begun to leave is sent
+                // to its end.
+                let whole = current == Some(layer) && self.left == self.key.map(|k| k.0);
+                to.pacer.forget_unbegun(self.index.0, self.left, if whole { usize::MAX } else { NEAR });
+            }
             self.note_key(entry, to.at);
             self.queued = Some(layer);
             to.pacer.push(Waiting {
@@ -318,10 +326,14 @@ impl Slot {
     /// before it had come. `under_way`: how long an answer to a packet takes, µs.
     #[must_use]
     pub fn key_frame_is_coming(&self, pacer: &Pacer, under_way: Micros, at: Micros) -> bool {
-        let Some((timestamp, touched)) = self.key.filter(|_| self.kind == MediaKind::Video) else {
-            return false;
-        };
-        at - touched < under_way || pacer.holds(self.index.0, timestamp)
+        let left = self.key.is_some_and(|(_, touched)| at - touched < under_way);
+        (left && self.kind == MediaKind::Video) || self.has_key_frame_in(pacer)
+    }
+
+    /// Whether its last key frame waits, in part at least.
+    #[must_use]
+    pub fn has_key_frame_in(&self, pacer: &Pacer) -> bool {
+        self.key.is_some_and(|(timestamp, _)| pacer.holds(self.index.0, timestamp))
     }
 
     /// Starts a segment at this packet: time stamps follow the server's clock.
@@ -344,6 +356,9 @@ impl Slot {
         let same = !self.announce;
         self.rewriter.switch(layer, entry.ext, entry.timestamp, timestamp, numbers, same);
         self.thinning = Thinning::default();
+        if let Some(history) = &mut self.history {
+            history.begin();
+        }
         self.report_now = true;
     }
 

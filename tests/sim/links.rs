@@ -59,6 +59,11 @@ impl Run {
         self.lab.view(0, s(from)..s(to))
     }
 
+    /// From the first picture on, which `came` so long after joining.
+    fn begun(&self, came: Option<Duration>) -> View<'_> {
+        self.between(SETTLED.max(2.0 + reaches(came)), self.seconds)
+    }
+
     fn since_joining(&self) -> View<'_> {
         self.between(2.0, self.seconds)
     }
@@ -118,8 +123,11 @@ fn row(link: Profile) -> Row {
             100.0 * r.whole().camera().layers[n..].iter().sum::<f64>()
         })
     };
-    let legible =
-        || at_most("longest without a page", "s", 2.0, |r| r.whole().content().longest_gap.as_secs_f64());
+    let legible = || {
+        at_most("longest without a page", "s", 2.0, |r| {
+            r.begun(r.since_joining().content_reaches(0)).content().longest_gap.as_secs_f64()
+        })
+    };
     let back = |times: &[(f64, f64)]| {
         let times = times.to_vec();
         at_most("back after an outage", "s", 5.0, move |r| {
@@ -162,7 +170,9 @@ fn row(link: Profile) -> Row {
         "loss20" | "burst20" => vec![frozen(0.05)],
         "loss30" | "burst30" => vec![
             sound(0.15),
-            at_most("longest without a picture", "s", 3.0, |r| r.whole().camera().longest_gap.as_secs_f64()),
+            at_most("longest without a picture", "s", 3.0, |r| {
+                r.begun(r.since_joining().camera_reaches(0)).camera().longest_gap.as_secs_f64()
+            }),
             at_most("picture after joining", "s", 10.0, |r| reaches(r.since_joining().camera_reaches(0))),
         ],
         "step" => {

@@ -134,15 +134,28 @@ fn one_bad_classroom_takes_nothing_from_the_others() {
 }
 
 #[test]
+fn pictures_do_not_stand_where_reports_are_lost_as_well() {
+    let mut lab = Lab::new(2);
+    lab.classroom("burst30", &link("burst30"));
+    lab.between(4.0, 110.0).expect("no picture stands for long", |v| v.camera().longest_gap <= MS(3_000));
+    lab.run(110.0);
+}
+
+#[test]
 fn after_a_fall_the_line_is_found_again() {
     let mut lab = Lab::new(1);
     let mut four = link("step");
     four.down.schedule.clear();
     lab.classroom("step", &four);
-    lab.at(15.0).rate(300);
+    // A page is turned in that moment, and the line's queue is full within 150 ms.
+    lab.at(20.0).rate(300);
     lab.at(45.0).rate(4_000);
-    lab.between(15.0, 45.0).expect("sound in the fall", |v| v.sound().concealed <= 0.05);
-    lab.between(20.0, 45.0).expect("the queue is short", |v| v.queue() <= MS(500));
+    lab.between(20.0, 45.0)
+        .expect("sound in the fall", |v| v.sound().concealed <= 0.05)
+        .expect("the teacher is there", |v| v.camera().longest_gap <= MS(2_500))
+        .expect("and the new page soon", |v| v.content().longest_gap <= MS(4_000));
+    lab.between(23.0, 45.0).expect("no more than the line carries", |v| v.most_kbps() <= 340.0);
+    lab.between(25.0, 45.0).expect("the queue is short", |v| v.queue() <= MS(500));
     lab.between(45.0, 75.0).expect("the top layer is back within 15 s", |v| {
         v.camera_reaches(2).is_some_and(|t| t <= MS(15_000))
     });
@@ -233,9 +246,10 @@ fn ten_behind_one_line_share_it() {
     let rates: Vec<f64> = views.iter().map(|v| v.kbps().iter().sum()).collect();
     let mean = rates.iter().sum::<f64>() / 10.0;
     assert!(rates.iter().all(|r| (r / mean - 1.0).abs() <= 0.3), "kbit/s: {rates:.0?}");
-    assert!(10.0 * mean <= 4_000.0 * 1.05, "{mean}");
+    assert!(10.0 * mean <= 4_000.0 * 1.1, "{mean}");
+    let changes: usize = views.iter().map(|v| v.camera().changes + v.content().changes).sum();
+    assert!(changes <= 2 * 10, "in a minute: {changes}");
     for view in &views {
-        assert!(view.camera().changes + view.content().changes <= 6, "{}", view.line());
         assert!(view.sound().concealed <= 0.02, "{}", view.line());
     }
 }

@@ -88,11 +88,15 @@ impl Line {
                     .into_iter()
                     .partition(|p| p.arrived.map_or(p.sent + 80_000 < self.now, |a| a <= until));
                 self.waiting = later;
+                let newest = told.iter().map(|t| t.sent).max().unwrap_or(0);
+                let in_flight =
+                    self.waiting.iter().filter(|w| w.sent > newest).map(|w| f64::from(w.size) * 8.0);
+                let in_flight = in_flight.sum();
                 if !told.is_empty() {
                     for packet in told {
                         self.estimator.told(packet);
                     }
-                    self.estimator.finish(self.now, 60_000, self.useful);
+                    self.estimator.finish(self.now, 60_000, self.useful, in_flight);
                 }
             }
         }
@@ -116,6 +120,21 @@ fn a_small_line_is_filled_and_its_queue_stays_short() {
         assert!(sent <= rate * 1.05 && sent >= rate * 0.7, "{rate}: {sent}");
         assert!(line.worst_queue <= 450_000, "{rate}: {} ms", line.worst_queue / 1000);
     }
+}
+
+#[test]
+fn a_deep_queue_that_has_just_filled_is_known_by_what_is_under_way() {
+    let mut line = Line::new(4_000_000.0);
+    line.deepest = 1_200_000;
+    line.useful = 1_700_000.0;
+    line.run(10.0);
+    line.rate = 300_000.0;
+    line.run(0.6);
+    let sent = line.run(1.0);
+    assert!(sent <= 200_000.0, "it has to drain: {sent}");
+    line.run(2.0);
+    let sent = line.run(2.0);
+    assert!((200_000.0..330_000.0).contains(&sent), "{sent}");
 }
 
 #[test]

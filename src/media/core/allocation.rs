@@ -114,9 +114,12 @@ impl Core {
                 Some(if slides && layer == 0 { cost.min(SLIDES) } else { cost })
             });
             let has = match slot.granted {
-                // A layer that has not begun is not there yet.
+                // What waits in the pacer is there, and a base that was granted will be in a moment; a larger
+                // layer that has not begun is not.
                 Grant::Layer(layer, temporal) => slot
-                    .layer()
+                    .queued
+                    .or(slot.layer())
+                    .or((layer.0 == 0 && slot.rank != Rank::Small).then_some(0))
                     .map(|flows| (flows.min(layer.0), if flows > layer.0 { ALL_TEMPORAL } else { temporal })),
                 Grant::Paused => None,
             };

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use crate::media::clock::Micros;
 use crate::media::command::{Rank, SlotIndex, Why};
 use crate::media::core::Core;
-use crate::media::pacer::Waiting;
+use crate::media::pacer::{NEAR, Waiting};
 use crate::media::source::Subscriber;
 
 /// More than this need not wait: it would be late.
 const LATE: Micros = 500_000;
 /// A page of a slide is worth waiting for.
 const LATE_CONTENT: Micros = 4_000_000;
-/// So many packets are sent so that a picture ends.
-const NEAR: usize = 3;
+/// So many times longer where its key frame waits.
+const WITH_KEY_FRAME: Micros = 3;
 /// So long a picture that was given up keeps to its base.
 const HOLD: Micros = 5_000_000;
 
@@ -79,11 +79,16 @@ impl Core {
         };
         // While the line is measured the rate is a guess, mostly too low.
         let patience = if peer.share.is_fresh(at) { 4 } else { 1 };
-        if peer.pacer.delay() > patience * LATE {
+        // And what is sent while a queue drains lasts for a moment.
+        let share = (peer.pacer.rate() / peer.deliveries.line.capacity()).min(1.0);
+        let soon = |delay: Micros| (delay as f64 * share) as Micros;
+        if soon(peer.pacer.delay()) > patience * LATE {
             let mut late = None;
             for slot in &peer.slots {
-                let limit = if slot.rank == Rank::Content { LATE_CONTENT } else { patience * LATE };
-                let waits = peer.pacer.delay_of(slot.index.0);
+                // A key frame that waits is as good as the next one.
+                let begins = if slot.has_key_frame_in(&peer.pacer) { WITH_KEY_FRAME } else { 1 };
+                let limit = if slot.rank == Rank::Content { LATE_CONTENT } else { patience * begins * LATE };
+                let waits = soon(peer.pacer.delay_of(slot.index.0));
                 if waits > limit && late.is_none_or(|(rank, _)| slot.rank > rank) {
                     late = Some((slot.rank, slot.index));
                 }

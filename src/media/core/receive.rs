@@ -6,6 +6,7 @@ use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
 use crate::media::command::{CloseReason, Event};
 use crate::media::core::{Core, Fresh};
+use crate::media::delivery::Carried;
 use crate::media::demux::Kind;
 use crate::media::output::Path;
 use crate::media::peer::{Opened, Peer, StreamPlace};
@@ -18,6 +19,9 @@ use crate::media::transport::ice::BindingRequest;
 use crate::media::transport::rtcp::{self, Said};
 use crate::media::transport::srtp::{self, extend};
 use crate::media::transport::twcc::TransportFeedback;
+
+/// Where a line loses more than this share, what nobody told of goes again unasked, too.
+const MANY: f64 = 0.1;
 
 impl Core {
     /// Takes one datagram, which may be changed in place. What comes of it is in `out` after
@@ -276,7 +280,10 @@ impl Core {
         let rtt = peer.rtt.unwrap_or(Duration::from_millis(100)).as_micros() as Micros;
         let silent = peer.deliveries.line.condition() == Condition::Silent;
         let losses = &mut peer.losses;
-        let mut missing = Vec::new();
+        let mut missing: Vec<Carried> = Vec::new();
+        if peer.deliveries.line.inherent_loss() > MANY {
+            missing.extend(peer.deliveries.skipped(told));
+        }
         peer.deliveries.feedback(told, (at, rtt), peer.share.useful, |came, lost| {
             losses.note(came);
             missing.extend(lost);

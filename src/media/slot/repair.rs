@@ -31,6 +31,10 @@ impl Slot {
         else {
             return;
         };
+        // What came before the last key frame with which the slot began is of no use any more.
+        if !self.history.as_deref().is_some_and(|h| h.is_present(sequence)) {
+            return;
+        }
         let Some(source) = find(stretch.source) else {
             return;
         };

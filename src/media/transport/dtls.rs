@@ -105,6 +105,8 @@ fn sha256(der: &[u8], provider: &dyn CryptoProvider) -> Option<Fingerprint> {
 pub struct DtlsClient {
     endpoint: Endpoint,
     shared: DtlsClientConfig,
+    /// Until the handshake is done.
+    flight: Option<LastFlight>,
 }
 
 impl DtlsClient {
@@ -144,22 +146,24 @@ impl DtlsClient {
 
     #[must_use]
     pub fn new(config: &DtlsClientConfig) -> Self {
-        Self { endpoint: Endpoint::new(DUMMY, TransportProtocol::UDP, None), shared: config.clone() }
+        let endpoint = Endpoint::new(DUMMY, TransportProtocol::UDP, None);
+        Self { endpoint, shared: config.clone(), flight: Some(LastFlight::default()) }
     }
 
     /// Sends the first flight.
     pub fn connect(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
         let _ = self.endpoint.connect(now, DUMMY, self.shared.config.clone(), None);
-        drain(&mut self.endpoint, out);
+        self.drain(now, out);
     }
 
     /// Feeds one datagram. `Connected` once, when the handshake is done.
     pub fn read(&mut self, now: Instant, datagram: &[u8], out: &mut Vec<BytesMut>) -> Progress {
         let events = self.endpoint.read(now, DUMMY, None, BytesMut::from(datagram));
-        drain(&mut self.endpoint, out);
+        self.drain(now, out);
         for event in events.unwrap_or_default() {
             match event {
                 EndpointEvent::HandshakeComplete => {
+                    self.flight = None;
                     let profile = self.shared.profile;
                     let exported = self.endpoint.get_connection_state(DUMMY).and_then(|state| {
                         let length = KeyingMaterial::length(profile);
@@ -180,7 +184,17 @@ impl DtlsClient {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
         if self.endpoint.poll_timeout(&DUMMY).is_some_and(|at| at <= now) {
             let _ = self.endpoint.handle_timeout(DUMMY, now);
-            drain(&mut self.endpoint, out);
+            self.drain(now, out);
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.repeat(now, out);
+        }
+    }
+
+    fn drain(&mut self, now: Instant, out: &mut Vec<BytesMut>) {
+        match &mut self.flight {
+            Some(flight) => drain_flight(&mut self.endpoint, flight, now, out),
+            None => drain(&mut self.endpoint, out),
         }
     }
 

@@ -129,3 +129,27 @@ fn a_flight_is_repeated_less_and_less_often() {
     assert_eq!(converse(&mut server, &mut client, answers, now), (true, true));
     assert_eq!(server.poll_timeout(), None);
 }
+
+#[test]
+fn a_client_whose_hello_was_lost_after_two_requests_for_it_goes_on() {
+    let (mut server, mut client, first, now) = sides();
+    let mut to_client = Vec::new();
+    server.read(now, &first[0], &mut to_client);
+    // It repeats its hello before the answer comes, so it is asked for the cookie twice.
+    let (mut again, now) = (Vec::new(), now + Duration::from_millis(600));
+    client.handle_timeout(now, &mut again);
+    server.read(now, &again[0], &mut to_client);
+    let mut lost = Vec::new();
+    for datagram in &to_client {
+        client.read(now, datagram, &mut lost);
+    }
+    assert!(!lost.is_empty());
+    let mut repeated = Vec::new();
+    let mut later = now;
+    while repeated.is_empty() && later < now + Duration::from_secs(3) {
+        later += Duration::from_millis(100);
+        client.handle_timeout(later, &mut repeated);
+    }
+    assert!(!repeated.is_empty(), "nobody would say anything more");
+    assert_eq!(converse(&mut server, &mut client, repeated, later), (true, true));
+}

@@ -62,11 +62,17 @@ impl TransportFeedback {
         u16::from_be_bytes([self.bytes[14], self.bytes[15]])
     }
 
+    /// Number of the first packet that is told of.
+    #[must_use]
+    pub fn first(&self) -> u16 {
+        u16::from_be_bytes([self.bytes[12], self.bytes[13]])
+    }
+
     /// Calls `told` for every packet in order: its number, and when it arrived in µs on the client's
     /// clock; `None`: not yet.
     pub fn each(&self, mut told: impl FnMut(u16, Option<i64>)) {
         let b = &self.bytes;
-        let mut number = u16::from_be_bytes([b[12], b[13]]);
+        let mut number = self.first();
         // 24 bits, signed.
         let reference = i32::from_be_bytes([b[16], b[17], b[18], 0]) >> 8;
         let mut at = i64::from(reference) * REFERENCE_US;
