@@ -264,6 +264,7 @@ impl House {
         Plan {
             url: format!("ws://{}/ws", self.http),
             classrooms: 0,
+            viewers: false,
             joins: 1.0,
             duration: Duration::from_secs(seconds),
             teach: None,

@@ -95,6 +95,9 @@ struct LoadArgs {
     lesson: String,
     #[arg(long, default_value_t = 30)]
     classrooms: u32,
+    /// They look on instead: sound, and the smallest pictures there are.
+    #[arg(long)]
+    viewers: bool,
     /// Joins per second.
     #[arg(long, default_value_t = 30.0)]
     joins: f64,
@@ -210,6 +213,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
     let plan = load::Plan {
         url: format!("{host}/ws"),
         classrooms: args.classrooms,
+        viewers: args.viewers,
         joins: args.joins,
         duration: Duration::from_secs(args.duration),
         teach: args.teach,

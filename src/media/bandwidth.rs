@@ -12,6 +12,7 @@
 //! tests/sim. All times are µs, all rates bit/s.
 
 mod loss;
+mod overuse;
 mod probe;
 mod queue;
 mod rate;
@@ -67,17 +68,8 @@ const AFTER_DRAINING: f64 = 0.85;
 const A_LITTLE_MORE: f64 = 1.5;
 /// Packets that are overtaken come at most so much later than they do in the mean.
 const USUAL_TO_LATEST: f64 = 1.5;
-/// Who sends less than this share of the estimate hardly made a queue.
-const LITTLE: f64 = 0.6;
-/// Feedback comes at least so often from a page that gets much …
+/// Feedback comes at least so often from a page that gets much.
 const FEEDBACK: Micros = 150_000;
-/// … and has done so for so long.
-const REGULAR_FOR: Micros = 500_000;
-/// Of one cut.
-const DEEPEST_CUT: f64 = 0.4;
-/// Of one cut where so much is under way that the queue must be this long, µs.
-const DEEPER_CUT: f64 = 0.1;
-const SURELY: Micros = 400_000;
 /// Share of the way to its neighbours' mean at each feedback: there in about a second.
 const LEAN: f64 = 0.1;
 /// An estimate may lie so far above what really arrives without proof.
@@ -314,77 +306,6 @@ impl Estimator {
         }
     }
 
-    fn overused(&mut self, now: Micros, rtt: Micros, (standing, in_flight): (Micros, f64), limit: Micros) {
-        self.condition = Condition::Congested;
-        // A cut shows after a round trip and a feedback interval; a queue that drains needs no other.
-        let patience = rtt.min(800_000) + 150_000;
-        let waits = self.last_cut.is_some_and(|at| now - at < patience);
-        let drains = self.draining && standing < self.standing_at_cut * 4 / 5;
-        if drains {
-            self.standing_at_cut = self.standing_at_cut.min(standing * 5 / 4);
-        }
-        if waits || drains {
-            if let Some(line) = self.line.filter(|_| self.draining) {
-                // As the queue gets shorter more may go in.
-                let above = self.in_line(in_flight, line, rtt) - limit;
-                self.target = self.target.max(line * while_draining(above).min(0.7));
-            }
-            return;
-        }
-        let sent = self.sent.rate(500_000);
-        if sent < self.target * LITTLE && self.received.rate(500_000) > sent * 0.85 {
-            // What was sent is far less than the line has carried, and it comes: how much the line carries
-            // now is not known from that.
-            return self.cut(now, (self.target * 0.9).max(LEAST), standing);
-        }
-        // By a short window: the line may have changed a moment ago.
-        let newest = self.received.rate(250_000);
-        let lately = self.received.rate(500_000);
-        let mut line = newest.max(lately * 0.7);
-        let surely = self.in_line(in_flight, line, rtt) > SURELY;
-        if surely {
-            line = newest.max(lately * 0.5);
-        }
-        if self.reorders() {
-            // What comes late is missing in the newest steps.
-            line = line.max(self.sent.rate(500_000) * 0.85);
-        }
-        if line <= 0.0 {
-            return;
-        }
-        if standing <= limit {
-            // It may still be the line's own unrest: a step back, not what arrives, which may be little
-            // because little was sent; and then it was not this that filled the line.
-            if self.sent.rate(500_000) < self.target * 0.7 {
-                self.last_raise = now;
-                return;
-            }
-            let to = (self.target * 0.9).max(line * 0.95);
-            return self.cut(now, to.max(LEAST), standing);
-        }
-        self.line =
-            Some(self.line.map_or(line, |l| {
-                if line < l * 0.7 || line > l * 1.3 { line } else { l * 0.7 + line * 0.3 }
-            }));
-        // What is above the limit has to drain: what stood when the newest arrival left, or what has left since.
-        let share = while_draining(standing.max(self.in_line(in_flight, line, rtt)) - limit);
-        self.prober.failed(now);
-        // What arrives may be little because little was sent, or because it comes out of order.
-        let least = if surely { sent.min(self.target) * DEEPER_CUT } else { self.target * DEEPEST_CUT };
-        self.cut(now, (line * share).max(least).max(LEAST), standing);
-        self.draining = standing > limit / 2;
-        self.drained_below = limit / 2;
-    }
-
-    /// How long what is under way will stand in the line, µs, beyond its way and the wait for feedback. Where
-    /// feedback does not come in time that says nothing.
-    fn in_line(&self, in_flight: f64, line: f64, rtt: Micros) -> Micros {
-        if self.last_told.zip(self.late_feedback).is_some_and(|(told, late)| told - late < REGULAR_FOR) {
-            return 0;
-        }
-        (in_flight / line.max(LEAST) * 1e6) as Micros - rtt.min(800_000) - FEEDBACK
-    }
-
     /// Others share the line, and would have `mean` each.
     pub fn lean(&mut self, mean: f64) {
         if self.draining || self.condition == Condition::Silent {
@@ -394,13 +315,6 @@ impl Estimator {
         // Where this one's part of the line ends moves along.
         self.line = self.line.map(|line| (line + to - self.target).max(LEAST));
         self.target = to;
-    }
-
-    fn cut(&mut self, now: Micros, to: f64, standing: Micros) {
-        self.target = self.target.min(to);
-        self.last_cut = Some(now);
-        self.last_raise = now;
-        self.standing_at_cut = standing;
     }
 
     /// Neither delay nor loss complains: more is tried, slowly where the line's end is near.
@@ -497,16 +411,6 @@ impl Estimator {
         self.target = (self.before_silence * 0.5).max(self.target).max(LEAST);
         self.last_raise = now;
         self.prober.restart(now, self.before_silence);
-    }
-}
-
-/// Share of the line that is used while a queue of so much too much drains.
-fn while_draining(above: Micros) -> f64 {
-    match above / 1000 {
-        ..=60 => 0.85,
-        61..=160 => 0.75,
-        161..=400 => 0.55,
-        _ => 0.4,
     }
 }
 

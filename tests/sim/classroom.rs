@@ -67,7 +67,7 @@ impl Classroom {
             self.take(packet, now);
         }
         if ticks {
-            self.sound.handle_timeout(now);
+            self.sound.handle_timeout(now, self.camera.playout_delay());
             let wish = self.camera.handle_timeout(now);
             self.grant(CAMERA_SLOT, wish);
             let wish = self.content.handle_timeout(now);

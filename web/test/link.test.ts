@@ -101,6 +101,8 @@ test('a picture that stood counts when something of it was missing, with the jit
     asked: true,
   });
   expect(seenOf(0)).toMatchObject({ gapMs: 0, waitedMs: 0, asked: false });
+  stood.gapMs = 9_000;
+  expect(seenOf(3)).toMatchObject({ gapMs: 0, asked: true });
 });
 
 test('pictures wait for a second repetition, no longer than somebody would mind, and slowly longer', () => {

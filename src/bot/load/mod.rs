@@ -38,6 +38,8 @@ pub struct Plan {
     /// `ws://host:port/ws`
     pub url: String,
     pub classrooms: u32,
+    /// They are no classrooms but look on: sound, and the smallest pictures there are.
+    pub viewers: bool,
     /// Joins per second.
     pub joins: f64,
     /// From the first join to the end.
@@ -111,8 +113,9 @@ pub async fn run(
                 let (plan, shared, swarm) = (plan.clone(), shared.clone(), swarm.clone());
                 let (tokens, failed, left) = (tokens.clone(), failed.clone(), left.clone());
                 let ending = ending.clone();
+                let role = if plan.viewers { Role::Observer } else { Role::Receiver };
                 tasks.spawn(async move {
-                    let joined = match tokens(Role::Receiver, &format!("load-{begun}")) {
+                    let joined = match tokens(role, &format!("load-{begun}")) {
                         Ok(token) => connect(&plan, &token, &shared, &swarm, None).await,
                         Err(error) => Err(error),
                     };
@@ -222,6 +225,13 @@ pub async fn connect(
     let mut light = Light::new(shared, ice, answer, server, began);
     light.by_tcp = plan.tcp;
     let at = swarm.add(Member { light, publish });
+    if plan.viewers {
+        // Its lines are for sound first, and each has its place as its name.
+        for mid in u32::from(slots.audio)..u32::from(slots.audio + slots.video) {
+            let (request, mid) = (signal.next_request(), mid.to_string());
+            signal.send(&ClientMessage::SelectLayer { request, mid, max_layer: 0 }).await?;
+        }
+    }
     let playing =
         OwnState { mic: publish.is_some(), camera: publish.is_some(), sound: true, ..OwnState::default() };
     signal.send(&ClientMessage::State { state: playing }).await?;

@@ -7,7 +7,9 @@
 //! are stretched; later than the target, the worst lateness of the last two seconds and 20 ms together
 //! they are shortened (up to a tenth either way). A missing packet is concealed; playing goes on behind
 //! it when as much was made up as is missing, or when the buffer is 50 ms above its target. What was
-//! not played yet when it comes is played still, and the delay is longer by then.
+//! not played yet when it comes is played still, and the delay is longer by then. It waits for the picture
+//! of the same person: the target is at least what that waits, less what a loudspeaker takes, and follows it
+//! by 80 ms a second.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -22,6 +24,8 @@ const STRETCH_MS: f64 = 5.0;
 const STRETCH_EVERY: u32 = 5;
 const MOST_PACKETS: usize = 200;
 const START_MS: f64 = 80.0;
+const LOUDSPEAKER_MS: f64 = 50.0;
+const FOLLOWS_MS: f64 = 80.0;
 
 pub struct AudioPlayer {
     /// By time stamp in frames of 20 ms, extended; and when they came.
@@ -89,8 +93,9 @@ impl AudioPlayer {
         }
     }
 
-    /// Plays what is due by `now`.
-    pub fn handle_timeout(&mut self, now: Duration) {
+    /// Plays what is due by `now`. The picture waits for `picture`.
+    pub fn handle_timeout(&mut self, now: Duration, picture: Duration) {
+        self.target.wait_for(picture.as_secs_f64() * 1e3 - LOUDSPEAKER_MS, now);
         while self.next.is_some() && self.due <= now {
             let at = self.due;
             self.due += STEP;
@@ -168,6 +173,9 @@ struct Target {
     counted: Duration,
     newest: i64,
     ms: f64,
+    /// What the picture waits, as far as it has been followed, and until when.
+    least: f64,
+    followed: Duration,
 }
 
 impl Target {
@@ -180,11 +188,19 @@ impl Target {
             counted: Duration::ZERO,
             newest: i64::MIN,
             ms: START_MS,
+            least: 0.0,
+            followed: Duration::ZERO,
         }
     }
 
     fn ms(&self) -> f64 {
-        self.ms
+        self.ms.max(self.least)
+    }
+
+    fn wait_for(&mut self, picture: f64, now: Duration) {
+        let most = FOLLOWS_MS * now.saturating_sub(self.followed).as_secs_f64().min(1.0);
+        self.followed = now;
+        self.least = (self.least + (picture - self.least).clamp(-most, most)).max(0.0);
     }
 
     fn earliest(&self) -> f64 {
@@ -293,7 +309,7 @@ mod tests {
                 let tag = Tag { layer: 0, frame: n as u32, captured: MS(20 * n) };
                 player.take(1_000_000 + 960 * n as u32, tag, false, MS(ms));
             }
-            player.handle_timeout(MS(ms));
+            player.handle_timeout(MS(ms), Duration::ZERO);
         }
         (sound(&player.log, &(MS(5_000)..MS(60_000)), &[]), player.target.ms())
     }

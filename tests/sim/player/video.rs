@@ -228,6 +228,11 @@ impl VideoPlayer {
         Wish { key_frame: false, passed }
     }
 
+    /// What its frames wait beyond the mean way.
+    pub fn playout_delay(&self) -> Duration {
+        Duration::from_secs_f64((self.timing.delay - DECODE - DRAW).max(0.0))
+    }
+
     fn began_showing(&self) -> bool {
         self.decoded.is_some()
     }

@@ -36,6 +36,8 @@ const HIGH_JITTER_MS = 30;
 /** A line that loses something every few seconds; once in a while is no reason. */
 const LOSSES = 2;
 const LOSSES_FADE = 0.9;
+/** A picture that stood for longer was not kept by one lost packet: waiting would not have helped. */
+const BRIDGED_MS = 2_000;
 /** Made-up sound that is heard as a gap. A picture that stands counts from 150 ms on. */
 const GAP_MS = 20;
 
@@ -106,13 +108,14 @@ export function heard(before: Sample | null, after: Sample, state: LinkState | n
 
 /**
  * The same of pictures, on a line of which `sound` was heard: their own deviation says how large they are.
- * One that stood although nothing was missing stood at its sender.
+ * One that stood although nothing was missing stood at its sender; and so did a slide that stood for long.
  */
 export function watched(before: Sample | null, after: Sample, sound: Seen): Seen {
   const pairs = flowing(before?.pictures, after.pictures).filter(([was, is]) => is.asked > was.asked);
   // A thin line that loses nothing has nothing to wait for.
   const state = sound.state === 'lossy' ? sound.state : null;
-  return { ...sound, state, asked: pairs.length > 0, ...worst(pairs) };
+  const short = pairs.filter(([was, is]) => is.gapMs - was.gapMs <= BRIDGED_MS);
+  return { ...sound, state, asked: pairs.length > 0, ...worst(short) };
 }
 
 type Pair = readonly [was: StreamSample, is: StreamSample];
