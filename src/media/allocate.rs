@@ -82,6 +82,8 @@ pub struct Demand {
     pub has: Option<(u8, u8)>,
     /// Nothing is given before it was paused for a while.
     pub barred: bool,
+    /// It was given up a moment ago: its base gets nothing above the estimate.
+    pub held: bool,
     /// The result: a place on the ladder. `None`: paused.
     pub given: Option<usize>,
 }
@@ -130,6 +132,7 @@ pub fn allocate(budget: Budget, demands: &mut [Demand]) {
         match (budget.overused, content, demand.flows(step)) {
             // The pacer sees to it that it does not overfill the line; taken away it would cost a key
             // frame to come back.
+            (_, _, true) if base && demand.held => budget.now,
             (_, _, true) if base && demand.rank != Rank::Small => budget.now * NEVER_BLACK,
             (true, _, true) => budget.now,
             (true, _, false) => budget.now.min(budget.proven) * NEW,
@@ -180,7 +183,7 @@ mod tests {
     }
 
     fn demand(slot: u8, rank: Rank, ladder: Ladder, has: Option<(u8, u8)>) -> Demand {
-        Demand { slot, rank, ladder, has, barred: false, given: None }
+        Demand { slot, rank, ladder, has, barred: false, held: false, given: None }
     }
 
     fn lesson(kbps: f64, overused: bool, has: [Option<(u8, u8)>; 3]) -> Vec<Option<(u8, u8)>> {
@@ -224,6 +227,18 @@ mod tests {
         assert_eq!(lesson(2_500.0, true, all), [Some((1, 3)), Some((2, 1)), Some((0, 3))]);
         let tight = [Some((0, 3)), None, None];
         assert_eq!(lesson(110.0, true, all), tight, "in overuse only what never may be black goes above");
+    }
+
+    #[test]
+    fn what_was_given_up_gets_nothing_above_the_estimate() {
+        let budget = |now: f64| Budget { now, proven: now, held: false, overused: true };
+        let given = |held: bool, now: f64| {
+            let mut d = [Demand { held, ..demand(0, Rank::Lead, camera(0), Some((0, 0))) }];
+            allocate(budget(now), &mut d);
+            d[0].given
+        };
+        assert_eq!((given(false, 55_000.0), given(true, 55_000.0)), (Some(0), None));
+        assert_eq!(given(true, 61_000.0), Some(0));
     }
 
     #[test]

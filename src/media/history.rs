@@ -61,31 +61,37 @@ const EMPTY: Cell = Cell {
 #[repr(C)] // in the order of use, as `Peer` is
 pub struct History {
     cells: Vec<Cell>,
+    /// Extended numbers: the newest, and the one with which the slot last began anew.
+    last: u64,
+    first: u64,
     newest: u8,
     stretches: [Option<(u8, Stretch)>; STRETCHES],
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { cells: vec![EMPTY; KEPT], stretches: [None; STRETCHES], newest: 0 }
+        Self { cells: vec![EMPTY; KEPT], last: 0, first: 0, stretches: [None; STRETCHES], newest: 0 }
     }
 }
 
 impl History {
     pub fn note(&mut self, sent: Sent, stretch: Stretch) {
         let at = |n: u8| usize::from(n) % STRETCHES;
-        if self.stretches[at(self.newest)].is_some_and(|(_, s)| s != stretch) {
+        if self.stretches[at(self.newest)].is_none_or(|(_, s)| s != stretch) {
             self.newest = self.newest.wrapping_add(1);
+            self.stretches[at(self.newest)] = Some((self.newest, stretch));
         }
-        self.stretches[at(self.newest)] = Some((self.newest, stretch));
+        let ahead = sent.sequence.wrapping_sub(self.last as u16) as i16;
+        self.last += u64::try_from(ahead).unwrap_or(0);
         let cell = Cell { sent, stretch: self.newest, times: 0, again: 0 };
         self.cells[usize::from(sent.sequence) % KEPT] = cell;
     }
 
-    /// What follows begins with a key frame, or with another source: what was before is of no use any more.
-    pub fn begin(&mut self) {
-        self.newest = self.newest.wrapping_add(1);
-        self.stretches[usize::from(self.newest) % STRETCHES] = None;
+    /// The slot begins anew, with a key frame or another source, at this extended number: what was before is of no
+    /// use any more.
+    pub fn begin(&mut self, first: u64) {
+        self.first = first;
+        self.last = self.last.max(first);
     }
 
     /// The packet with this 16-bit number, and how often it has been sent again now; `None` when that was a
@@ -116,18 +122,20 @@ impl History {
         cell.times = cell.times.saturating_sub(1);
     }
 
-    /// Whether this number was sent again so often and no more, and the slot has not gone to another source
-    /// or layer since, which would have made it useless.
+    /// Whether this number was sent again so often and no more, and the slot has not begun anew since, which would
+    /// have made it useless.
     #[must_use]
     pub fn is_last_of(&self, sequence: u16, times: u8) -> bool {
         self.is_present(sequence) && self.cells[usize::from(sequence) % KEPT].times == times
     }
 
-    /// Whether this number was sent since the slot last went to another source or layer.
+    /// Whether this number belongs to what the slot sends since it last began anew.
     #[must_use]
     pub fn is_present(&self, sequence: u16) -> bool {
-        let cell = &self.cells[usize::from(sequence) % KEPT];
-        cell.sent.sequence == sequence && cell.stretch == self.newest
+        // What is kept reaches less than a turn of 16 bits back.
+        let back = u64::from((self.last as u16).wrapping_sub(sequence));
+        self.cells[usize::from(sequence) % KEPT].sent.sequence == sequence
+            && self.last.checked_sub(back).is_some_and(|extended| extended >= self.first)
     }
 }
 
@@ -164,10 +172,12 @@ mod tests {
     #[test]
     fn only_the_last_copy_of_what_flows_tells_that_a_packet_is_lost() {
         let mut h = History::default();
+        h.begin(10);
         h.note(sent(10, 10), stretch(0));
         assert!(h.is_last_of(10, 0) && !h.is_last_of(11, 0));
         assert_eq!(h.again(10, 1_000_000, |_| false).map(|a| a.2), Some(1));
         assert!(h.is_last_of(10, 1) && !h.is_last_of(10, 0), "another copy is under way");
+        h.begin(11);
         h.note(sent(11, 11), stretch(1));
         assert!(!h.is_last_of(10, 1) && h.is_last_of(11, 0));
     }
@@ -175,20 +185,26 @@ mod tests {
     #[test]
     fn what_was_before_a_new_beginning_is_not_present() {
         let mut h = History::default();
-        h.begin();
-        h.note(sent(10, 10), stretch(0));
-        assert!(h.is_present(10) && !h.is_present(11));
-        h.begin();
-        assert!(!h.is_present(10), "also where nothing has followed yet");
-        h.note(sent(11, 20), stretch(0));
-        assert!(!h.is_present(10) && h.is_present(11), "the same source and layer");
-        h.note(sent(12, 21), stretch(0));
-        assert!(h.is_present(11) && h.is_present(12));
+        h.begin(65_530);
+        h.note(sent(65_530, 10), stretch(0));
+        assert!(h.is_present(65_530) && !h.is_present(65_531));
+        h.begin(65_532);
+        assert!(!h.is_present(65_530), "also where nothing has followed yet");
+        (65_532u32..65_560).for_each(|n| h.note(sent(n, n), stretch(0)));
+        // One that was missing comes late, from before: it changes nothing for the others.
+        h.note(sent(65_531, 11), stretch(1));
+        h.note(sent(65_560, 40), stretch(0));
+        assert!(!h.is_present(65_530) && !h.is_present(65_531));
+        assert!((65_532u32..=65_560).all(|n| h.is_present(n as u16)), "over the turn of 16 bits");
+        // Hours without another beginning.
+        (65_561u32..300_000).for_each(|n| h.note(sent(n, n), stretch(0)));
+        assert!((299_800u32..300_000).all(|n| h.is_present(n as u16)));
     }
 
     #[test]
     fn a_copy_that_was_refused_does_not_count() {
         let mut h = History::default();
+        h.begin(10);
         h.note(sent(10, 10), stretch(0));
         for n in 1..50 {
             assert!(h.again(10, n * 20_000, |_| false).is_some(), "{n}");

@@ -15,8 +15,6 @@ const DEPTH: Micros = 40_000;
 const LEAST_DEPTH: f64 = 1_500.0;
 /// What a joiner gets at once, before anything is known of its line: a small key frame.
 const OPENING: f64 = 10_000.0;
-/// So many packets are sent so that a picture ends.
-pub const NEAR: usize = 3;
 
 /// One packet that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +110,7 @@ impl Pacer {
     /// The next that may leave now.
     pub fn pop(&mut self, now: Micros) -> Option<Waiting> {
         self.fill(now);
-        if self.credit <= 0.0 || self.lanes.is_empty() {
+        if (self.credit <= 0.0 && self.rate.is_finite()) || self.lanes.is_empty() {
             return None;
         }
         self.turn = (self.turn + 1) % self.lanes.len();
@@ -134,7 +132,7 @@ impl Pacer {
     #[must_use]
     pub fn next(&self) -> Option<Micros> {
         self.lanes.first()?;
-        if self.credit > 0.0 {
+        if self.credit > 0.0 || self.rate.is_infinite() {
             return Some(self.at);
         }
         Some(self.at + (-self.credit * 1e6 / self.rate) as Micros + 1)
@@ -177,19 +175,10 @@ impl Pacer {
         Some(packet)
     }
 
-    /// Of the slot's packets only those of the picture that has `begun` to leave shall follow, and only if
-    /// they are no more than `most`.
-    pub fn forget_unbegun(&mut self, slot: u8, begun: Option<u32>, most: usize) {
-        let Some(at) = self.lanes.iter().position(|l| l.slot == slot) else {
-            return;
-        };
-        let lane = &mut self.lanes[at];
-        let rest = lane.queue.iter().take_while(|w| Some(w.timestamp) == begun).count();
-        lane.queue.truncate(if rest <= most { rest } else { 0 });
-        lane.bytes = lane.queue.iter().map(|w| usize::from(w.size)).sum();
-        if lane.queue.is_empty() {
-            self.lanes.swap_remove(at);
-        }
+    /// Whether any of the slot's packets waits.
+    #[must_use]
+    pub fn has(&self, slot: u8) -> bool {
+        self.lanes.iter().any(|l| l.slot == slot)
     }
 
     /// The slot's packets shall not leave any more.
@@ -251,23 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_has_begun_to_leave_ends_if_it_is_short() {
-        let timestamps = [1, 1, 1, 2, 2, 3];
-        let rest = |begun: Option<u32>, most: usize| {
-            let mut p = Pacer::default();
-            p.follow(300_000.0);
-            p.push(packet(0, 0));
-            for (n, timestamp) in timestamps.into_iter().enumerate() {
-                p.push(Waiting { timestamp, ..packet(1, n as u64) });
-            }
-            p.forget_unbegun(1, begun, most);
-            assert!(p.delay_of(0) > 0, "the other slot's wait on");
-            std::iter::from_fn(|| p.pop_rest(1, begun?)).count() + usize::from(p.delay_of(1) > 0)
-        };
-        assert_eq!(rest(Some(1), NEAR), 3);
-        assert_eq!(rest(Some(1), 2), 0, "too much of it is left");
-        assert_eq!(rest(Some(2), NEAR), 0, "the picture that has begun is gone already");
-        assert_eq!(rest(None, usize::MAX), 0);
+    fn what_waits_leaves_when_there_is_no_estimate_any_more() {
+        let mut p = Pacer::default();
+        p.follow(64_000.0);
+        p.spent(20_000);
+        p.push(packet(1, 0));
+        assert!(p.pop(0).is_none());
+        p.follow(f64::INFINITY);
+        assert_eq!(p.next(), Some(0), "at once");
+        assert!(p.pop(0).is_some() && p.is_open(0));
     }
 
     #[test]

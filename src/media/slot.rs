@@ -15,7 +15,7 @@ use crate::media::delivery::{Carried, Deliveries};
 use crate::media::history::{History, Sent, Stretch};
 use crate::media::negotiate::{MediaKind, SlotCodec, SlotSetup};
 use crate::media::output::{Class, Output, Path};
-use crate::media::pacer::{NEAR, Pacer, Waiting};
+use crate::media::pacer::{Pacer, Waiting};
 use crate::media::redundancy::Redundancy;
 use crate::media::repeat::Repeats;
 use crate::media::rewrite::{Order, Placed, Rewriter};
@@ -46,6 +46,8 @@ pub struct Slot {
     transport_cc: bool,
     /// The next packet is the first of a newly attached source.
     pub announce: bool,
+    /// The next packet is the first of a segment.
+    begins: bool,
     /// Which frames its sound repeats, if the subscriber can take that.
     pub redundancy: Redundancy,
     /// The highest temporal layer that it gets: fewer pictures, each as good.
@@ -146,6 +148,7 @@ impl Slot {
             history: None,
             rtx_sequence: 1000,
             announce: false,
+            begins: false,
             packets: 0,
             bytes: 0,
             retransmitted: 0,
@@ -241,7 +244,7 @@ impl Slot {
     pub fn offer(
         &mut self,
         source: &Source,
-        (key, layer, ext): (usize, u8, u64),
+        (key_of_source, layer, ext): (usize, u8, u64),
         stamp: Option<u32>,
         sender: &SenderClock,
         to: &mut Sending<'_>,
@@ -250,21 +253,22 @@ impl Slot {
             return self.forward(source, layer, ext, (stamp, None), sender, to);
         }
         let (entry, payload) = source.layers[usize::from(layer)].as_ref()?.ring.get(ext)?;
+        let entry = &stamp.map_or(*entry, |s| entry.at(s));
+        let timestamp = entry.timestamp;
         let current = self.queued.or(self.layer());
-        let begins = entry.payload.key_start && self.may_begin(source, layer, current);
+        let key = entry.payload.key_start;
+        let begins = key && (current == Some(layer) || self.may_begin(source, layer, current));
         if current == Some(layer) || begins {
-            if entry.payload.key_start && current.is_some_and(|c| layer <= c) {
-                // What waits would only keep it from coming; but a key frame that has begun to leave is sent
-                // to its end.
-                let whole = current == Some(layer) && self.left == self.key.map(|k| k.0);
-                to.pacer.forget_unbegun(self.index.0, self.left, if whole { usize::MAX } else { NEAR });
+            // Another picture than the one that is leaving or waits already, of which a packet may be late.
+            if key && self.left != Some(timestamp) && !to.pacer.holds(self.index.0, timestamp) {
+                self.supersede(layer, to.pacer);
             }
             self.note_key(entry, to.at);
             self.queued = Some(layer);
             to.pacer.push(Waiting {
                 ext,
-                source: key as u32,
-                timestamp: stamp.unwrap_or(entry.timestamp),
+                source: key_of_source as u32,
+                timestamp,
                 size: payload.len() as u16 + OVERHEAD,
                 slot: self.index.0,
                 layer,
@@ -272,6 +276,23 @@ impl Slot {
             });
         }
         None
+    }
+
+    /// A key frame comes: what waits before it would only keep it from leaving. But a key frame that has begun to
+    /// leave is sent to its end, and the smaller one of two waits for nothing of the larger.
+    fn supersede(&mut self, layer: u8, pacer: &mut Pacer) {
+        let leaving = self.left.is_some() && self.left == self.key.map(|k| k.0);
+        let flows = self.layer();
+        let smaller = flows.is_some_and(|f| layer < f);
+        let rest = leaving && self.has_key_frame_in(pacer);
+        if !pacer.has(self.index.0) || flows.is_some_and(|f| layer > f) || (rest && !smaller) {
+            return;
+        }
+        pacer.forget(self.index.0);
+        if flows == Some(layer) {
+            // Its numbers go on behind what has left: what was forgotten is no hole.
+            self.rewriter.stop();
+        }
     }
 
     /// Whether a key frame of this layer begins a segment: it is the one that is wanted, or there is
@@ -356,9 +377,7 @@ impl Slot {
         let same = !self.announce;
         self.rewriter.switch(layer, entry.ext, entry.timestamp, timestamp, numbers, same);
         self.thinning = Thinning::default();
-        if let Some(history) = &mut self.history {
-            history.begin();
-        }
+        self.begins = true;
         self.report_now = true;
     }
 
@@ -415,7 +434,11 @@ impl Slot {
             let sent = Sent { ext: entry.ext as u32, timestamp, sequence: sequence as u16, picture_id };
             let ssrc = source.layers[usize::from(layer)].as_ref().map_or(0, |l| l.ssrc);
             let stretch = Stretch { source: source.id, layer, ssrc, tl0 };
-            self.history.get_or_insert_default().note(sent, stretch);
+            let history = self.history.get_or_insert_default();
+            if std::mem::take(&mut self.begins) {
+                history.begin(placed.sequence);
+            }
+            history.note(sent, stretch);
             carried = Carried { sequence: placed.sequence as u16, slot: self.index.0, times: 0 };
         }
         self.count_sent(size, carried, to);

@@ -152,9 +152,9 @@ fn after_a_fall_the_line_is_found_again() {
     lab.at(45.0).rate(4_000);
     lab.between(20.0, 45.0)
         .expect("sound in the fall", |v| v.sound().concealed <= 0.05)
-        .expect("the teacher is there", |v| v.camera().longest_gap <= MS(2_500))
+        .expect("the teacher is there", |v| v.camera().longest_gap <= MS(2_000))
         .expect("and the new page soon", |v| v.content().longest_gap <= MS(4_000));
-    lab.between(23.0, 45.0).expect("no more than the line carries", |v| v.most_kbps() <= 340.0);
+    lab.between(23.0, 45.0).expect("no more than the line carries", |v| v.most_kbps() <= 330.0);
     lab.between(25.0, 45.0).expect("the queue is short", |v| v.queue() <= MS(500));
     lab.between(45.0, 75.0).expect("the top layer is back within 15 s", |v| {
         v.camera_reaches(2).is_some_and(|t| t <= MS(15_000))

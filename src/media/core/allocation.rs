@@ -124,8 +124,16 @@ impl Core {
                 Grant::Paused => None,
             };
             let barred = slot.granted == Grant::Paused && at < slot.paused_until;
-            let demand = Demand { slot: slot.index.0, rank: slot.rank, ladder, has, barred, given: None };
-            demands.push(demand);
+            demands.push(Demand {
+                slot: slot.index.0,
+                rank: slot.rank,
+                ladder,
+                has,
+                barred,
+                // While a queue drains everything is late.
+                held: held && target >= capacity,
+                given: None,
+            });
         }
         demands.sort_by_key(|d| d.rank);
         peer.share.useful = (sound + pictures) * 1.1;

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use crate::media::clock::Micros;
 use crate::media::command::{Rank, SlotIndex, Why};
 use crate::media::core::Core;
-use crate::media::pacer::{NEAR, Waiting};
+use crate::media::pacer::Waiting;
 use crate::media::source::Subscriber;
 
 /// More than this need not wait: it would be late.
 const LATE: Micros = 500_000;
 /// A page of a slide is worth waiting for.
 const LATE_CONTENT: Micros = 4_000_000;
+/// So many packets are sent so that a picture ends.
+const NEAR: usize = 3;
 /// So many times longer where its key frame waits.
 const WITH_KEY_FRAME: Micros = 3;
 /// So long a picture that was given up keeps to its base.
@@ -32,8 +34,8 @@ impl Core {
             self.announce(subscriber, source, timestamp, now);
         }
         if let Some(peer) = self.peers.get_mut(key) {
-            if peer.pacer.is_empty() {
-                peer.slots.iter_mut().for_each(|s| s.queued = None);
+            for slot in peer.slots.iter_mut().filter(|s| s.queued.is_some()) {
+                slot.queued = slot.queued.filter(|_| peer.pacer.has(slot.index.0));
             }
             self.wake_for_pacer(key, now);
         }
@@ -80,7 +82,8 @@ impl Core {
         // While the line is measured the rate is a guess, mostly too low.
         let patience = if peer.share.is_fresh(at) { 4 } else { 1 };
         // And what is sent while a queue drains lasts for a moment.
-        let share = (peer.pacer.rate() / peer.deliveries.line.capacity()).min(1.0);
+        let capacity = peer.line_capacity(at).unwrap_or(f64::INFINITY);
+        let share = if capacity.is_finite() { (peer.pacer.rate() / capacity).min(1.0) } else { 1.0 };
         let soon = |delay: Micros| (delay as f64 * share) as Micros;
         if soon(peer.pacer.delay()) > patience * LATE {
             let mut late = None;

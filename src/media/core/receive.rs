@@ -363,12 +363,15 @@ impl Core {
 /// other numbers, or comes after a pause.
 pub(super) fn begin_anew(peers: &mut slab::Slab<Peer>, source: &Source, layer: Option<u8>) {
     for subscriber in &source.subscribers {
-        let peer = peers.get_mut(subscriber.peer);
-        let Some(slot) = peer.and_then(|p| p.slots.get_mut(usize::from(subscriber.slot))) else {
+        let Some(peer) = peers.get_mut(subscriber.peer) else {
             continue;
         };
-        if layer.is_none() || slot.layer() == layer {
+        let Some(slot) = peer.slots.get_mut(usize::from(subscriber.slot)) else {
+            continue;
+        };
+        if layer.is_none() || slot.layer() == layer || slot.queued == layer {
             slot.begin_anew();
+            peer.pacer.forget(subscriber.slot);
         }
     }
 }

@@ -22,6 +22,10 @@ impl Slot {
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
     ) {
+        // What came before the last key frame with which the slot began is of no use any more.
+        if !self.history.as_deref().is_some_and(|h| h.is_present(sequence)) {
+            return;
+        }
         // What was overtaken comes by itself, and is asked for again if it does not.
         let newest = self.rewriter.newest_timestamp().unwrap_or(self.base);
         let patience = to.deliveries.line.may_come_late() * 90 / 1_000;
@@ -31,10 +35,6 @@ impl Slot {
         else {
             return;
         };
-        // What came before the last key frame with which the slot began is of no use any more.
-        if !self.history.as_deref().is_some_and(|h| h.is_present(sequence)) {
-            return;
-        }
         let Some(source) = find(stretch.source) else {
             return;
         };
