@@ -15,7 +15,7 @@ use crate::ids::{HubId, PeerId};
 use crate::media::bandwidth::Estimator;
 use crate::media::clock::{Micros, SenderClock};
 use crate::media::command::{CloseReason, SlotIndex};
-use crate::media::delivery::{Deliveries, Sums};
+use crate::media::delivery::{Carried, Deliveries, Sums};
 use crate::media::feedback::Arrivals;
 use crate::media::negotiate::{ExtensionIds, PeerSetup, SourceSetup};
 use crate::media::output::{Class, Output, Path};
@@ -83,6 +83,8 @@ pub struct Peer {
     /// What the client itself believes that its line carries (REMB), bits per second.
     pub told_most: Option<f64>,
     pub losses: Losses,
+    /// What its feedback said was lost, and there was no room for yet.
+    pub owed: Vec<Carried>,
     /// How much the sound that it gets repeats itself.
     pub redundancy: Control,
     /// At the last statistics.
@@ -182,6 +184,7 @@ impl Peer {
             share: Share::default(),
             told_most: None,
             losses: Losses::default(),
+            owed: Vec::new(),
             redundancy: Control::default(),
             traffic: Traffic::default(),
             traffic_before: Traffic::default(),

@@ -17,6 +17,9 @@ const FULL: usize = 128 * 1024;
 /// Sources by their ids.
 type Find<'s> = &'s dyn Fn(SourceId) -> Option<&'s Source>;
 
+/// So many repairs wait for room, as many as can be kept (`history`).
+const MOST_OWED: usize = 256;
+
 impl Core {
     /// Forwards what arrived since the last call. A small batch at a time goes to one subscriber
     /// before the next is touched: its state is loaded once, and packets of one size to one
@@ -160,13 +163,19 @@ impl Core {
         });
     }
 
-    /// The client's feedback says that these did not come.
+    /// The client's feedback says that these did not come. What there is no room for is tried with the next.
     pub(super) fn send_lost_again(&mut self, key: usize, lost: &[Carried], now: Instant) {
+        let mut owed = Vec::new();
         for of_slot in lost.chunk_by(|a, b| a.slot == b.slot) {
             let place = usize::from(of_slot[0].slot);
             self.send_again(key, place, of_slot, now, |slot, lost, find, to| {
-                slot.send_lost_again(*lost, find, to);
+                if !slot.send_lost_again(*lost, find, to) && owed.len() < MOST_OWED {
+                    owed.push(*lost);
+                }
             });
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.owed = owed;
         }
     }
 

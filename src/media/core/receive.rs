@@ -6,7 +6,6 @@ use crate::media::bandwidth::Condition;
 use crate::media::clock::Micros;
 use crate::media::command::{CloseReason, Event};
 use crate::media::core::{Core, Fresh};
-use crate::media::delivery::Carried;
 use crate::media::demux::Kind;
 use crate::media::output::Path;
 use crate::media::peer::{Opened, Peer, StreamPlace};
@@ -280,7 +279,7 @@ impl Core {
         let rtt = peer.rtt.unwrap_or(Duration::from_millis(100)).as_micros() as Micros;
         let silent = peer.deliveries.line.condition() == Condition::Silent;
         let losses = &mut peer.losses;
-        let mut missing: Vec<Carried> = Vec::new();
+        let mut missing = std::mem::take(&mut peer.owed);
         if peer.deliveries.line.inherent_loss() > MANY {
             missing.extend(peer.deliveries.skipped(told));
         }

@@ -15,16 +15,16 @@ const LONGEST_PADDING: u8 = 255;
 
 impl Slot {
     /// Answers a NACK on the RTX stream (RFC 4588 §4); the numbers of the slot itself are never
-    /// sealed twice. `sources` finds the source that the packet came from.
+    /// sealed twice. `sources` finds the source that the packet came from. `false`: there is no room for it now.
     pub fn retransmit<'s>(
         &mut self,
         sequence: u16,
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
-    ) {
+    ) -> bool {
         // What came before the last key frame with which the slot began is of no use any more.
         if !self.history.as_deref().is_some_and(|h| h.is_present(sequence)) {
-            return;
+            return true;
         }
         // What was overtaken comes by itself, and is asked for again if it does not.
         let newest = self.rewriter.newest_timestamp().unwrap_or(self.base);
@@ -33,24 +33,24 @@ impl Slot {
         let Some((sent, stretch, times)) =
             self.history.as_mut().and_then(|h| h.again(sequence, to.at, waits))
         else {
-            return;
+            return true;
         };
         let Some(source) = find(stretch.source) else {
-            return;
+            return true;
         };
         let names = self.codecs[source.codec.index()];
         let Some(payload_type) = names.and_then(|c| c.rtx_payload_type) else {
-            return;
+            return true;
         };
         let layer = source.layers[usize::from(stretch.layer)].as_ref().filter(|l| l.ssrc == stretch.ssrc);
         let Some((entry, payload)) = layer.and_then(|l| l.ring.get_near(sent.ext)) else {
-            return;
+            return true;
         };
         if !to.share.may_repair(to.at, payload.len() + usize::from(OVERHEAD)) {
             if let Some(history) = &mut self.history {
                 history.refused(sequence);
             }
-            return;
+            return false;
         }
         self.rtx_sequence += 1;
         let header = Outgoing {
@@ -74,24 +74,23 @@ impl Slot {
         let size = to.out.commit(start, to.path, Class::Video);
         self.retransmitted += 1;
         self.count_sent(size, Carried { sequence, slot: self.index.0, times }, to);
+        true
     }
 
     /// The client told that this did not come. If it was the last copy of its packet another one leaves at
     /// once: in a run of losses its requests are lost as well, and a browser asks ten times and then waits
     /// for seconds. Where packets overtake one another it may still come by itself; an overfull line, or a
-    /// slot that was stopped, gets nothing unasked.
+    /// slot that was stopped, gets nothing unasked. `false`: there is no room for it now.
     pub fn send_lost_again<'s>(
         &mut self,
         lost: Carried,
         find: impl Fn(crate::ids::SourceId) -> Option<&'s Source>,
         to: &mut Sending<'_>,
-    ) {
+    ) -> bool {
         let is_last = |h: &History| h.is_last_of(lost.sequence, lost.times);
         let line = &to.deliveries.line;
         let fit = self.layer().is_some() && !line.reorders() && line.condition() != Condition::Congested;
-        if fit && self.history.as_deref().is_some_and(is_last) {
-            self.retransmit(lost.sequence, find, to);
-        }
+        !fit || !self.history.as_deref().is_some_and(is_last) || self.retransmit(lost.sequence, find, to)
     }
 
     /// Whether its packets can be sent again: whether padding can, too.

@@ -63,7 +63,9 @@ impl Tag {
                 let first = if parameters { self.packet == 1 } else { first };
                 match self.of {
                     1 => vec![0x60 | kind, 0x88],
-                    _ if parameters && self.packet == 0 => vec![0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce, 0, 0],
+                    _ if parameters && self.packet == 0 => {
+                        vec![0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce, 0, 0]
+                    }
                     _ => vec![0x7c, kind | flag(first, 0x80) | flag(last, 0x40), 0x88],
                 }
             }

@@ -476,3 +476,25 @@ fn pictures_that_did_not_come_go_again_unasked_and_so_do_their_copies() {
     let more = lose_from(&mut w, boards[0], copies);
     assert!(more == again || more == again - 1, "{more} copies of {again}");
 }
+
+#[test]
+fn repairs_that_there_was_no_room_for_go_with_the_next_feedback() {
+    let (mut w, lead, boards) = lesson(1, 1);
+    w.core.adapt = true;
+    w.teach(lead, MS(1_000));
+    let key = key_of(&w, boards[0]);
+    let number = |w: &World| w.core.peers[key].deliveries.number();
+    let first = number(&w);
+    w.teach(lead, MS(200));
+    w.core.peers[key].share.line = 100_000.0;
+    let at = w.core.micros(w.now);
+    while w.core.peers[key].share.may_repair(at, 100) {}
+    let none = lose_from(&mut w, boards[0], first);
+    let owed = w.core.peers[key].owed.len() as u64;
+    assert!(none == 0 && owed > 2, "{none} of {owed}");
+    let silent = number(&w);
+    w.run(MS(1_500));
+    w.teach(lead, MS(40));
+    assert!(lose_from(&mut w, boards[0], silent) >= owed);
+    assert!(w.core.peers[key].owed.is_empty());
+}
