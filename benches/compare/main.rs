@@ -188,6 +188,7 @@ async fn fill_zhuandi(
     let plan = Plan {
         url: server.url.clone(),
         classrooms: n as u32,
+        viewers: false,
         joins: f64::from(JOINS),
         duration: WINDOW,
         teach: Some(KBPS),

@@ -121,6 +121,7 @@ pub fn plan(place: &Place) -> Plan {
     Plan {
         url: format!("ws://{}/ws", place.http),
         classrooms: 1,
+        viewers: false,
         joins: 1.0,
         duration: Duration::ZERO,
         teach: None,

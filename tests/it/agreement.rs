@@ -28,6 +28,7 @@ async fn administrator_metrics_and_load_agree() {
     let plan = Plan {
         url: format!("ws://{}/ws", server.app.http_addr),
         classrooms: CLASSROOMS as u32,
+        viewers: false,
         joins: 50.0,
         duration: Duration::from_secs(10),
         teach: Some(400),
