@@ -20,7 +20,7 @@ let server, browser, teacher, page, frames, pages;
 before(async () => {
   server = await startServer();
   browser = await launchChromium();
-  teacher = await teach(server, browser, LESSON, { camera: "640x360@15" });
+  teacher = await teach(server, browser, LESSON, { camera: process.env.E2E_TEACHER_CAMERA ?? "640x360@15" });
   ({ page, frames } = await boards(server, browser, LESSON, NAMES));
   pages = [teacher, ...frames];
   await Promise.all(frames.map((frame) => boardShows(frame, "lead", TEACHER_ID)));

@@ -7,7 +7,7 @@ import { until } from "./wait.mjs";
 
 /** The teacher's camera in tests: three layers still, and two cores can encode and show it. */
 export const TEACHER_CAMERA = process.env.E2E_TEACHER_CAMERA ?? "960x540@15";
-export const BOARD_CAMERA = "320x180@10";
+export const BOARD_CAMERA = process.env.E2E_BOARD_CAMERA ?? "320x180@10";
 /** Classrooms of DOMAIN.md's example community; a name's index + 1 is the id in its picture. */
 export const CLASSROOMS = ["东片小学 四(1)", "西片小学 四年级", "南片小学 四年级", "北片小学 四年级", "滨海小学 复式", "河东教学点"];
 export const TEACHER_ID = 20;
