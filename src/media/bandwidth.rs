@@ -260,7 +260,7 @@ impl Estimator {
     }
 
     /// A feedback message is through. `rtt`: round-trip time; `useful`: what could be sent at most if
-    /// the line carried it.
+    /// the line carried it; `in_flight`: bits that left after the newest packet that was told of.
     pub fn finish(&mut self, now: Micros, rtt: Micros, useful: f64, in_flight: f64) {
         let first = self.last_told.is_none();
         if self.last_told.is_some_and(|told| now - told > FEEDBACK) {

@@ -39,14 +39,14 @@ impl Estimator {
             return;
         }
         let sent = self.sent.rate(500_000);
-        if sent < self.target * LITTLE && self.received.rate(500_000) > sent * 0.85 {
+        let lately = self.received.rate(500_000);
+        if sent < self.target * LITTLE && lately > sent * 0.85 {
             // What was sent is far less than the line has carried, and it comes: how much the line carries
             // now is not known from that.
             return self.cut(now, (self.target * 0.9).max(LEAST), standing);
         }
         // By a short window: the line may have changed a moment ago.
         let newest = self.received.rate(250_000);
-        let lately = self.received.rate(500_000);
         let mut line = newest.max(lately * 0.7);
         let surely = self.in_line(in_flight, line, rtt).is_some_and(|queue| queue > SURELY);
         if surely {
@@ -54,7 +54,7 @@ impl Estimator {
         }
         if self.reorders() {
             // What comes late is missing in the newest steps.
-            line = line.max(self.sent.rate(500_000) * 0.85);
+            line = line.max(sent * 0.85);
         }
         if line <= 0.0 {
             return;
@@ -62,7 +62,7 @@ impl Estimator {
         if standing <= limit {
             // It may still be the line's own unrest: a step back, not what arrives, which may be little
             // because little was sent; and then it was not this that filled the line.
-            if self.sent.rate(500_000) < self.target * 0.7 {
+            if sent < self.target * 0.7 {
                 self.last_raise = now;
                 return;
             }
