@@ -45,6 +45,8 @@ pub enum Right {
     Headcount,
     /// Ask one's own board to close the room's microphone.
     KeepMic,
+    /// Say that one's own loudspeaker gets into one's microphone.
+    HearEcho,
     /// Give a phone a token of one's own classroom.
     InviteCompanion,
     /// See all lessons of the server.
@@ -62,7 +64,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Connect,
         Self::SendMic,
         Self::SendCamera,
@@ -88,6 +90,7 @@ impl Right {
         Self::SignalTrouble,
         Self::Headcount,
         Self::KeepMic,
+        Self::HearEcho,
         Self::InviteCompanion,
         Self::Watch,
         Self::Leave,
@@ -155,6 +158,7 @@ const ALLOWED: &[(Role, &[Right])] = &[
             Right::LowerHand,
             Right::SignalTrouble,
             Right::Headcount,
+            Right::HearEcho,
             Right::InviteCompanion,
             Right::Leave,
             Right::Ping,
@@ -248,6 +252,7 @@ mod tests {
             (Right::SignalTrouble, "-R---"),
             (Right::Headcount, "-R---"),
             (Right::KeepMic, "-----"),
+            (Right::HearEcho, "-R---"),
             (Right::InviteCompanion, "-R---"),
             (Right::Watch, "---A-"),
             (Right::Leave, "LROA-"),

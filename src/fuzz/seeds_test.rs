@@ -344,6 +344,7 @@ fn signalling() {
         ("trouble", ClientMessage::SignalTrouble { request, kind: Trouble::CannotSee }),
         ("headcount", ClientMessage::Headcount { request, present: 27 }),
         ("keep_mic", ClientMessage::KeepMic { request, kept: true }),
+        ("echo_heard", ClientMessage::EchoHeard),
         ("watch", ClientMessage::Watch { request }),
         ("leave", ClientMessage::Leave),
         ("ping", ClientMessage::Ping { sent: 1_234.5 }),

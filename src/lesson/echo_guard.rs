@@ -1,6 +1,7 @@
 //! 回声: a classroom that sends back what it was sent is closed, and both ends are told why.
 //!
-//! The media plane says how loud every open microphone was (`SourceLevels`). Here that becomes two curves
+//! A page that can listens by itself: it has both sounds as they are, and can turn its loudspeaker down to
+//! see what changes (`web/src/ear`). For the others the server does what can be done from outside. The media plane says how loud every open microphone was (`SourceLevels`). Here that becomes two curves
 //! for each classroom whose microphone is open: what it was sent (all that its slots are fed with, added up)
 //! and what it sent; `echo` judges them. Only classrooms that do not lead are listened to: a lesson
 //! without its teacher's voice is worse than one with an echo.
@@ -79,8 +80,22 @@ impl Lesson {
         let lead = self.lead;
         let Some(seat) = self.roster.by_source_mut(source).filter(|s| Some(s.number) != lead) else { return };
         let Some((fed, rtt_ms)) = seat.hears_while_it_sends(source) else { return };
+        if seat.said.as_ref().is_some_and(|said| said.ear) {
+            return;
+        }
         if self.echo.listen(seat.number, source, &fed, rtt_ms as usize) {
             self.due.push(Due::Echo(seat.member.id.clone()));
+        }
+    }
+
+    /// A page says that it hears its own loudspeaker in its microphone, which may have been closed meanwhile.
+    pub(super) fn echo_heard(&mut self, id: &ParticipantId, now: Instant) {
+        if !self.config.echo_guard || self.state != LessonState::Live {
+            return;
+        }
+        let judged = |seat: &&Seat| Some(seat.number) != self.lead && seat.open_mic().is_some();
+        if self.roster.get(id).filter(judged).is_some() {
+            self.echo_found(id, now);
         }
     }
 
@@ -105,15 +120,17 @@ impl Lesson {
 }
 
 impl Seat {
+    /// A classroom's own microphone that everybody may hear.
+    fn open_mic(&self) -> Option<SourceId> {
+        let peer = self.current.as_ref().filter(|_| self.member.role == Role::Receiver)?;
+        let mic = peer.sources.iter().find(|s| s.info.kind == SourceKind::Mic)?;
+        (!self.closed.contains(&SourceKind::Mic)).then_some(mic.info.source)
+    }
+
     /// When this is its open microphone: the sounds that it is sent, in a fixed order, and its round trip, ms.
     fn hears_while_it_sends(&self, source: SourceId) -> Option<(Vec<SourceId>, u32)> {
-        let peer = self.current.as_ref().filter(|_| self.member.role == Role::Receiver)?;
-        let is_mic = |s: &&crate::lesson::roster::Source| {
-            s.info.source == source
-                && s.info.kind == SourceKind::Mic
-                && !self.closed.contains(&SourceKind::Mic)
-        };
-        peer.sources.iter().find(is_mic)?;
+        self.open_mic().filter(|mic| *mic == source)?;
+        let peer = self.current.as_ref()?;
         let sounds = peer.feeds.values().map(|fed| fed.assignment).filter(|a| a.wanted.1.is_audio());
         let mut fed: Vec<_> = sounds.map(|a| a.source).collect();
         fed.sort_unstable();

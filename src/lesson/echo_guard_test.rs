@@ -153,6 +153,30 @@ async fn whoever_leads_and_whoever_switched_the_guard_off_is_never_closed() {
     room.scene.media.stop();
 }
 
+#[tokio::test]
+async fn a_page_that_listens_by_itself_is_believed_and_nobody_guesses_beside_it() {
+    let mut room = Room::new().await;
+    let state = OwnState { mic: true, sound: true, ear: true, ..OwnState::default() };
+    room.scene.ask(&room.board, Ask::State { state }).unwrap();
+    room.scene.ask(&room.board, Ask::EchoHeard).unwrap();
+    assert!(room.told().await.is_empty(), "its microphone is closed: what is there to hear");
+    room.call();
+    room.sounds(&echo(1));
+    assert!(room.speaks(), "the curves are not looked at");
+    room.scene.ask(&room.board, Ask::EchoHeard).unwrap();
+    assert!(!room.speaks());
+    assert_eq!(room.told().await, [("lead", true), ("board", true)]);
+    room.scene.lesson.config.echo_guard = false;
+    room.call();
+    room.scene.ask(&room.board, Ask::EchoHeard).unwrap();
+    assert!(room.speaks(), "switched off");
+    room.scene.lesson.config.echo_guard = true;
+    room.scene.ask(&room.lead, Ask::Floor(FloorAsk::HandOver(id("a")))).unwrap();
+    room.scene.ask(&room.board, Ask::EchoHeard).unwrap();
+    assert!(room.speaks(), "whoever leads is never closed");
+    room.scene.media.stop();
+}
+
 #[test]
 fn several_sounds_are_as_loud_as_they_are_together() {
     for (levels, expected) in [

@@ -320,6 +320,7 @@ impl Lesson {
                 self.select_layer(&actor.member.id, &mid, max_layer)?;
             }
             Ask::KeepMic { kept } => self.keep_mic(&actor.member.id, kept)?,
+            Ask::EchoHeard => self.echo_heard(&actor.member.id, now),
             Ask::Promote { participant, promoted } => self.promote(&participant, promoted, now)?,
             Ask::ListAudience => {
                 let (request, units) = (request.unwrap_or_default(), self.audience_list());

@@ -155,6 +155,7 @@ pub enum Ask {
     KeepMic {
         kept: bool,
     },
+    EchoHeard,
 }
 
 /// How a connection went.

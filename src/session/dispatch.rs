@@ -51,6 +51,7 @@ pub fn right_of(message: &ClientMessage) -> Option<(Right, Option<u32>)> {
         ClientMessage::SignalTrouble { request, .. } => (Right::SignalTrouble, Some(*request)),
         ClientMessage::Headcount { request, .. } => (Right::Headcount, Some(*request)),
         ClientMessage::KeepMic { request, .. } => (Right::KeepMic, Some(*request)),
+        ClientMessage::EchoHeard => (Right::HearEcho, None),
         ClientMessage::Watch { request } => (Right::Watch, Some(*request)),
         ClientMessage::Leave => (Right::Leave, None),
         ClientMessage::Ping { .. } => (Right::Ping, None),
@@ -130,6 +131,7 @@ pub(super) async fn dispatch(session: &mut Session<'_>, text: &str) {
         ClientMessage::KeepMic { request, kept } => {
             session.ask(Some(request), Ask::KeepMic { kept }).await;
         }
+        ClientMessage::EchoHeard => session.ask(None, Ask::EchoHeard).await,
         ClientMessage::Watch { request } => handlers::watch::watch(session, request).await,
         ClientMessage::Leave => handlers::leave::leave(session).await,
         ClientMessage::Ping { sent } => session.actor.outbox.push(&ServerMessage::Pong { sent }),

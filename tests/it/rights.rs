@@ -59,7 +59,7 @@ async fn the_matrix_over_the_socket() {
     }
 }
 
-/// `state`, `ping` and `leave` have no request number.
+/// `state`, `echo_heard`, `ping` and `leave` have no request number.
 #[tokio::test]
 async fn the_matrix_of_messages_without_reply() {
     let server = Server::start().await;
@@ -72,6 +72,10 @@ async fn the_matrix_of_messages_without_reply() {
         page.send(json!({ "type": "ping", "sent": 1 })).await;
         let next = page.until(|m| m["type"] == "pong" || m["code"] == "forbidden").await;
         assert_eq!(next["code"] == "forbidden", role == Role::Admin, "{role:?}");
+        page.send(json!({ "type": "echo_heard" })).await;
+        page.send(json!({ "type": "ping", "sent": 2 })).await;
+        let next = page.until(|m| m["type"] == "pong" || m["code"] == "forbidden").await;
+        assert_eq!(next["code"] == "forbidden", role != Role::Receiver, "{role:?}");
         page.send(json!({ "type": "leave" })).await;
         assert_eq!(page.until_type("bye").await["reason"], "left");
     }

@@ -12,6 +12,7 @@ import type { LessonClient, Notice } from '../client/lesson_client';
 import type { Participant, Role } from '../client/protocol.gen';
 import { findSelf, speakerOf } from '../client/room';
 import { readToken } from '../client/token';
+import { EchoListener } from '../ear/listener';
 import { t } from '../i18n';
 import { ClassroomVoice } from '../page/classroom_voice';
 import { playSlots } from '../page/sound_of_slots';
@@ -39,6 +40,11 @@ export class Board extends ClassroomVoice {
   /** Asked how the lesson was; who was brought in from the audience is not. */
   readonly isClassroom: boolean;
 
+  private readonly ear = new EchoListener({
+    turn: (volume) => this.sound.setVolume(volume),
+    found: () => this.client.echoHeard(),
+    able: (ear) => this.client.setOwnState({ ear }),
+  });
   private readonly cameraAllowed: boolean;
   private readonly cameraWidth: number;
   private present = { mic: false, camera: false };
@@ -77,6 +83,7 @@ export class Board extends ClassroomVoice {
       void this.takeStock();
     });
     playSlots(client, this.sound);
+    this.sound.tracks.subscribe((tracks) => this.ear.setPlayed(tracks));
   }
 
   async start(): Promise<void> {
@@ -115,6 +122,7 @@ export class Board extends ClassroomVoice {
   /** The lesson is over for this page: camera and microphone are nobody's business any more. */
   private release(): void {
     this.over = true;
+    this.ear.setMic(null);
     this.camera.stop();
     this.mic.stop();
   }
@@ -154,8 +162,10 @@ export class Board extends ClassroomVoice {
   }
 
   private tellMic(): void {
-    const has = this.mic.state.get().track !== null;
-    this.client.setOwnState({ mic: this.ownMic.open.value && has, micKept: this.ownMic.kept.value });
+    const { track } = this.mic.state.get();
+    const open = this.ownMic.open.value && track !== null;
+    this.client.setOwnState({ mic: open, micKept: this.ownMic.kept.value });
+    this.ear.setMic(open ? track : null);
   }
 
   private told(notice: Notice): void {

@@ -220,6 +220,11 @@ export class LessonClient {
     return this.command({ type: 'keep_mic', kept });
   }
 
+  /** This page's loudspeaker gets into its microphone. */
+  echoHeard(): void {
+    this.signal.send({ type: 'echo_heard' });
+  }
+
   /** The classrooms of the wall's page that is looked at; told again after each join. */
   showWall(participants: readonly ParticipantId[]): void {
     if (this.wall?.join(' ') === participants.join(' ')) return;

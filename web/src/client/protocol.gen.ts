@@ -86,6 +86,7 @@ tracks: Array<TrackIntent>, }
   | { "type": "signal_trouble", request: number, kind: Trouble, }
   | { "type": "headcount", request: number, present: number, }
   | { "type": "keep_mic", request: number, kept: boolean, }
+  | { "type": "echo_heard" }
   | { "type": "watch", request: number, }
   | { "type": "leave" }
   | { "type": "ping", sent: number, };
@@ -119,7 +120,11 @@ weak?: boolean,
 /**
  * Its own people keep the microphone closed, also when they are called on.
  */
-micKept?: boolean, };
+micKept?: boolean, 
+/**
+ * It listens by itself for its loudspeaker in its open microphone (`echo_heard`): nobody need guess.
+ */
+ear?: boolean, };
 
 /**
  * Server to client.

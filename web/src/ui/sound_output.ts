@@ -14,7 +14,10 @@ export class SoundOutput {
   /** True when the browser waits for a tap. */
   readonly blocked = new Store(false);
   private players = new Map<MediaStreamTrack, HTMLAudioElement>();
+  /** The tracks that have a player. */
+  readonly tracks = new Store<readonly MediaStreamTrack[]>([]);
   private turn = 0;
+  private volume = 1;
   private readonly retry = () => void this.play();
 
   constructor() {
@@ -38,18 +41,32 @@ export class SoundOutput {
       audio.hidden = true;
       audio.setAttribute('playsinline', '');
       audio.srcObject = new MediaStream([track]);
+      this.setLoudness(audio);
       // Some systems pause media when a device changes or a call comes in.
       audio.onpause = this.retry;
       track.addEventListener('unmute', this.retry);
       document.body.appendChild(audio);
       this.players.set(track, audio);
     }
+    this.tracks.set(tracks);
     void this.play();
+  }
+
+  /** 0 to 1, of all that is played. */
+  setVolume(volume: number): void {
+    this.volume = volume;
+    for (const audio of Array.from(this.players.values())) this.setLoudness(audio);
   }
 
   /** From a tap or key: starts what was blocked. */
   unlock(): void {
     void this.play();
+  }
+
+  private setLoudness(audio: HTMLAudioElement): void {
+    audio.volume = this.volume;
+    // Some systems leave the volume to their keys: then it is all or nothing.
+    audio.muted = this.volume < 1 && audio.volume !== this.volume;
   }
 
   private async play(): Promise<void> {
