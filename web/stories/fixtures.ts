@@ -110,12 +110,15 @@ export function fakeClient(): LessonClient {
     close() {}
     send() {}
   }
-  return new LessonClient({
+  const client = new LessonClient({
     url: 'ws://127.0.0.1:9/ws',
     token: 'a.b.c',
     language: 'zh-CN',
     createSocket: () => new Never() as unknown as WebSocket,
   });
+  // `feed` brings the peer; one of the client's own would only be on its way for ever.
+  client.media.renew = () => undefined;
+  return client;
 }
 
 export interface FedSlot {
@@ -145,6 +148,7 @@ export function feed(client: LessonClient, fed: readonly (FedSlot | null)[]): vo
   const peer = {
     connected: true,
     setTrack: async () => undefined,
+    sample: () => new Promise(() => undefined),
     close: () => undefined,
     table: { slots: { get: () => slots } },
     receiver: (mid: string) => ({

@@ -1,15 +1,4 @@
 // One state of one page, chosen by `?story=`. For eyes only: not part of the build.
-import '../src/ui/tokens.css';
-import '../src/ui/base.css';
-import '../src/page/stage.css';
-import '../src/class/board.css';
-import '../src/teach/teach.css';
-import '../src/teach/preflight.css';
-import '../src/observe/observe.css';
-import '../src/admin/admin.css';
-import '../src/phone/phone.css';
-import '../src/teach/floating.css';
-import '../src/start/start.css';
 import { render } from 'preact';
 import { AdminPage } from '../src/admin/admin_page';
 import type { DeviceProblem } from '../src/capture/problems';
@@ -599,11 +588,24 @@ function phoneOver(kind: 'ended' | 'replaced' | 'kicked' | 'left') {
   return p.node;
 }
 
+/** Each page loads its own look and no other's, as where it is used. */
+const LOOKS: Record<string, () => Promise<unknown>> = {
+  admin: () => import('../src/admin/look'),
+  class: () => import('../src/class/look'),
+  floating: () => import('../src/teach/look'),
+  observe: () => import('../src/observe/look'),
+  phone: () => import('../src/phone/look'),
+  start: () => import('../src/start/look'),
+  teach: () => import('../src/teach/look'),
+};
+
 const root = document.getElementById('app');
 const story = new URLSearchParams(location.search).get('story') ?? '';
 const make = stories[story];
-if (root && make) render(make(), root);
-else if (root) {
+if (root && make) {
+  await LOOKS[story.split('-')[0] as string]?.();
+  render(make(), root);
+} else if (root) {
   root.innerHTML = Object.keys(stories)
     .map((name) => `<p><a href="?story=${name}">${name}</a></p>`)
     .join('');

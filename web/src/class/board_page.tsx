@@ -74,7 +74,7 @@ export function BoardPage(props: { board: Board }) {
         />
       )}
       {!over && began && (away || cut) && (
-        <div class="veil" role="status">
+        <div class="cover veil" role="status">
           <p class="veil-title">{t(cut ? 'reconnectingTitle' : 'boardAway')}</p>
           <p class="veil-text">{t(cut ? 'reconnectingText' : 'boardAwayText')}</p>
         </div>

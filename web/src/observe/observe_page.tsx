@@ -53,10 +53,8 @@ export function ObservePage(props: { client: LessonClient; sound: SoundOutput })
           <section class="observe-stage">
             {room.lesson.state === 'live' && <LessonStage client={client} away={away || cut} />}
             {(state === 'waiting' || away || cut) && (
-              <div class="observe-veil" role="status" data-testid="status">
-                <p class="observe-veil-title">
-                  {t(cut ? 'reconnectingTitle' : away ? 'boardAway' : 'boardWaiting')}
-                </p>
+              <div class="cover veil" role="status" data-testid="status">
+                <p class="veil-title">{t(cut ? 'reconnectingTitle' : away ? 'boardAway' : 'boardWaiting')}</p>
                 <p>{t(cut ? 'reconnectingText' : away ? 'boardAwayText' : 'boardWaitingText')}</p>
               </div>
             )}

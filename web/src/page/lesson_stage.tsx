@@ -55,13 +55,13 @@ export function LessonStage(props: LessonStageProps) {
   const waiting = leadWaits(lead, roles.lead);
   return (
     <div
-      class={`stage ${side ? 'with-side' : ''} ${away ? 'dimmed' : ''}`}
+      class={`cover stage ${side ? 'with-side' : ''} ${away ? 'dimmed' : ''}`}
       data-testid="stage"
       data-showing={showing}
       data-big={(big ?? (contentOn ? roles.content : roles.lead))?.feed?.participant ?? ''}
     >
       <div
-        class={`content-place ${contentOn ? 'area-main' : contentBeside ? 'other side' : 'area-off'}`}
+        class={`content-place ${contentOn ? 'area-main' : contentBeside ? 'other side' : 'unseen'}`}
         style={`--at:${leadBeside ? 1 : 0}`}
         key="content"
       >
@@ -86,10 +86,7 @@ export function LessonStage(props: LessonStageProps) {
           {photoOn && <PointerMark client={client} />}
         </div>
       )}
-      <div
-        class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'area-off'}`}
-        key="lead"
-      >
+      <div class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'unseen'}`} key="lead">
         <SlotVideo
           client={client}
           slot={roles.lead}
@@ -104,7 +101,7 @@ export function LessonStage(props: LessonStageProps) {
         {lead && <p class="name-tag">{lead.name}</p>}
       </div>
       {showing === 'none' && !leadOnStage && (
-        <div class="stage-empty" key="empty">
+        <div class="cover stage-empty" key="empty">
           <p class="plate-name">{lead?.name ?? ''}</p>
           <p class="plate-line">{t(lead?.state.mic ? 'boardAudioOnly' : 'boardNoPicture')}</p>
         </div>
@@ -164,7 +161,7 @@ function Tile({ client, slot, place, at, of, onPick }: TileProps) {
       {onPick && who?.role === 'receiver' && (
         <button
           type="button"
-          class="other-pick"
+          class="cover-button other-pick"
           aria-pressed={speaks}
           aria-label={t(speaks ? 'endFloorOf' : 'callOn', { name: who.name })}
           onClick={() => onPick(who)}

@@ -162,7 +162,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
         {digit !== null && !leads && (!away || speaker) && (
           <button
             type="button"
-            class="tile-call"
+            class="cover-button tile-call"
             data-testid="call"
             aria-pressed={speaker !== undefined}
             aria-keyshortcuts={String(digit)}
