@@ -8,10 +8,11 @@
  */
 import type { ComponentChildren } from 'preact';
 import type { LessonClient } from '../client/lesson_client';
+import type { MediaState } from '../client/media_link';
 import type { Participant } from '../client/protocol.gen';
 import { findLead } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
-import { t } from '../i18n';
+import { type Key, t } from '../i18n';
 import { MicIcon } from '../ui/icons';
 import { SlotVideo } from '../ui/slot_video';
 import { useStore } from '../ui/use_store';
@@ -33,6 +34,7 @@ export interface LessonStageProps {
 export function LessonStage(props: LessonStageProps) {
   const { client, away } = props;
   const slots = useStore(client.media.slots);
+  const media = useStore(client.media.state);
   const room = useStore(client.room);
   const lead = room ? findLead(room) : undefined;
   const roles = cast(slots, room);
@@ -98,12 +100,16 @@ export function LessonStage(props: LessonStageProps) {
           <p class="plate-name">{lead?.name ?? ''}</p>
           <p class="plate-line">{t(waiting)}</p>
         </SlotVideo>
-        {lead && <p class="name-tag">{lead.name}</p>}
+        {lead && (
+          <p class="name-tag">
+            <span class="name">{lead.name}</span>
+          </p>
+        )}
       </div>
       {showing === 'none' && !leadOnStage && (
         <div class="cover stage-empty" key="empty">
           <p class="plate-name">{lead?.name ?? ''}</p>
-          <p class="plate-line">{t(lead?.state.mic ? 'boardAudioOnly' : 'boardNoPicture')}</p>
+          <p class="plate-line">{t(nothingBecause(lead, media))}</p>
         </div>
       )}
       {tiles.map((slot) => (
@@ -169,6 +175,13 @@ function Tile({ client, slot, place, at, of, onPick }: TileProps) {
       )}
     </div>
   );
+}
+
+/** Sound alone is only told of a connection that carries it. */
+function nothingBecause(lead: Participant | undefined, media: MediaState): Key {
+  if (media === 'blocked') return 'mediaBlocked';
+  if (media !== 'connected') return media === 'repairing' ? 'boardMediaRepairing' : 'mediaConnecting';
+  return lead?.state.mic ? 'boardAudioOnly' : 'boardNoPicture';
 }
 
 function leadWaits(

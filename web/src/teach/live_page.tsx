@@ -41,11 +41,11 @@ export function LivePage(props: { teaching: Teaching }) {
   });
   const limited = useStore(client.media.uplinkLimited);
   const line = useSteady(room?.link ? leadLink(room.link, limited) : 'linkGood');
-  const link = linkWords(line, media);
+  const link = linkWords(line, media, signal.phase === 'joined');
   return (
     <div class="live">
       <header class="live-head">
-        <h1>{room?.lesson.title}</h1>
+        <h1 title={room?.lesson.title}>{room?.lesson.title}</h1>
         {room && <p class="lesson-type">{lessonTypeName(room.lesson.lessonType)}</p>}
         <p class="live-clock">
           <Lamp tone="lost" word={t('live')} />
@@ -53,7 +53,7 @@ export function LivePage(props: { teaching: Teaching }) {
         </p>
         <p class="live-link" data-testid="link">
           <Lamp tone={link.tone} word={t(link.word)} />
-          {room?.link?.rttMs != null && media === 'connected' && (
+          {room?.link?.rttMs != null && JUDGED.includes(link.word) && (
             <span class="soft">{t('roundTrip', { ms: room.link.rttMs })}</span>
           )}
         </p>
@@ -114,7 +114,11 @@ function Clock(props: { room: Room }) {
   return <span data-testid="clock">{t('running', { time: formatDuration(seconds) })}</span>;
 }
 
-function linkWords(line: Key, media: MediaState): { tone: Tone; word: Key } {
+/** Figures belong to a line that is judged by them. */
+const JUDGED: readonly Key[] = ['linkGood', 'linkFair', 'linkPoor'];
+
+function linkWords(line: Key, media: MediaState, joined: boolean): { tone: Tone; word: Key } {
+  if (!joined) return { tone: 'attention', word: 'linkReconnecting' };
   if (media === 'blocked') return { tone: 'lost', word: 'mediaBlocked' };
   if (media === 'repairing') return { tone: 'attention', word: 'mediaRepairing' };
   if (media !== 'connected') return { tone: 'calm', word: 'mediaConnecting' };
