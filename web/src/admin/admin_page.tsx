@@ -46,7 +46,7 @@ export function AdminPage(props: { client: LessonClient }) {
     <main data-page="admin" data-state={state === 'left' ? 'ended' : state} class="fill">
       <FinalScreen client={client} />
       {signal.phase !== 'over' && overview === null && (
-        <StateScreen title={t('connectingTitle')} text={t('connectingText')} busy />
+        <StateScreen title={t('connectingServer')} text={t('connectingText')} busy />
       )}
       {signal.phase !== 'over' && overview !== null && (
         <div class="admin">

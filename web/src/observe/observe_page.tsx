@@ -7,6 +7,7 @@ import { LessonStage } from '../page/lesson_stage';
 import { lessonTypeName } from '../page/lesson_type';
 import { watcherState } from '../page/state';
 import { classroomMic, classroomState } from '../teach/classroom_state';
+import { SoundIcon } from '../ui/icons';
 import { Lamp } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import type { SoundOutput } from '../ui/sound_output';
@@ -65,7 +66,8 @@ export function ObservePage(props: { client: LessonClient; sound: SoundOutput })
                 data-testid="sound-prompt"
                 onClick={() => sound.unlock()}
               >
-                {t('tapForSound')}
+                <SoundIcon />
+                {t('soundOn')}
               </button>
             )}
           </section>

@@ -7,6 +7,7 @@ import type { MediaState } from '../client/media_link';
 import { type Room, runningSeconds } from '../client/room';
 import { type Key, t } from '../i18n';
 import { lessonTypeName } from '../page/lesson_type';
+import { SoundIcon } from '../ui/icons';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { leadLink, linkTone } from '../ui/link_words';
@@ -74,7 +75,8 @@ export function LivePage(props: { teaching: Teaching }) {
         )}
         {blocked && (
           <button type="button" class="button primary stage-sound" onClick={() => teaching.sound.unlock()}>
-            {t('tapForSound')}
+            <SoundIcon />
+            {t('soundOn')}
           </button>
         )}
         {teaching.notice.value !== null && (
