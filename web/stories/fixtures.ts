@@ -15,6 +15,19 @@ export const NAMES = [
   '河东教学点',
 ];
 
+/** Schools of the sample data, as long as names get. */
+export const LONG_NAMES = [
+  '昌邑市东片示例小学 四(1)班',
+  '昌邑市滨海示例小学 三四复式班',
+  '昌邑市河东示例教学点 四年级',
+  '穆棱市示例河中心小学 科学教室',
+  '昌吉市示例乡中心学校 二(1)班教室',
+  '重庆市示例小学（集团总校）演播教室',
+  '垫江县示例镇小学 科创教室',
+  '奉节县示例库区小学 多功能室',
+  '福田区示例领航学校 未来教室',
+];
+
 export function person(
   id: string,
   name: string,
@@ -110,12 +123,15 @@ export function fakeClient(): LessonClient {
     close() {}
     send() {}
   }
-  return new LessonClient({
+  const client = new LessonClient({
     url: 'ws://127.0.0.1:9/ws',
     token: 'a.b.c',
     language: 'zh-CN',
     createSocket: () => new Never() as unknown as WebSocket,
   });
+  // `feed` brings the peer; one of the client's own would only be on its way for ever.
+  client.media.renew = () => undefined;
+  return client;
 }
 
 export interface FedSlot {
@@ -145,6 +161,7 @@ export function feed(client: LessonClient, fed: readonly (FedSlot | null)[]): vo
   const peer = {
     connected: true,
     setTrack: async () => undefined,
+    sample: () => new Promise(() => undefined),
     close: () => undefined,
     table: { slots: { get: () => slots } },
     receiver: (mid: string) => ({
@@ -251,4 +268,30 @@ export function overview(): LessonOverview[] {
       participants: [],
     },
   ];
+}
+
+/** A county's morning: one lesson after the other, some with a trouble. */
+export function county(): LessonOverview[] {
+  const [, music] = overview() as [LessonOverview, LessonOverview];
+  const well = music.participants.filter(
+    ({ link, participant }) => link?.state === 'good' && participant.state.sound,
+  );
+  const subjects = ['音乐 单元一 合唱', '英语 Unit 2', '美术 剪纸', '科学 声音的产生', '信息科技 在线协作'];
+  return Array.from({ length: 40 }, (_, n) => {
+    const named = (n % 9 === 4 ? music.participants : well).map((entry, i) => ({
+      ...entry,
+      participant: {
+        ...entry.participant,
+        name: i === 0 ? '昌邑市城区示例一小 王老师' : (LONG_NAMES[(n + i) % LONG_NAMES.length] as string),
+      },
+    }));
+    return {
+      lesson: {
+        ...lesson(n % 7 === 6 ? 'scheduled' : 'live'),
+        id: `l${n}`,
+        title: `四年级 ${subjects[n % subjects.length]}`,
+      },
+      participants: n % 7 === 6 ? [] : n === 8 ? named.slice(1) : named,
+    };
+  });
 }

@@ -1,6 +1,6 @@
 /** Small pure parts: room, states, words, addresses. */
 import { expect, test } from 'vitest';
-import { participantTrouble, worstFirst } from '../src/admin/trouble';
+import { lessonTrouble, participantTrouble, worstFirst } from '../src/admin/trouble';
 import { loudness } from '../src/capture/level';
 import { choose } from '../src/capture/memory';
 import { classify } from '../src/capture/problems';
@@ -220,4 +220,39 @@ test('the worst stands first and equals stay in order', () => {
   );
   expect(sorted.map((e) => e.participant.id)).toEqual(['c', 'd', 'a', 'b']);
   expect(participantTrouble(lossy)).toMatchObject({ word: 'troubleLoss', values: { n: 18 } });
+});
+
+test('a lesson says whose trouble is the worst and how many others have one; one to come is not judged', () => {
+  const entry = (
+    id: string,
+    change: Partial<ParticipantOverview['participant']> = {},
+  ): ParticipantOverview => ({
+    participant: participant(id, change),
+    link: LINK,
+    seconds: 0,
+    decodes: [],
+    receives: [],
+    linkChanges: [],
+  });
+  const lesson = {
+    id: 'demo',
+    title: '',
+    state: 'live',
+    runningSeconds: 1,
+    leads: 'lead',
+    ...DELIVERY,
+  } as const;
+  const lead = entry('lead', { role: 'lead' });
+  const silent = entry('东片', { state: { ...lead.participant.state, sound: false } });
+  const participants = [lead, silent, entry('西片', { presence: 'away' })];
+  const trouble = lessonTrouble({ lesson, participants });
+  expect(trouble).toMatchObject({ word: 'troubleAway', who: '西片', more: 1 });
+  expect(lessonTrouble({ lesson, participants: [silent] })).toMatchObject({
+    word: 'troubleLeadMissing',
+    more: 1,
+  });
+  expect(lessonTrouble({ lesson, participants: [lead] })).toMatchObject({ word: 'troubleNone', more: 0 });
+  const scheduled = lessonTrouble({ lesson: { ...lesson, state: 'scheduled' }, participants: [] });
+  expect(scheduled).toMatchObject({ word: 'stateScheduled', tone: 'calm' });
+  expect(scheduled.weight).toBeLessThan(0);
 });

@@ -41,17 +41,19 @@ export function AdminPage(props: { client: LessonClient }) {
   );
   const open = lessons.find((o) => o.lesson.id === chosen) ?? (chosen === null ? lessons[0] : undefined);
   const online = lessons.reduce((n, o) => n + receiversOf(o).filter(isOnline).length, 0);
+  const troubled = lessons.filter((o) => lessonTrouble(o).weight > 0).length;
   return (
     <main data-page="admin" data-state={state === 'left' ? 'ended' : state} class="fill">
       <FinalScreen client={client} />
       {signal.phase !== 'over' && overview === null && (
-        <StateScreen title={t('connectingTitle')} text={t('connectingText')} busy />
+        <StateScreen title={t('connectingServer')} text={t('connectingText')} busy />
       )}
       {signal.phase !== 'over' && overview !== null && (
         <div class="admin">
           <header class="admin-head">
             <h1>{t('adminTitle')}</h1>
             <p class="soft">{t('adminCount', { n: lessons.length, p: online })}</p>
+            {troubled > 0 && <Lamp tone="attention" word={t('adminTroubled', { n: troubled })} />}
             {state === 'reconnecting' && <Lamp tone="attention" word={t('reconnectingTitle')} />}
             <LanguageSwitch />
           </header>
@@ -96,6 +98,7 @@ export function AdminPage(props: { client: LessonClient }) {
 function LessonRow(props: { overview: LessonOverview; open: boolean; onOpen: () => void }) {
   const { lesson, participants } = props.overview;
   const trouble = lessonTrouble(props.overview);
+  const what = t(trouble.word, trouble.values);
   const lead = participants.find((p) => p.participant.role === 'lead');
   const rooms = receiversOf(props.overview);
   return (
@@ -110,16 +113,20 @@ function LessonRow(props: { overview: LessonOverview; open: boolean; onOpen: () 
         <button type="button" class="row-button" aria-expanded={props.open} onClick={props.onOpen}>
           {lesson.title}
         </button>
-        <span class="soft">
+        <span class="soft type">
           {lessonTypeName(lesson.lessonType)} · {t(STATES[lesson.state])}
         </span>
       </td>
-      <td>{lead?.participant.name ?? '—'}</td>
+      <td class="lead-name">{lead?.participant.name ?? '—'}</td>
       <td class="number">
         {rooms.filter(isOnline).length}/{rooms.length}
       </td>
       <td>
-        <Lamp tone={trouble.tone} word={t(trouble.word, trouble.values)} />
+        <Lamp
+          tone={trouble.tone}
+          word={trouble.who === undefined ? what : t('troubleOf', { who: trouble.who, what })}
+        />
+        {trouble.more > 0 && <span class="soft more">{t('troubleMore', { n: trouble.more })}</span>}
       </td>
       <td class="number">{lesson.state === 'scheduled' ? '—' : formatDuration(lesson.runningSeconds)}</td>
     </tr>

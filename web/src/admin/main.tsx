@@ -1,6 +1,4 @@
-import '../ui/tokens.css';
-import '../ui/base.css';
-import './admin.css';
+import './look';
 import { boot } from '../page/boot';
 import { AdminPage } from './admin_page';
 

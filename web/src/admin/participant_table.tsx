@@ -59,7 +59,7 @@ export function ParticipantTable(props: { overview: LessonOverview }) {
             <th class="number">{t('colLoss')}</th>
             <th class="number">{t('colRtt')}</th>
             <th>{t('colReceives')}</th>
-            <th class="number">{t('colTime')}</th>
+            <th class="number">{t('colOnline')}</th>
           </tr>
         </thead>
         <tbody>
@@ -84,7 +84,7 @@ function Row(props: { entry: ParticipantOverview; names: ReadonlyMap<string, str
     >
       <td>
         <span class="who">{participant.name}</span>
-        <span class="soft">{t(ROLES[participant.role])}</span>
+        <span class="soft role">{t(ROLES[participant.role])}</span>
       </td>
       <td>
         <Lamp tone={trouble.tone} word={t(trouble.word, trouble.values)} />
@@ -95,7 +95,10 @@ function Row(props: { entry: ParticipantOverview; names: ReadonlyMap<string, str
       <td class="number">{link ? `${percent(Math.max(link.lossDown, link.lossUp))}%` : '—'}</td>
       <td class="number">{link?.rttMs != null ? `${link.rttMs} ms` : '—'}</td>
       <td class="receives">
-        {receives.map((stream) => describe(stream, props.names)).join(' · ') || '—'}
+        {receives.length === 0 && '—'}
+        {receives.map((stream) => (
+          <p key={`${stream.from} ${stream.kind}`}>{describe(stream, props.names)}</p>
+        ))}
         {recent(linkChanges).length > 0 && (
           <ul class="changes" data-testid="link-changes">
             {recent(linkChanges).map((change) => (

@@ -47,13 +47,30 @@ export function participantTrouble(entry: ParticipantOverview): Trouble {
   return NONE;
 }
 
-export function lessonTrouble(overview: LessonOverview): Trouble {
-  const lead = overview.participants.find((p) => p.participant.role === 'lead');
-  if (overview.lesson.state === 'live' && !lead)
-    return { weight: 95, tone: 'lost', word: 'troubleLeadMissing' };
-  return overview.participants
-    .map(participantTrouble)
-    .reduce((worst, trouble) => (trouble.weight > worst.weight ? trouble : worst), NONE);
+export interface LessonTrouble extends Trouble {
+  /** Whose it is, where it is somebody's. */
+  who?: string;
+  /** How many others have one. */
+  more: number;
+}
+
+/** The worst of a lesson; one that has not begun is neither good nor bad, and stands below. */
+export function lessonTrouble({ lesson, participants }: LessonOverview): LessonTrouble {
+  const all = participants
+    .map((entry) => ({ ...participantTrouble(entry), who: entry.participant.name }))
+    .filter((trouble) => trouble.weight > 0);
+  const lead = participants.some((p) => p.participant.role === 'lead');
+  if (lesson.state === 'live' && !lead) {
+    return { weight: 95, tone: 'lost', word: 'troubleLeadMissing', more: all.length };
+  }
+  const [worst] = worstFirst(
+    all,
+    (trouble) => trouble.weight,
+    (trouble) => trouble.who,
+  );
+  if (worst) return { ...worst, more: all.length - 1 };
+  if (lesson.state === 'scheduled') return { weight: -1, tone: 'calm', word: 'stateScheduled', more: 0 };
+  return { ...NONE, more: 0 };
 }
 
 /** Worst first; equal ones keep an order that does not change while figures do. */

@@ -74,7 +74,7 @@ export function BoardPage(props: { board: Board }) {
         />
       )}
       {!over && began && (away || cut) && (
-        <div class="veil" role="status">
+        <div class="cover veil" role="status">
           <p class="veil-title">{t(cut ? 'reconnectingTitle' : 'boardAway')}</p>
           <p class="veil-text">{t(cut ? 'reconnectingText' : 'boardAwayText')}</p>
         </div>
@@ -90,7 +90,7 @@ export function BoardPage(props: { board: Board }) {
         board.invitation.state.value.step === 'hidden' && <Headcount board={board} />}
       {!over && <InvitationPanel board={board} />}
       {board.notice.value !== null && !over && (
-        <p class="board-notice" role="status">
+        <p class="board-notice phrases" role="status">
           {board.notice.value}
         </p>
       )}

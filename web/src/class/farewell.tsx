@@ -35,7 +35,7 @@ export function Farewell(props: { board: Board }) {
   };
   const all = told.headcount !== undefined && told.sound && told.picture;
   return (
-    <div class="farewell" data-testid="farewell">
+    <div class="cover farewell" data-testid="farewell">
       <p class="farewell-over">{room?.lesson.title}</p>
       <h1>{t('endedTitle')}</h1>
       <p class="farewell-text" role="status">

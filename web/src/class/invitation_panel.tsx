@@ -21,7 +21,7 @@ export function InvitationPanel(props: { board: Board }) {
         ) : (
           <>
             <p class="invitation-title">{t('phoneInvite')}</p>
-            <p class="invitation-text">
+            <p class="invitation-text phrases">
               {t(state.step === 'asking' ? 'phoneInviteWait' : 'phoneInviteText')}
             </p>
           </>

@@ -1,7 +1,4 @@
-import '../ui/tokens.css';
-import '../ui/base.css';
-import '../page/stage.css';
-import './board.css';
+import './look';
 import { boot } from '../page/boot';
 import { Board } from './board';
 import { BoardPage } from './board_page';

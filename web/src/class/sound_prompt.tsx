@@ -7,7 +7,13 @@ export function SoundPrompt(props: { onTap: () => void }) {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => button.current?.focus(), []);
   return (
-    <button ref={button} type="button" class="sound-prompt" data-testid="sound-prompt" onClick={props.onTap}>
+    <button
+      ref={button}
+      type="button"
+      class="cover-button sound-prompt"
+      data-testid="sound-prompt"
+      onClick={props.onTap}
+    >
       <SoundIcon />
       <span class="sound-title">{t('tapForSound')}</span>
       <span class="sound-text">{t('tapForSoundText')}</span>

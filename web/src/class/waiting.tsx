@@ -38,11 +38,7 @@ export function Waiting(props: { board: Board }) {
           {!watches && <Check word="cameraWord" {...deviceCheck(camera)} />}
           {!watches && <Check word="micWord" {...deviceCheck(mic)} />}
           <Check word="networkWord" {...mediaCheck(media)} />
-          <Check
-            word="soundWord"
-            tone={sound ? 'good' : 'attention'}
-            says={sound ? 'ready' : 'stateNoSound'}
-          />
+          <Check word="soundWord" tone={sound ? 'good' : 'attention'} says={sound ? 'ready' : 'soundOff'} />
         </ul>
         <SoundTest onTap={() => board.sound.unlock()} />
       </div>
@@ -78,6 +74,6 @@ function deviceCheck(state: DeviceState): { tone: Tone; says: Key } {
 
 function mediaCheck(state: MediaState): { tone: Tone; says: Key } {
   if (state === 'connected') return { tone: 'good', says: 'ready' };
-  if (state === 'blocked') return { tone: 'lost', says: 'mediaBlocked' };
+  if (state === 'blocked') return { tone: 'lost', says: 'checkBlocked' };
   return { tone: 'calm', says: 'checkWait' };
 }

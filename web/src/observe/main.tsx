@@ -1,7 +1,4 @@
-import '../ui/tokens.css';
-import '../ui/base.css';
-import '../page/stage.css';
-import './observe.css';
+import './look';
 import { boot } from '../page/boot';
 import { playSlots } from '../page/sound_of_slots';
 import { SoundOutput } from '../ui/sound_output';

@@ -7,6 +7,7 @@ import { LessonStage } from '../page/lesson_stage';
 import { lessonTypeName } from '../page/lesson_type';
 import { watcherState } from '../page/state';
 import { classroomMic, classroomState } from '../teach/classroom_state';
+import { SoundIcon } from '../ui/icons';
 import { Lamp } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import type { SoundOutput } from '../ui/sound_output';
@@ -53,10 +54,8 @@ export function ObservePage(props: { client: LessonClient; sound: SoundOutput })
           <section class="observe-stage">
             {room.lesson.state === 'live' && <LessonStage client={client} away={away || cut} />}
             {(state === 'waiting' || away || cut) && (
-              <div class="observe-veil" role="status" data-testid="status">
-                <p class="observe-veil-title">
-                  {t(cut ? 'reconnectingTitle' : away ? 'boardAway' : 'boardWaiting')}
-                </p>
+              <div class="cover veil" role="status" data-testid="status">
+                <p class="veil-title">{t(cut ? 'reconnectingTitle' : away ? 'boardAway' : 'boardWaiting')}</p>
                 <p>{t(cut ? 'reconnectingText' : away ? 'boardAwayText' : 'boardWaitingText')}</p>
               </div>
             )}
@@ -67,7 +66,8 @@ export function ObservePage(props: { client: LessonClient; sound: SoundOutput })
                 data-testid="sound-prompt"
                 onClick={() => sound.unlock()}
               >
-                {t('tapForSound')}
+                <SoundIcon />
+                {t('soundOn')}
               </button>
             )}
           </section>

@@ -33,12 +33,12 @@ export function boot(page: PageName, show: (client: LessonClient, token: string)
   root.textContent = '';
   document.title = `${t(TITLES[page])} · ${t('appName')}`;
   if (!supported()) {
-    render(<Problem page={page} state="unsupported" title="unsupportedTitle" text="unsupportedText" />, root);
+    render(<Problem page={page} state="unsupported" />, root);
     return;
   }
   const token = takeToken(page);
   if (!token) {
-    render(<Problem page={page} state="no-token" title="noTokenTitle" text="noTokenText" />, root);
+    render(<Problem page={page} state="no-token" />, root);
     return;
   }
   const ways = new Ways();
@@ -51,6 +51,11 @@ export function boot(page: PageName, show: (client: LessonClient, token: string)
   client.start();
 }
 
+const PROBLEMS = {
+  unsupported: ['unsupportedTitle', 'unsupportedText'],
+  'no-token': ['noTokenTitle', 'noTokenText'],
+} as const;
+
 const TITLES: Record<PageName, Key> = {
   teach: 'lead',
   class: 'receiver',
@@ -59,10 +64,12 @@ const TITLES: Record<PageName, Key> = {
   phone: 'companion',
 };
 
-function Problem(props: { page: PageName; state: string; title: Key; text: Key }) {
+/** A page that cannot even begin. */
+export function Problem(props: { page: PageName; state: keyof typeof PROBLEMS }) {
+  const [title, text] = PROBLEMS[props.state];
   return (
     <main data-page={props.page} data-state={props.state} class="fill dark">
-      <StateScreen title={t(props.title)} text={t(props.text)} tone="attention" />
+      <StateScreen title={t(title)} text={t(text)} tone="attention" />
     </main>
   );
 }

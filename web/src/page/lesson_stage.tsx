@@ -8,10 +8,11 @@
  */
 import type { ComponentChildren } from 'preact';
 import type { LessonClient } from '../client/lesson_client';
+import type { MediaState } from '../client/media_link';
 import type { Participant } from '../client/protocol.gen';
 import { findLead } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
-import { t } from '../i18n';
+import { type Key, t } from '../i18n';
 import { MicIcon } from '../ui/icons';
 import { SlotVideo } from '../ui/slot_video';
 import { useStore } from '../ui/use_store';
@@ -33,6 +34,7 @@ export interface LessonStageProps {
 export function LessonStage(props: LessonStageProps) {
   const { client, away } = props;
   const slots = useStore(client.media.slots);
+  const media = useStore(client.media.state);
   const room = useStore(client.room);
   const lead = room ? findLead(room) : undefined;
   const roles = cast(slots, room);
@@ -55,13 +57,13 @@ export function LessonStage(props: LessonStageProps) {
   const waiting = leadWaits(lead, roles.lead);
   return (
     <div
-      class={`stage ${side ? 'with-side' : ''} ${away ? 'dimmed' : ''}`}
+      class={`cover stage ${side ? 'with-side' : ''} ${away ? 'dimmed' : ''}`}
       data-testid="stage"
       data-showing={showing}
       data-big={(big ?? (contentOn ? roles.content : roles.lead))?.feed?.participant ?? ''}
     >
       <div
-        class={`content-place ${contentOn ? 'area-main' : contentBeside ? 'other side' : 'area-off'}`}
+        class={`content-place ${contentOn ? 'area-main' : contentBeside ? 'other side' : 'unseen'}`}
         style={`--at:${leadBeside ? 1 : 0}`}
         key="content"
       >
@@ -86,10 +88,7 @@ export function LessonStage(props: LessonStageProps) {
           {photoOn && <PointerMark client={client} />}
         </div>
       )}
-      <div
-        class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'area-off'}`}
-        key="lead"
-      >
+      <div class={`lead-place ${leadOnStage ? 'area-main' : leadBeside ? 'area-side' : 'unseen'}`} key="lead">
         <SlotVideo
           client={client}
           slot={roles.lead}
@@ -101,12 +100,16 @@ export function LessonStage(props: LessonStageProps) {
           <p class="plate-name">{lead?.name ?? ''}</p>
           <p class="plate-line">{t(waiting)}</p>
         </SlotVideo>
-        {lead && <p class="name-tag">{lead.name}</p>}
+        {lead && (
+          <p class="name-tag">
+            <span class="name">{lead.name}</span>
+          </p>
+        )}
       </div>
       {showing === 'none' && !leadOnStage && (
-        <div class="stage-empty" key="empty">
+        <div class="cover stage-empty" key="empty">
           <p class="plate-name">{lead?.name ?? ''}</p>
-          <p class="plate-line">{t(lead?.state.mic ? 'boardAudioOnly' : 'boardNoPicture')}</p>
+          <p class="plate-line">{t(nothingBecause(lead, media))}</p>
         </div>
       )}
       {tiles.map((slot) => (
@@ -164,7 +167,7 @@ function Tile({ client, slot, place, at, of, onPick }: TileProps) {
       {onPick && who?.role === 'receiver' && (
         <button
           type="button"
-          class="other-pick"
+          class="cover-button other-pick"
           aria-pressed={speaks}
           aria-label={t(speaks ? 'endFloorOf' : 'callOn', { name: who.name })}
           onClick={() => onPick(who)}
@@ -172,6 +175,13 @@ function Tile({ client, slot, place, at, of, onPick }: TileProps) {
       )}
     </div>
   );
+}
+
+/** Sound alone is only told of a connection that carries it. */
+function nothingBecause(lead: Participant | undefined, media: MediaState): Key {
+  if (media === 'blocked') return 'mediaBlocked';
+  if (media !== 'connected') return media === 'repairing' ? 'boardMediaRepairing' : 'mediaConnecting';
+  return lead?.state.mic ? 'boardAudioOnly' : 'boardNoPicture';
 }
 
 function leadWaits(

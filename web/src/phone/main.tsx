@@ -1,6 +1,4 @@
-import '../ui/tokens.css';
-import '../ui/base.css';
-import './phone.css';
+import './look';
 import { boot } from '../page/boot';
 import { Phone } from './phone';
 import { PhonePage } from './phone_page';

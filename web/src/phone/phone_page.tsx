@@ -59,15 +59,16 @@ function Live(props: { phone: Phone; room: Room; state: PageState }) {
   const live = room.lesson.state === 'live';
   const cut = state === 'reconnecting';
   const own = findSelf(room);
+  const there = own?.presence === 'online';
   const now = nowLine(room, state);
   return (
     <>
       <header class="phone-head">
         <div class="phone-title">
-          <h1>{room.self.name}</h1>
+          <h1 class="phrases">{room.self.name}</h1>
           <LanguageSwitch />
         </div>
-        <p class="phone-lesson">
+        <p class="phone-lesson phrases">
           {room.lesson.title}
           {live && <Clock room={room} />}
         </p>
@@ -76,18 +77,18 @@ function Live(props: { phone: Phone; room: Room; state: PageState }) {
         <p class="phone-now-line">
           <Lamp tone={now.tone} word={now.word} />
         </p>
-        {now.more && <p class="phone-now-more">{now.more}</p>}
+        {now.more && <p class="phone-now-more phrases">{now.more}</p>}
       </section>
       <p class="phone-notice" role="status">
         {phone.notice.value}
       </p>
       {phone.photo.value.step === 'none' ? (
         <section class="phone-buttons">
-          <HandButton phone={phone} room={room} disabled={!live || cut} />
-          <MicButton phone={phone} room={room} disabled={cut || own?.presence !== 'online'} />
+          <HandButton phone={phone} room={room} disabled={!live || cut || !there} />
+          <MicButton phone={phone} room={room} disabled={cut || !there} />
           <div class="phone-pair">
-            <Complaint phone={phone} kind="cannot_hear" word="cannotHear" disabled={!live || cut} />
-            <Complaint phone={phone} kind="cannot_see" word="cannotSee" disabled={!live || cut} />
+            <Complaint phone={phone} kind="cannot_hear" word="cannotHear" disabled={!live || cut || !there} />
+            <Complaint phone={phone} kind="cannot_see" word="cannotSee" disabled={!live || cut || !there} />
           </div>
           <PhotoButton phone={phone} disabled={!live} />
         </section>
@@ -236,7 +237,9 @@ export function nowLine(room: Room, state: PageState): { tone: Tone; word: strin
   if (own && own.presence !== 'online') {
     return { tone: 'lost', word: t('phoneBoardLost'), more: t('phoneBoardLostText') };
   }
-  if (room.lesson.state === 'scheduled') return { tone: 'calm', word: t('boardWaiting') };
+  if (room.lesson.state === 'scheduled') {
+    return { tone: 'calm', word: t('boardWaiting'), more: t('boardWaitingText') };
+  }
   if (leadsNow(room)) return { tone: 'good', word: t('boardLeading') };
   const ours = speakerOf(room, room.self.id);
   if (ours && own?.state.micKept) return { tone: 'attention', word: t('boardAsked'), more: t('boardKept') };

@@ -24,7 +24,7 @@ export function PhotoPanel(props: { phone: Phone }) {
         {photo.step === 'sending' && <p>{t('photoSending', { n: Math.round(photo.share * 100) })}</p>}
         {photo.step === 'sent' && <p class="tone-good">● {t('photoSent')}</p>}
         {photo.step === 'failed' && (
-          <p class="photo-problem">
+          <p class="photo-problem phrases">
             <span class="tone-attention">▲</span> {photo.message || t(PROBLEMS[photo.problem])}
           </p>
         )}

@@ -1,6 +1,4 @@
-import '../ui/tokens.css';
-import '../ui/base.css';
-import './start.css';
+import './look';
 import { render } from 'preact';
 import { StartPage } from './start_page';
 

@@ -58,7 +58,7 @@ export function StartPage() {
         {ROLES.map(([title, line]) => (
           <li key={title}>
             <h2>{t(title)}</h2>
-            <p>{t(line)}</p>
+            <p class="phrases">{t(line)}</p>
           </li>
         ))}
       </ul>

@@ -26,7 +26,7 @@ export class CanvasWall {
 
   constructor(private readonly read: () => readonly Painted[]) {
     this.video = Object.assign(document.createElement('video'), { muted: true, playsInline: true });
-    this.video.className = 'canvas-wall';
+    this.video.className = 'unseen canvas-wall';
     this.video.dataset.testid = 'canvas-wall';
     // Nothing for people who read by ear: the real wall is on the page.
     this.video.setAttribute('aria-hidden', 'true');

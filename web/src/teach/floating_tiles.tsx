@@ -57,7 +57,7 @@ function FloatingTile({ teaching, room, participant, slot }: TileProps) {
       </SlotVideo>
       <button
         type="button"
-        class="floating-call"
+        class="cover-button floating-call"
         aria-pressed={speaks}
         aria-label={t(speaks ? 'endFloorOf' : 'callOn', { name: participant.name })}
         onClick={() => void teaching.toggleFloor(participant)}

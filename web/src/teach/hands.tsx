@@ -36,7 +36,7 @@ export function Hands(props: { teaching: Teaching }) {
                 onClick={() => void teaching.toggleFloor(who)}
               >
                 <span class="hand-place">{place + 1}</span>
-                {who.name}
+                <span class="hand-name">{who.name}</span>
               </button>
               <button
                 type="button"

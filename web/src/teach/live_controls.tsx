@@ -143,6 +143,7 @@ export function LiveControls(props: LiveControlsProps) {
       <button
         type="button"
         class={`button ${props.devicesShown ? 'active' : ''}`}
+        data-testid="devices"
         aria-expanded={props.devicesShown}
         onClick={props.onDevices}
       >

@@ -7,6 +7,7 @@ import type { MediaState } from '../client/media_link';
 import { type Room, runningSeconds } from '../client/room';
 import { type Key, t } from '../i18n';
 import { lessonTypeName } from '../page/lesson_type';
+import { SoundIcon } from '../ui/icons';
 import { Lamp, type Tone } from '../ui/lamp';
 import { LanguageSwitch } from '../ui/language_switch';
 import { leadLink, linkTone } from '../ui/link_words';
@@ -41,11 +42,11 @@ export function LivePage(props: { teaching: Teaching }) {
   });
   const limited = useStore(client.media.uplinkLimited);
   const line = useSteady(room?.link ? leadLink(room.link, limited) : 'linkGood');
-  const link = linkWords(line, media);
+  const link = linkWords(line, media, signal.phase === 'joined');
   return (
     <div class="live">
       <header class="live-head">
-        <h1>{room?.lesson.title}</h1>
+        <h1 title={room?.lesson.title}>{room?.lesson.title}</h1>
         {room && <p class="lesson-type">{lessonTypeName(room.lesson.lessonType)}</p>}
         <p class="live-clock">
           <Lamp tone="lost" word={t('live')} />
@@ -53,7 +54,7 @@ export function LivePage(props: { teaching: Teaching }) {
         </p>
         <p class="live-link" data-testid="link">
           <Lamp tone={link.tone} word={t(link.word)} />
-          {room?.link?.rttMs != null && media === 'connected' && (
+          {room?.link?.rttMs != null && JUDGED.includes(link.word) && (
             <span class="soft">{t('roundTrip', { ms: room.link.rttMs })}</span>
           )}
         </p>
@@ -74,7 +75,8 @@ export function LivePage(props: { teaching: Teaching }) {
         )}
         {blocked && (
           <button type="button" class="button primary stage-sound" onClick={() => teaching.sound.unlock()}>
-            {t('tapForSound')}
+            <SoundIcon />
+            {t('soundOn')}
           </button>
         )}
         {teaching.notice.value !== null && (
@@ -114,7 +116,11 @@ function Clock(props: { room: Room }) {
   return <span data-testid="clock">{t('running', { time: formatDuration(seconds) })}</span>;
 }
 
-function linkWords(line: Key, media: MediaState): { tone: Tone; word: Key } {
+/** Figures belong to a line that is judged by them. */
+const JUDGED: readonly Key[] = ['linkGood', 'linkFair', 'linkPoor'];
+
+function linkWords(line: Key, media: MediaState, joined: boolean): { tone: Tone; word: Key } {
+  if (!joined) return { tone: 'attention', word: 'linkReconnecting' };
   if (media === 'blocked') return { tone: 'lost', word: 'mediaBlocked' };
   if (media === 'repairing') return { tone: 'attention', word: 'mediaRepairing' };
   if (media !== 'connected') return { tone: 'calm', word: 'mediaConnecting' };

@@ -51,7 +51,7 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
     what === corner
       ? 'stage-self'
       : guest || photo || (what === 'camera' && content)
-        ? 'stage-off'
+        ? 'unseen'
         : 'stage-picture';
   return (
     <section class="live-stage" data-testid="stage" data-showing={showing} aria-label={caption}>
@@ -61,7 +61,7 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
           client={client}
           slot={slot}
           place="large"
-          class="stage-guest"
+          class="cover stage-guest"
           testId="stage-video"
         >
           <p class="plate-name">{guest.name}</p>
@@ -76,7 +76,7 @@ function Own(props: { teaching: Teaching; children: ComponentChildren }) {
           testId="own-content"
         />
       )}
-      {photo && !guest && <Photo client={client} photo={photo} class="stage-photo" />}
+      {photo && !guest && <Photo client={client} photo={photo} class="cover stage-photo" />}
       {!guest && (photo || content) && <Pointing client={client} />}
       {camera.track && (
         <TrackVideo key="camera" track={camera.track} class={place('camera')} testId="self-video" />

@@ -1,9 +1,4 @@
-import '../ui/tokens.css';
-import '../ui/base.css';
-import '../page/stage.css';
-import './teach.css';
-import './preflight.css';
-import './floating.css';
+import './look';
 import { boot } from '../page/boot';
 import { TeachPage } from './teach_page';
 import { Teaching } from './teaching';

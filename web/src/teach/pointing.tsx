@@ -47,7 +47,7 @@ export function Pointing(props: { client: LessonClient }) {
     };
   }, [client]);
   return (
-    <div ref={area} class="stage-pointing" data-testid="pointing">
+    <div ref={area} class="cover stage-pointing" data-testid="pointing">
       <div ref={mark} class="pointer-mark" aria-hidden="true" />
     </div>
   );

@@ -102,7 +102,7 @@ export function Preflight(props: { teaching: Teaching }) {
           {t('waitingClassrooms')}
           {here.length > 0 && <span class="count">{t('waitingCount', { n: here.length })}</span>}
         </h2>
-        {here.length === 0 && <p class="soft">{t('nobodyYet')}</p>}
+        {here.length === 0 && <p class="soft">{t(room ? 'nobodyYet' : 'roomsLater')}</p>}
         <ul class="preflight-rooms">
           {here.map((participant) => {
             const state = classroomState(participant);

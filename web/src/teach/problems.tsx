@@ -46,8 +46,7 @@ export function troubles(
 export function ProblemBox(props: { trouble: Trouble; onRetry: () => void }) {
   const { problem, device } = props.trouble;
   const [what, fix] = WORDS[problem];
-  const both = `${t('cameraWord')} / ${t('micWord')}`;
-  const name = device === 'both' ? both : device === 'mic' ? t('micWord') : t('cameraWord');
+  const name = t(device === 'both' ? 'bothDevices' : device === 'mic' ? 'micWord' : 'cameraWord');
   return (
     <div class="problem" role="alert" data-testid="preflight-problem" data-problem={problem}>
       <span class="tone-attention" aria-hidden="true">
@@ -55,7 +54,7 @@ export function ProblemBox(props: { trouble: Trouble; onRetry: () => void }) {
       </span>
       <div class="problem-text">
         <p class="problem-what">{t(what, { device: name })}</p>
-        <p>{t(fix, { device: name })}</p>
+        <p class="phrases">{t(fix, { device: name })}</p>
       </div>
       {device && (
         <button type="button" class="button" onClick={props.onRetry}>

@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LinkState, Participant } from '../client/protocol.gen';
 import { type Room, speakerOf } from '../client/room';
 import { isCovered, type Slot } from '../client/slots';
-import { t } from '../i18n';
+import { type Key, t } from '../i18n';
 import { HandIcon, LeadIcon } from '../ui/icons';
 import { Lamp } from '../ui/lamp';
 import { SlotVideo } from '../ui/slot_video';
@@ -144,6 +144,12 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
   const mayLead = participant.role === 'lead' || room.lesson.rules.leadTo === 'anybody';
   const hand = room.floor.hands.indexOf(participant.id);
   const heard = room.heard.includes(participant.id);
+  const turn = turnOf(leads, speaker !== undefined, mic, participant.state.micKept === true);
+  const silent = participant.state.micKept ? (
+    <span class="tile-mic">{t('stateKept')}</span>
+  ) : mic === 'none' ? (
+    <span class="tile-mic">{t('stateNoMic')}</span>
+  ) : null;
   return (
     <li
       class={`tile ${speaker ? 'speaking' : ''} ${heard ? 'heard' : ''} ${hand >= 0 ? 'raised' : ''} ${away ? 'away' : ''}`}
@@ -162,7 +168,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
         {digit !== null && !leads && (!away || speaker) && (
           <button
             type="button"
-            class="tile-call"
+            class="cover-button tile-call"
             data-testid="call"
             aria-pressed={speaker !== undefined}
             aria-keyshortcuts={String(digit)}
@@ -180,7 +186,7 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
         )}
         <Complaints room={room} participant={participant} />
         <p class="tile-name" title={participant.name}>
-          {participant.name}
+          <span>{participant.name}</span>
         </p>
       </div>
       {asking ? (
@@ -204,14 +210,10 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
       ) : (
         <>
           <p class="tile-state">
-            <Lamp tone={state.tone} word={t(state.word)} />
-            {leads ? (
-              <span class="tile-mic open">{t('stateLeads')}</span>
-            ) : away ? (
-              <AwaySince />
-            ) : (
-              <MicWord mic={mic} speaks={speaker !== undefined} kept={participant.state.micKept === true} />
-            )}
+            <span class="tile-words">
+              {!turn || state.tone !== 'good' ? <Lamp tone={state.tone} word={t(state.word)} /> : null}
+              {away ? <AwaySince /> : turn ? <TurnWord {...turn} alone={state.tone === 'good'} /> : silent}
+            </span>
             {participant.headcount !== undefined && (
               <span class="tile-count">{t('pupils', { n: participant.headcount })}</span>
             )}
@@ -260,13 +262,32 @@ function Tile({ teaching, room, participant, digit, slot, link }: TileProps) {
   );
 }
 
-/** Their own microphone in a word: what they keep closed themselves no call opens. */
-function MicWord(props: { mic: 'open' | 'closed' | 'none'; speaks: boolean; kept: boolean }) {
-  const { mic, speaks, kept } = props;
-  if (kept) return <span class={`tile-mic ${speaks ? 'warned' : ''}`}>{t('stateKept')}</span>;
-  if (mic === 'none') return <span class="tile-mic">{t('stateNoMic')}</span>;
-  if (speaks) return <span class="tile-mic open">{t('stateHasFloor')}</span>;
-  return null;
+interface TurnOf {
+  tone: 'good' | 'attention';
+  word: Key;
+}
+
+/** What a classroom does that leads or has the floor: what they keep closed themselves no call opens. */
+function turnOf(
+  leads: boolean,
+  speaks: boolean,
+  mic: ReturnType<typeof classroomMic>,
+  kept: boolean,
+): TurnOf | null {
+  if (leads) return { tone: 'good', word: 'stateLeads' };
+  if (!speaks) return null;
+  if (kept) return { tone: 'attention', word: 'stateKept' };
+  return mic === 'none' ? { tone: 'attention', word: 'stateNoMic' } : { tone: 'good', word: 'stateHasFloor' };
+}
+
+/** In the place of a good line's word, which goes without saying then; else beside the trouble. */
+function TurnWord(props: TurnOf & { alone: boolean }) {
+  const { tone, word } = props;
+  return (
+    <span class={`tile-mic ${tone === 'good' ? 'open' : 'warned'}`}>
+      {props.alone ? <Lamp tone={tone} word={t(word)} /> : t(word)}
+    </span>
+  );
 }
 
 /** How long it has been gone, as seen from here. */

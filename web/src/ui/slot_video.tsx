@@ -52,9 +52,9 @@ export function SlotVideo(props: SlotVideoProps) {
         watch={watch}
         {...(props.testId ? { testId: props.testId } : {})}
       />
-      {covered && !still && <div class="plate">{props.children}</div>}
+      {covered && !still && <div class="cover plate">{props.children}</div>}
       {covered && still && (
-        <div class="plate">
+        <div class="cover plate">
           <p class="plate-line">{t(pausedWord(props.place, cause, true))}</p>
         </div>
       )}

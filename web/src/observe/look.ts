@@ -1,0 +1,5 @@
+/** The look of this page, in the order in which it applies. */
+import '../ui/tokens.css';
+import '../ui/base.css';
+import '../page/stage.css';
+import './observe.css';

@@ -1,0 +1,82 @@
+/** Who speaks with others gets pictures as they come; who only listens lets them wait on a bad line. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { LessonClient } from '../src/client/lesson_client';
+import type { Participant } from '../src/client/protocol.gen';
+import { NO_FLOOR } from '../src/client/room';
+import { DELIVERY, FakePeerConnection, FakeSocket } from './fakes';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('MediaStream', class {});
+  FakeSocket.all = [];
+  FakePeerConnection.all = [];
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+const LESSON = { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead' } as const;
+
+/** A page whose line loses packets. */
+async function page(role: Participant['role']) {
+  const client = new LessonClient({
+    url: 'ws://test/ws',
+    token: 'a.b.c',
+    language: 'en',
+    createSocket: FakeSocket.make,
+    createPeerConnection: FakePeerConnection.make,
+  });
+  client.setDevices({ mic: false, cameraWidth: null });
+  client.start();
+  const socket = FakeSocket.last;
+  socket.welcome({ role });
+  await vi.advanceTimersByTimeAsync(0);
+  const [offer] = socket.ofType('offer');
+  if (!offer) throw new Error('nothing was offered');
+  socket.say({ type: 'answer', request: offer.request, peer: 1, sdp: 'answer', slots: [] });
+  await vi.advanceTimersByTimeAsync(0);
+  FakePeerConnection.last.become('connected');
+  const line = { downKbps: 900, upKbps: 200, rttMs: 20, lossDown: 0.06, lossUp: 0, lineKbps: 2_000 };
+  socket.say({ type: 'link', link: { ...line, waitsMs: 0, state: 'lossy', cause: 'loss' } });
+  return socket;
+}
+
+/** How long sound and pictures wait a few seconds later, ms. */
+async function waits(): Promise<{ sound: unknown; pictures: unknown }> {
+  await vi.advanceTimersByTimeAsync(5_000);
+  const receivers = FakePeerConnection.last.getTransceivers().map((t) => t.receiver);
+  const of = (kind: string) => receivers.find((r) => r.track.kind === kind)?.jitterBufferTarget;
+  return { sound: of('audio'), pictures: of('video') };
+}
+
+const speaker = (participant: string) => ({ participant, onStage: true, micOpen: true });
+
+test('pictures wait at who listens, and no longer once it has the floor', async () => {
+  const socket = await page('receiver');
+  expect(await waits()).toEqual({ sound: 150, pictures: 500 });
+  socket.say({ type: 'floor', floor: { ...NO_FLOOR, speakers: [speaker('other')] } });
+  expect(await waits()).toEqual({ sound: 150, pictures: 500 });
+  socket.say({ type: 'floor', floor: { ...NO_FLOOR, speakers: [speaker('other'), speaker('me')] } });
+  expect(await waits()).toEqual({ sound: 150, pictures: null });
+  socket.say({ type: 'floor', floor: NO_FLOOR });
+  expect(await waits()).toEqual({ sound: 150, pictures: 500 });
+});
+
+test('they do not wait at a classroom that leads', async () => {
+  const socket = await page('receiver');
+  socket.say({ type: 'lesson', lesson: { ...LESSON, ...DELIVERY, leads: 'me' } });
+  expect(await waits()).toEqual({ sound: 150, pictures: null });
+  socket.say({ type: 'lesson', lesson: { ...LESSON, ...DELIVERY } });
+  expect(await waits()).toEqual({ sound: 150, pictures: 500 });
+});
+
+test('nor at a lead, whoever leads now: its microphone is open without the floor', async () => {
+  await page('lead');
+  expect(await waits()).toEqual({ sound: 150, pictures: null });
+});
+
+test('an observer speaks with nobody', async () => {
+  await page('observer');
+  expect(await waits()).toEqual({ sound: 150, pictures: 500 });
+});
