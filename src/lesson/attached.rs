@@ -39,8 +39,6 @@ pub enum Due {
     Start,
     /// The peer that this seat lived by has closed.
     Detach(ParticipantId, PeerId),
-    /// This classroom sends back what it is sent.
-    Echo(ParticipantId),
 }
 
 impl Lesson {
@@ -105,7 +103,6 @@ impl Lesson {
             match due {
                 Due::Start => self.start(now),
                 Due::Detach(id, peer) => self.detach(&id, peer, now),
-                Due::Echo(id) => self.echo_found(&id, now),
             }
         }
     }

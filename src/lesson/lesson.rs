@@ -391,7 +391,6 @@ impl Lesson {
             Event::SlotGranted { peer, slot, granted, why } => self.slot_granted(peer, slot, granted, why),
             Event::LayersWanted { source, layers } => self.layers_wanted(source, layers),
             Event::SourceHeard { source, heard } => self.source_heard(source, heard),
-            Event::SourceLevels { source, levels } => self.levels_came(source, &levels),
             Event::Stats(stats) => self.handle_stats(*stats),
         }
     }

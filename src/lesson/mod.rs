@@ -9,8 +9,8 @@
 //! (which source feeds which slot, pure), `lesson` (what happens on each message, no clock and no I/O
 //! of its own), `peers` (media connections and their handover), `people` (mute, kick), `standing` (what
 //! a role comes to), `info` (what is told of the whole), `floor` (who may speak, pure), `speaking`
-//! (what that does), `signals` (complaints), `heard` (whose voice it is), `echo` (does a room send back
-//! what it was sent, pure), `echo_guard` (what that does), `events` (what is worth keeping), `known`
+//! (what that does), `signals` (complaints), `heard` (whose voice it is), `echo_guard` (what is done
+//! about a room that sends back what it was sent), `events` (what is worth keeping), `known`
 //! (who is told of whom), `audience` (who looks on, counted), `feeds` (from the plan to the slots),
 //! `attached` (seats without a page), `companion` (phones of a classroom), `attendance` (who was there,
 //! for the record), `task` (the loop).
@@ -28,9 +28,6 @@ mod audience;
 mod companion;
 pub mod config;
 pub mod directory;
-mod echo;
-#[cfg(test)]
-mod echo_cases;
 mod echo_guard;
 mod events;
 mod feeds;

@@ -5,7 +5,6 @@
 //! loses statistics first (last value wins), never the shard's time.
 
 use crate::ids::{HubId, PeerId, SourceId};
-pub use crate::media::loudness::Levels;
 use crate::media::negotiate::{IceRestart, PeerSetup};
 use crate::media::stats::HubStats;
 
@@ -138,12 +137,6 @@ pub enum Event {
     SourceHeard {
         source: SourceId,
         heard: bool,
-    },
-    /// How loud an open source of sound was since the last one, four times a second; nothing of senders
-    /// that do not say how loud they are.
-    SourceLevels {
-        source: SourceId,
-        levels: Levels,
     },
     /// The first packet of `source` has left on this slot; frames whose RTP timestamp is at or
     /// after `rtp_timestamp` show the new source, older ones the previous source.

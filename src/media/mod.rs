@@ -23,7 +23,6 @@ pub(crate) mod demux;
 pub(crate) mod feedback;
 mod fragment;
 mod history;
-mod loudness;
 pub(crate) mod nack;
 mod omitted;
 pub mod output;

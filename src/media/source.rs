@@ -11,7 +11,6 @@ use crate::media::Buffers;
 use crate::media::clock::{Micros, SenderClock, StreamClock};
 use crate::media::codec::{Codec, Payload};
 use crate::media::command::ALL_TEMPORAL;
-use crate::media::loudness::Loudness;
 use crate::media::nack::MissingPackets;
 use crate::media::negotiate::SourceKind;
 use crate::media::rate::Rates;
@@ -56,8 +55,6 @@ pub struct Source {
     /// Loudest level since the last statistics (0 loud – 127 silent).
     pub loudest: Option<u8>,
     pub voice: Voice,
-    /// The same step by step, for whoever compares sounds.
-    pub loudness: Loudness,
     /// At the last statistics.
     pub figures: Figures,
 }
@@ -120,7 +117,6 @@ impl Source {
             key_requests: 0,
             loudest: None,
             voice: Voice::default(),
-            loudness: Loudness::default(),
             figures: Figures::default(),
         }
     }

@@ -123,7 +123,7 @@ pub enum ClientMessage {
     Headcount { request: u32, present: u16 },
     /// A companion asks its classroom's board to keep the microphone closed, or not any more.
     KeepMic { request: u32, kept: bool },
-    /// This page hears its own loudspeaker in its microphone. Only of a page whose `state` says `ear`.
+    /// This page hears its own loudspeaker in its microphone.
     EchoHeard,
     /// Admin only: send `overview` once a second on this connection.
     Watch { request: u32 },
@@ -165,10 +165,6 @@ pub struct OwnState {
     #[ts(optional, as = "Option<_>")]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mic_kept: bool,
-    /// It listens by itself for its loudspeaker in its open microphone (`echo_heard`): nobody need guess.
-    #[ts(optional, as = "Option<_>")]
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ear: bool,
 }
 
 /// Server to client.

@@ -101,7 +101,6 @@ impl Core {
             return;
         }
         source.open = open;
-        source.loudness.forget();
         for layer in source.layers.iter_mut().flatten() {
             layer.forget_past();
         }

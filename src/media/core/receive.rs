@@ -216,9 +216,6 @@ impl Core {
             let level = level & 0x7f;
             source.loudest = Some(source.loudest.map_or(level, |l| l.min(level)));
             source.voice.note(level);
-            if source.open {
-                source.loudness.note(header.timestamp, level, at);
-            }
         }
         let begins = !source.flowing;
         source.flowing = true;

@@ -64,12 +64,9 @@ impl Core {
                 source.note_rates();
                 let turned =
                     if source.kind == SourceKind::Mic { source.voice.look(source.open, now) } else { None };
-                let (hub, id, levels) = (source.hub, source.id, source.loudness.take());
+                let (hub, id) = (source.hub, source.id);
                 if let Some(heard) = turned {
                     self.emit(hub, Event::SourceHeard { source: id, heard });
-                }
-                if let Some(levels) = levels {
-                    self.emit(hub, Event::SourceLevels { source: id, levels });
                 }
             }
             self.look_at_wishes(source, now);

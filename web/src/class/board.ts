@@ -43,7 +43,6 @@ export class Board extends ClassroomVoice {
   private readonly ear = new EchoListener({
     turn: (volume) => this.sound.setVolume(volume),
     found: () => this.client.echoHeard(),
-    able: (ear) => this.client.setOwnState({ ear }),
   });
   private readonly cameraAllowed: boolean;
   private readonly cameraWidth: number;

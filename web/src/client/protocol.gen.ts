@@ -120,11 +120,7 @@ weak?: boolean,
 /**
  * Its own people keep the microphone closed, also when they are called on.
  */
-micKept?: boolean, 
-/**
- * It listens by itself for its loudspeaker in its open microphone (`echo_heard`): nobody need guess.
- */
-ear?: boolean, };
+micKept?: boolean, };
 
 /**
  * Server to client.

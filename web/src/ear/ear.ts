@@ -11,21 +11,19 @@ import { HOP, Likeness, RATE, type Share } from './likeness';
 /** What the loudspeaker is turned down to: −14 dB, a voice that can still be followed. */
 export const TURNED_DOWN = 0.2;
 /**
- * Height of a peak (standard deviations) that hardly anything but a common sound reaches, on how many looks
- * in a row; and a lower one where most of what the microphone takes up came from the loudspeaker, as a
- * correlation. Tones of a song are few, so that their peaks are low.
+ * Height of a peak that deserves a look (standard deviations), and on how many looks in a row. Then most of what the
+ * microphone takes up has to come from the loudspeaker, as a correlation: two tones that happen to fit have high
+ * peaks too, but little in common. Where its own people drown it, only a very high peak will do.
  */
-const STANDS_OUT = 15;
-const MAY_STAND_OUT = 10;
-const MOSTLY = 0.3;
+const STANDS_OUT = 8;
 const LOOKS = 2;
+const IN_COMMON = 0.38;
+const FAR_OUT = 35;
+const LEAST_IN_COMMON = 0.05;
 /** A delay is the same as long as it moves by less, samples (2 ms). */
 const SAME = 16;
 /** Returned at less than this, it is not heard: a canceller did its work. */
 const LEAST_GAIN = 0.025;
-/** Returned at less than this, it may be for a moment only: so many looks. */
-const QUIET = 0.06;
-const LOOKS_AT_QUIET = 4;
 /** Turned down, an echo keeps less than this of its gain. */
 const FALLS = 0.6;
 /** Blocks with sound that are enough to say that it fell, and that it did not; and how many to wait for them. */
@@ -105,7 +103,7 @@ export class Ear {
 
   private look(late: number): void {
     const peak = this.likeness.peak();
-    if (!peak || peak.height < MAY_STAND_OUT || (this.programmeAt(peak.lag)?.until ?? 0) > this.blocks) {
+    if (!peak || peak.height < STANDS_OUT || (this.programmeAt(peak.lag)?.until ?? 0) > this.blocks) {
       this.suspect = null;
       return;
     }
@@ -114,10 +112,9 @@ export class Ear {
     this.suspect = { lag, looks: same ? (this.suspect?.looks ?? 0) + 1 : 1 };
     const share = this.likeness.shareAt(lag, Math.min(MEMORY, this.since));
     const gain = gainOf([share]);
-    const whole = share.both / Math.sqrt(share.played * share.own + Number.MIN_VALUE);
-    const standsOut = peak.height >= STANDS_OUT || whole > MOSTLY;
-    const looks = gain < QUIET ? LOOKS_AT_QUIET : LOOKS;
-    if (!standsOut || this.suspect.looks < looks || gain < LEAST_GAIN) return;
+    const common = share.both / Math.sqrt(share.played * share.own + Number.MIN_VALUE);
+    const standsOut = common > IN_COMMON || (peak.height > FAR_OUT && common > LEAST_IN_COMMON);
+    if (!standsOut || this.suspect.looks < LOOKS || gain < LEAST_GAIN) return;
     this.trial = { lag, gain, heard: -lag - SLACK - late, age: 0, shares: [] };
     this.turn(TURNED_DOWN);
   }
@@ -130,6 +127,7 @@ export class Ear {
       if (trial.age > PATIENCE) this.begin();
       return false;
     }
+
     const fell = gainOf(trial.shares) < trial.gain * FALLS;
     if (!fell && trial.shares.length < AT_MOST) return false;
     this.begin();

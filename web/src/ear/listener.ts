@@ -19,8 +19,6 @@ export interface Listens {
   turn(volume: number): void;
   /** An echo was found. */
   found(): void;
-  /** Whether this page can tell, from now on. */
-  able(able: boolean): void;
 }
 
 export class EchoListener {
@@ -29,7 +27,8 @@ export class EchoListener {
   private sources: { track: MediaStreamTrack; side: number; node: MediaStreamAudioSourceNode }[] = [];
   private mic: MediaStreamTrack | null = null;
   private played: readonly MediaStreamTrack[] = [];
-  private ear: Ear;
+  private readonly ear: Ear;
+  private turn = Promise.resolve();
   /** Where the browser has no such thing, or it failed once. */
   private unable = typeof AudioWorkletNode === 'undefined';
 
@@ -48,29 +47,25 @@ export class EchoListener {
     if (track === this.mic) return;
     this.mic = track;
     this.ear.forget();
-    if (track) {
-      void this.start();
-      return;
-    }
     this.connect();
-    this.listens.able(false);
-    // A weak board shall not calculate for nothing.
-    void this.context?.suspend().catch(() => undefined);
+    // A context that is to stop and to go on at once may stop for good: one after the other.
+    this.turn = this.turn.then(() => this.follow());
   }
 
-  private async start(): Promise<void> {
+  /** Runs while there is a microphone: a weak board shall not calculate for nothing. */
+  private async follow(): Promise<void> {
     if (this.unable) return;
     try {
-      this.context ??= new AudioContext();
-      const context = this.context;
-      this.tap ??= await this.makeTap(context);
-      await context.resume();
-      if (!this.mic) return;
-      this.connect();
-      this.listens.able(context.state === 'running');
+      if (this.mic) {
+        this.context ??= new AudioContext();
+        this.tap ??= await this.makeTap(this.context);
+        await this.context.resume();
+        this.connect();
+      } else {
+        await this.context?.suspend();
+      }
     } catch {
       this.unable = true;
-      this.listens.able(false);
     }
   }
 

@@ -61,33 +61,3 @@ fn the_loudest_of_a_second_is_kept() {
     w.run(MS(1_000));
     assert_eq!(levels(&w).last(), Some(&None));
 }
-
-#[test]
-fn an_open_source_tells_its_levels_step_by_step() {
-    let (mut w, lead, _) = lesson(1, 1);
-    let mic = w.source(lead, SourceKind::Mic);
-    let levels = |w: &World| -> Vec<(u64, Vec<u8>)> {
-        let of = |e| match e {
-            Event::SourceLevels { source, levels } if source == mic => {
-                Some((levels.first, levels.levels.to_vec()))
-            }
-            _ => None,
-        };
-        w.events().into_iter().filter_map(of).collect()
-    };
-    w.clients[lead].level = 33;
-    w.teach(lead, MS(600));
-    levels(&w);
-    w.teach(lead, MS(1_000));
-    let told = levels(&w);
-    assert!((3..=5).contains(&told.len()), "four times a second: {}", told.len());
-    for pair in told.windows(2) {
-        assert_eq!(pair[0].0 + pair[0].1.len() as u64, pair[1].0, "without a gap");
-    }
-    let steps: usize = told.iter().map(|(_, levels)| levels.len()).sum();
-    assert!((45..=55).contains(&steps), "{steps} steps in a second");
-    assert!(told.iter().flat_map(|(_, levels)| levels).all(|level| *level == 33));
-    w.core.handle_command(Command::Gate { source: mic, open: false }, w.now);
-    w.teach(lead, MS(600));
-    assert!(levels(&w).is_empty(), "what is closed is nobody's business");
-}
