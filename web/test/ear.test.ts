@@ -4,10 +4,10 @@ import { expect, test } from 'vitest';
 import { Ear, TURNED_DOWN } from '../src/ear/ear';
 import { HOP, RATE } from '../src/ear/likeness';
 import { Resampler } from '../src/ear/resample';
-import { ECHOES, INNOCENT, type Kind, room } from './echo_rooms';
+import { ECHOES, INNOCENT, type Kind, Rng, room } from './echo_rooms';
 
 const FIRST = 7_000;
-/** Of each kind; the figures of docs/ARCHITECTURE.md are of 40. */
+/** Of each kind; the figures of docs/OPERATIONS.md are of 40. */
 const CASES = Number(process.env.EAR_CASES ?? 12);
 const TURN_S = 30;
 const SOON_S = 3;
@@ -59,13 +59,17 @@ test('echoes are found and others are let be', { timeout: 900_000 }, () => {
   }
   times.sort((a, b) => a - b);
   let wrong = 0;
+  let near = 0;
   let dips = 0;
   const others = INNOCENT.filter((kind) => kind !== 'near-programme');
   for (const kind of INNOCENT) {
     const heard = cases(kind, TURN_S);
     const muted = heard.filter((one) => one.found !== null).length;
     note(`${kind} muted in a turn of 30 s`, percent(muted, CASES), '%');
-    if (kind === 'near-programme') continue;
+    if (kind === 'near-programme') {
+      near = muted;
+      continue;
+    }
     wrong += muted;
     dips += heard.reduce((sum, one) => sum + one.dips, 0);
   }
@@ -78,37 +82,84 @@ test('echoes are found and others are let be', { timeout: 900_000 }, () => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL('ear.jsonl', folder), figures.map((one) => `${JSON.stringify(one)}\n`).join(''));
   for (const figure of figures) console.info(JSON.stringify(figure));
-  // What was reached with fewer cases than the figures have, and must not be lost.
-  expect(percent(soon, ECHOES.length * CASES)).toBeGreaterThanOrEqual(93);
-  expect(percent(wrong, all)).toBeLessThanOrEqual(1.5);
+  // The goals; of few cases one or two may be on the wrong side.
+  const few = CASES < 40;
+  expect(percent(soon, ECHOES.length * CASES)).toBeGreaterThanOrEqual(few ? 93 : 95);
+  expect(percent(wrong, all)).toBeLessThanOrEqual(few ? 1.1 : 1);
+  expect(percent(near, CASES)).toBeLessThanOrEqual(50);
 });
 
-test('what comes out of the loudspeaker falls with it, a programme does not', () => {
-  // An echo that does not care for the loudspeaker is a television.
-  let dips = 0;
-  const ear = new Ear((volume) => {
-    dips += volume === TURNED_DOWN ? 1 : 0;
+test('a microphone that falls silent in the middle of a trial leaves nobody turned down', () => {
+  let volume = 1;
+  const ear = new Ear((turned) => {
+    volume = turned;
   });
-  const made = room('plain', FIRST, 8);
-  for (let block = 1; block * HOP <= 8 * RATE; block++) {
+  const made = room('plain', FIRST, 20);
+  let down = 0;
+  for (let block = 1; block * HOP <= 20 * RATE; block++) {
     const { played, own } = made.step(HOP, 1);
-    expect(ear.hear(played, own)).toBe(false);
+    if (volume < 1) down += 1;
+    // A television for half a second more, then nothing at all.
+    ear.hear(played, down > 7 ? own.fill(0) : own);
   }
-  expect(dips).toBeGreaterThan(0);
-  expect(dips).toBeLessThan(4);
+  expect(down).toBeGreaterThan(7);
+  expect(down * HOP).toBeLessThan(3 * RATE);
+  expect(volume).toBe(1);
+});
+
+/** White noise that comes back after `lag` samples; `follows`: as loud as the loudspeaker. */
+function loop(lag: number, seconds: number, follows: (at: number) => boolean) {
+  const rng = new Rng(lag);
+  const line = Float32Array.from({ length: seconds * RATE }, () => rng.between(-0.1, 0.1));
+  const loudness = new Float32Array(line.length);
+  let volume = 1;
+  let dips = 0;
+  const ear = new Ear((turned) => {
+    dips += turned < 1 ? 1 : 0;
+    volume = turned;
+  });
+  for (let at = 0; at + HOP <= line.length; at += HOP) {
+    loudness.fill(follows(at) ? volume : 1, at, at + HOP);
+    const own = Float32Array.from({ length: HOP }, (_, i) => {
+      const from = at + i - lag;
+      return from < 0 ? 0 : 0.3 * (line[from] ?? 0) * (loudness[from] ?? 1);
+    });
+    if (ear.hear(line.slice(at, at + HOP), own, 600)) return { found: true, dips };
+  }
+  return { found: false, dips };
+}
+
+const LAGS = [800, 1600, 2400, 2800, 3200];
+
+test('what comes out of the loudspeaker falls with it, a programme does not', () => {
+  for (const lag of LAGS) {
+    expect(
+      loop(lag, 20, () => true),
+      `${lag}`,
+    ).toEqual({ found: true, dips: 1 });
+    const { found, dips } = loop(lag, 20, () => false);
+    expect(found, `${lag}`).toBe(false);
+    // Let be for longer each time.
+    expect(dips, `${lag}`).toBeGreaterThan(1);
+    expect(dips, `${lag}`).toBeLessThan(5);
+  }
+});
+
+test('what did not fall once, and falls from then on, is found at every delay', () => {
+  for (const lag of LAGS) expect(loop(lag, 30, (at) => at > 3 * RATE).found, `${lag}`).toBe(true);
 });
 
 test('nothing is found in nothing', () => {
-  const ear = new Ear(() => expect.fail('nobody is turned down'));
   const sounds = [
     () => 0,
+    () => Number.NaN,
     () => 1,
     (i: number) => Math.sin(i / 7),
     (i: number) => (i % 2 ? 1 : -1),
-    () => Number.NaN,
   ];
   for (const played of sounds) {
     for (const own of sounds.slice(0, 2)) {
+      const ear = new Ear(() => expect.fail('nobody is turned down'));
       for (let block = 0; block < 20; block++) {
         const line = (sound: (i: number) => number) =>
           Float32Array.from({ length: HOP }, (_, i) => sound(block * HOP + i));

@@ -10,7 +10,7 @@ import { CLASSROOM_SIZE, cameraConstraints, MIC_CONSTRAINTS, parseSize } from '.
 import { AbilityWatch } from '../client/ability_watch';
 import type { LessonClient, Notice } from '../client/lesson_client';
 import type { Participant, Role } from '../client/protocol.gen';
-import { findSelf, speakerOf } from '../client/room';
+import { findSelf, leadsNow, speakerOf } from '../client/room';
 import { readToken } from '../client/token';
 import { EchoListener } from '../ear/listener';
 import { t } from '../i18n';
@@ -77,12 +77,14 @@ export class Board extends ClassroomVoice {
     });
     client.room.subscribe((room) => {
       this.ownMic.entry(room ? findSelf(room) : undefined);
+      this.listen();
       if (!room || room.self.role === this.role) return;
       this.role = room.self.role;
       void this.takeStock();
     });
     playSlots(client, this.sound);
     this.sound.tracks.subscribe((tracks) => this.ear.setPlayed(tracks));
+    this.sound.on.subscribe(() => this.ear.wake());
   }
 
   async start(): Promise<void> {
@@ -164,7 +166,14 @@ export class Board extends ClassroomVoice {
     const { track } = this.mic.state.get();
     const open = this.ownMic.open.value && track !== null;
     this.client.setOwnState({ mic: open, micKept: this.ownMic.kept.value });
-    this.ear.setMic(open ? track : null);
+    this.listen();
+  }
+
+  /** For its own loudspeaker, while everybody hears this classroom. Whoever leads is not closed for an echo. */
+  private listen(): void {
+    const room = this.client.room.get();
+    const leads = room !== null && leadsNow(room);
+    this.ear.setMic(this.ownMic.open.value && !leads ? this.mic.state.get().track : null);
   }
 
   private told(notice: Notice): void {

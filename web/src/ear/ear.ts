@@ -29,7 +29,7 @@ const FALLS = 0.6;
 /** Blocks with sound that are enough to say that it fell, and that it did not; and how many to wait for them. */
 const ENOUGH = 4;
 const AT_MOST = 7;
-const PATIENCE = (1.5 * RATE) / HOP;
+const PATIENCE = RATE / HOP;
 /** So many samples later than its delay, what is taken up was played after the loudspeaker was turned. */
 const SLACK = HOP;
 /** Blocks whose gain is what it was before, at most. */
@@ -47,6 +47,8 @@ interface Trial {
   gain: number;
   /** Samples since the loudspeaker was turned, less what it takes until that is heard. */
   heard: number;
+  /** What that takes, blocks: also when it is turned up again. */
+  echoes: number;
   /** Blocks since then. */
   age: number;
   shares: Share[];
@@ -68,7 +70,7 @@ export class Ear {
   private readonly programmes: Programme[] = [];
   private blocks = 0;
   private restsUntil = 0;
-  /** Blocks since the loudspeaker was turned up, or anything else changed. */
+  /** Blocks since the loudspeaker is heard as it was, or anything else changed; before that negative. */
   private since = 0;
 
   /** `turn` sets the loudspeaker: 1 or `TURNED_DOWN`. */
@@ -83,27 +85,31 @@ export class Ear {
     this.since += 1;
     const sounds = this.likeness.push(played, own);
     if (this.trial) return this.judge(this.trial, sounds);
-    if (sounds && this.blocks >= this.restsUntil) this.look(late);
+    if (sounds && this.since > 0 && this.blocks >= this.restsUntil) this.look(late);
     return false;
   }
 
   /** The microphone was closed, or is another one. */
   forget(): void {
     this.restsUntil = 0;
+    this.programmes.length = 0;
     this.begin();
   }
 
   private begin(): void {
-    if (this.trial) this.turn(1);
+    this.since = 0;
+    if (this.trial) {
+      this.since = -this.trial.echoes;
+      this.turn(1);
+    }
     this.trial = null;
     this.suspect = null;
-    this.since = 0;
     this.likeness.forget();
   }
 
   private look(late: number): void {
     const peak = this.likeness.peak();
-    if (!peak || peak.height < STANDS_OUT || (this.programmeAt(peak.lag)?.until ?? 0) > this.blocks) {
+    if (!peak || !(peak.height >= STANDS_OUT) || (this.programmeAt(peak.lag)?.until ?? 0) > this.blocks) {
       this.suspect = null;
       return;
     }
@@ -115,7 +121,8 @@ export class Ear {
     const common = share.both / Math.sqrt(share.played * share.own + Number.MIN_VALUE);
     const standsOut = common > IN_COMMON || (peak.height > FAR_OUT && common > LEAST_IN_COMMON);
     if (!standsOut || this.suspect.looks < LOOKS || gain < LEAST_GAIN) return;
-    this.trial = { lag, gain, heard: -lag - SLACK - late, age: 0, shares: [] };
+    const takes = lag + SLACK + late;
+    this.trial = { lag, gain, heard: -takes, echoes: Math.ceil(takes / HOP), age: 0, shares: [] };
     this.turn(TURNED_DOWN);
   }
 
@@ -123,13 +130,14 @@ export class Ear {
     trial.age += 1;
     if (sounds && trial.heard >= 0) trial.shares.push(this.likeness.shareAt(trial.lag, 1));
     trial.heard += HOP;
+    const waited = trial.age > PATIENCE + trial.echoes;
     if (trial.shares.length < ENOUGH) {
-      if (trial.age > PATIENCE) this.begin();
+      // Too little was to be heard, for whatever reason.
+      if (waited) this.begin();
       return false;
     }
-
     const fell = gainOf(trial.shares) < trial.gain * FALLS;
-    if (!fell && trial.shares.length < AT_MOST) return false;
+    if (!fell && trial.shares.length < AT_MOST && !waited) return false;
     this.begin();
     const echo = this.fell(trial.lag, fell);
     if (echo) this.restsUntil = this.blocks + REST;

@@ -53,9 +53,8 @@ export class Likeness {
   push(played: Float32Array, own: Float32Array): boolean {
     slide(this.played, played);
     slide(this.own, own);
-    const loud = power(this.played, PAST - 3 * BLOCK) >= SILENCE;
-    // Written so that what is no number counts as silence.
-    if (!loud || !(power(this.own, PAST - BLOCK) >= SILENCE / 10)) return false;
+    if (power(this.played, PAST - 3 * BLOCK) < SILENCE) return false;
+    if (power(this.own, PAST - BLOCK) < SILENCE / 10) return false;
     // One transform for both: what was played is the real part, the newest block of the microphone the other.
     const both: ComplexArray = [this.played.slice(PAST - SIZE), new Float64Array(SIZE)];
     for (let i = 0; i < BLOCK; i++) {
@@ -125,7 +124,10 @@ export class Likeness {
 
 function slide(line: Float64Array, newest: Float32Array): void {
   line.copyWithin(0, newest.length);
-  line.set(newest, line.length - newest.length);
+  const from = line.length - newest.length;
+  newest.forEach((sample, i) => {
+    line[from + i] = Number.isFinite(sample) ? sample : 0;
+  });
 }
 
 function power(line: Float64Array, from: number): number {

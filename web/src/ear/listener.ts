@@ -21,20 +21,23 @@ export interface Listens {
   found(): void;
 }
 
+/** A loudspeaker that is turned down is turned up again after this, whatever happens to the sound's clock. */
+const NEVER_LONGER_MS = 4_000;
+/** A machine that was busy for so long (samples) shall not judge what it has missed. */
+const TOO_LATE = RATE;
+
 export class EchoListener {
   private context: AudioContext | null = null;
   private tap: AudioWorkletNode | null = null;
   private sources: { track: MediaStreamTrack; side: number; node: MediaStreamAudioSourceNode }[] = [];
   private mic: MediaStreamTrack | null = null;
   private played: readonly MediaStreamTrack[] = [];
-  private readonly ear: Ear;
-  private turn = Promise.resolve();
+  private readonly ear = new Ear((volume) => this.turn(volume));
+  private timer: ReturnType<typeof setTimeout> | undefined;
   /** Where the browser has no such thing, or it failed once. */
   private unable = typeof AudioWorkletNode === 'undefined';
 
-  constructor(private readonly listens: Listens) {
-    this.ear = new Ear((volume) => listens.turn(volume));
-  }
+  constructor(private readonly listens: Listens) {}
 
   /** The tracks that are played from now on. */
   setPlayed(tracks: readonly MediaStreamTrack[]): void {
@@ -48,25 +51,42 @@ export class EchoListener {
     this.mic = track;
     this.ear.forget();
     this.connect();
-    // A context that is to stop and to go on at once may stop for good: one after the other.
-    this.turn = this.turn.then(() => this.follow());
+    if (track) void this.start();
   }
 
-  /** Runs while there is a microphone: a weak board shall not calculate for nothing. */
-  private async follow(): Promise<void> {
-    if (this.unable) return;
-    try {
-      if (this.mic) {
-        this.context ??= new AudioContext();
-        this.tap ??= await this.makeTap(this.context);
-        await this.context.resume();
-        this.connect();
-      } else {
-        await this.context?.suspend();
-      }
-    } catch {
-      this.unable = true;
+  /** Sound may start now. */
+  wake(): void {
+    // Not waited for: as long as the browser wants a tap first, it does not answer.
+    if (this.mic) void this.context?.resume().catch(() => undefined);
+  }
+
+  /**
+   * From the first open microphone on the context runs: suspended and resumed in one breath, some browsers leave it
+   * suspended. Without sources the tap hands on nothing, so a closed microphone costs next to nothing.
+   */
+  private async start(): Promise<void> {
+    if (this.unable || this.context) {
+      this.wake();
+      return;
     }
+    try {
+      this.context = this.makeContext();
+      this.wake();
+      this.tap = await this.makeTap(this.context);
+      this.connect();
+    } catch {
+      this.giveUp();
+    }
+  }
+
+  private makeContext(): AudioContext {
+    const context = new AudioContext();
+    // A call that came in, a device that went: what is known of the sound is not true any more.
+    context.onstatechange = () => {
+      this.ear.forget();
+      if (context.state !== 'running') this.wake();
+    };
+    return context;
   }
 
   private async makeTap(context: AudioContext): Promise<AudioWorkletNode> {
@@ -77,28 +97,46 @@ export class EchoListener {
       channelCount: 1,
       channelCountMode: 'explicit',
     });
+    tap.onprocessorerror = () => this.giveUp();
     const rates = [new Resampler(context.sampleRate, RATE), new Resampler(context.sampleRate, RATE)] as const;
     const [played, own]: [number[], number[]] = [[], []];
     const next = (waiting: number[]) => Float32Array.from(waiting.splice(0, HOP));
     tap.port.onmessage = ({ data }: MessageEvent<Piece>) => {
+      const behind = Math.max(0, (context.currentTime - data.end) * RATE);
+      if (behind > TOO_LATE) {
+        played.length = 0;
+        own.length = 0;
+        this.ear.forget();
+        return;
+      }
       rates[0].push(data.played, (sample) => played.push(sample));
       rates[1].push(data.own, (sample) => own.push(sample));
       while (played.length >= HOP && own.length >= HOP) {
         const [before, after] = [next(played), next(own)];
-        const late = (context.currentTime - data.end) * RATE + played.length;
-        if (this.mic && this.ear.hear(before, after, Math.max(0, late))) this.listens.found();
+        if (this.mic && this.ear.hear(before, after, behind + played.length)) this.listens.found();
       }
     };
     return tap;
+  }
+
+  private turn(volume: number): void {
+    clearTimeout(this.timer);
+    this.listens.turn(volume);
+    if (volume < 1) this.timer = setTimeout(() => this.ear.forget(), NEVER_LONGER_MS);
+  }
+
+  private giveUp(): void {
+    this.unable = true;
+    this.ear.forget();
   }
 
   /** Brings the sources of the tap in line with what is played and said. */
   private connect(): void {
     const { context, tap } = this;
     if (!context || !tap) return;
-    const wanted = this.mic
-      ? [...this.played.map((track) => ({ track, side: 0 })), { track: this.mic, side: 1 }]
-      : [];
+    const listens = this.mic && !this.unable;
+    const played = this.played.map((track) => ({ track, side: 0 }));
+    const wanted = listens && this.mic ? [...played, { track: this.mic, side: 1 }] : [];
     this.sources = this.sources.filter((source) => {
       const kept = wanted.some((one) => one.track === source.track && one.side === source.side);
       if (!kept) source.node.disconnect();
@@ -106,9 +144,15 @@ export class EchoListener {
     });
     for (const { track, side } of wanted) {
       if (this.sources.some((source) => source.track === track && source.side === side)) continue;
-      const node = context.createMediaStreamSource(new MediaStream([track]));
-      node.connect(tap, 0, side);
-      this.sources.push({ track, side, node });
+      try {
+        const node = context.createMediaStreamSource(new MediaStream([track]));
+        node.connect(tap, 0, side);
+        this.sources.push({ track, side, node });
+      } catch {
+        // Some browsers refuse a track of another rate.
+        this.giveUp();
+        return;
+      }
     }
   }
 }

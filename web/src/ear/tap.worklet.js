@@ -16,10 +16,16 @@ class Tap extends AudioWorkletProcessor {
   }
 
   process(inputs) {
+    // No microphone: nobody wants to hear anything.
+    if (inputs[1].length === 0) {
+      this.filled = 0;
+      return true;
+    }
     for (let side = 0; side < 2; side++) {
       // Without anything connected there is no channel: silence.
       const channel = inputs[side][0];
       if (channel) this.pieces[side].set(channel, this.filled);
+      else this.pieces[side].fill(0, this.filled, this.filled + 128);
     }
     this.filled += 128;
     if (this.filled === PIECE) {

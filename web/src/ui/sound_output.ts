@@ -48,8 +48,8 @@ export class SoundOutput {
       document.body.appendChild(audio);
       this.players.set(track, audio);
     }
-    this.tracks.set(tracks);
     void this.play();
+    this.tracks.set(tracks);
   }
 
   /** 0 to 1, of all that is played. */
