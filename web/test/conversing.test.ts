@@ -1,20 +1,11 @@
 /** Who speaks with others gets pictures as they come; who only listens lets them wait on a bad line. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
 import type { Participant } from '../src/client/protocol.gen';
 import { NO_FLOOR } from '../src/client/room';
-import { DELIVERY, FakePeerConnection, FakeSocket } from './fakes';
+import { DELIVERY, FakePeerConnection, FakeSocket, fakeBrowser } from './fakes';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.stubGlobal('MediaStream', class {});
-  FakeSocket.all = [];
-  FakePeerConnection.all = [];
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
+fakeBrowser();
 
 const LESSON = { id: 'demo', title: '音乐', state: 'live', runningSeconds: 60, leads: 'lead' } as const;
 

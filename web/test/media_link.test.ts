@@ -1,18 +1,9 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
 import type { Feed, Participant } from '../src/client/protocol.gen';
-import { FakePeerConnection, FakeSocket, participant } from './fakes';
+import { FakePeerConnection, FakeSocket, fakeBrowser, participant } from './fakes';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.stubGlobal('MediaStream', class {});
-  FakeSocket.all = [];
-  FakePeerConnection.all = [];
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
+fakeBrowser();
 
 function start(
   role: Participant['role'] = 'receiver',

@@ -1,18 +1,9 @@
 /** What a page sends: two qualities of content, temporal layers, and only layers that are of use. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
-import { FakePeerConnection, FakeSocket } from './fakes';
+import { FakePeerConnection, FakeSocket, fakeBrowser } from './fakes';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.stubGlobal('MediaStream', class {});
-  FakeSocket.all = [];
-  FakePeerConnection.all = [];
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
+fakeBrowser();
 
 type Encoding = RTCRtpEncodingParameters & { scalabilityMode?: string };
 

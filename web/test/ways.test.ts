@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
 import { withoutUdp } from '../src/client/peer';
 import { type Way, Ways } from '../src/client/ways';
-import { FakePeerConnection, FakeSocket } from './fakes';
+import { FakePeerConnection, FakeSocket, fakeBrowser } from './fakes';
 
 const UDP = 'a=candidate:1 1 udp 2113929471 192.0.2.1 7000 typ host\r\n';
 const TCP = 'a=candidate:2 1 tcp 1518280447 192.0.2.1 7000 typ host tcptype passive\r\n';
@@ -77,16 +77,7 @@ test('an answer loses its UDP only where it has something else', () => {
   expect(withoutUdp(`v=0\r\n${UDP}`)).toBe(`v=0\r\n${UDP}`);
 });
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.stubGlobal('MediaStream', class {});
-  FakeSocket.all = [];
-  FakePeerConnection.all = [];
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
+fakeBrowser();
 
 async function answer(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
