@@ -12,7 +12,7 @@
   const query = new URLSearchParams(location.search);
   const id = query.get("fake");
   if (id === null || !navigator.mediaDevices) return;
-  const fake = { id: Number(id), refuse: query.get("refuse"), painted: 0, sharedAt: null };
+  const fake = { id: Number(id), refuse: query.get("refuse"), sharedAt: null };
   window.fake = fake;
 
   // Firefox on a machine without a sound card never starts its audio clock: there the browser's own
@@ -55,7 +55,6 @@
       if (tracks.every((one) => one.readyState === "ended")) return;
       paint(context, width, height, kind, frame);
       sendFrame();
-      fake.painted += 1;
       frame += 1;
       // Against a fixed grid, so that a late timer does not lower the rate.
       const late = performance.now() - started;
@@ -94,7 +93,8 @@
   }
 
   async function startSound() {
-    const context = new AudioContext();
+    // A microphone plays nothing: no loudspeaker, where the browser knows of that.
+    const context = new AudioContext({ sinkId: { type: "none" } });
     const bus = context.createGain();
     const hum = oscillator(context, 200 + fake.id * 20, 0.01);
     hum.gain.connect(bus);

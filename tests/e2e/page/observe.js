@@ -44,21 +44,47 @@
   };
 
   /**
-   * When the element with this test id first shows a frame of `id` and `kind` that was painted at
-   * `since` or later; ms since the epoch, null after `limit` ms. Looks at every displayed frame.
+   * When the video that `find` gives first shows a frame that `fits`; ms since the epoch, null after
+   * `limit` ms. Each frame is read once: reading costs as much as showing.
    */
-  observe.firstShown = ({ testId, id, kind, since = 0, limit = 15_000 }) => new Promise((resolve) => {
+  const firstFrame = (find, fits, limit) => new Promise((resolve) => {
     const end = barcode.now() + limit;
+    let video = null, isNew = false;
+    const follow = (one) => one?.requestVideoFrameCallback(() => {
+      if (video !== one) return;
+      isNew = true;
+      follow(one);
+    });
     const look = () => {
-      const video = document.querySelector(`video[data-testid="${testId}"], [data-testid="${testId}"] video`);
-      const seen = video && barcode.read(video);
+      const found = find();
+      if (found !== video) {
+        video = found;
+        isNew = true;
+        follow(video);
+      }
+      const seen = video && isNew && barcode.read(video);
+      isNew = false;
       const now = barcode.now();
-      if (seen && seen.id === id && seen.kind === kind && now - seen.delay >= since) resolve(now);
-      else if (now > end) resolve(null);
+      if (seen && fits(seen, now)) { video = null; resolve(now); }
+      else if (now > end) { video = null; resolve(null); }
       else requestAnimationFrame(look);
     };
     look();
   });
+
+  /**
+   * When the element with this test id first shows a frame of `id` and `kind` that was painted at
+   * `since` or later; ms since the epoch, null after `limit` ms.
+   */
+  observe.firstShown = ({ testId, id, kind, since = 0, limit = 15_000 }) => firstFrame(
+    () => document.querySelector(`video[data-testid="${testId}"], [data-testid="${testId}"] video`),
+    (seen, now) => seen.id === id && seen.kind === kind && now - seen.delay >= since,
+    limit,
+  );
+
+  /** When the lead's picture, of `id`, is the big one again; ms since the epoch. */
+  observe.bigIs = (id, limit = 10_000) =>
+    firstFrame(() => document.querySelector(".lead-place.area-main video"), (seen) => seen.id === id, limit);
 
   /** When `count` elements match; ms since the epoch. Looks at every displayed frame. */
   observe.appears = (selector, count = 1, limit = 10_000) => new Promise((resolve) => {
@@ -81,19 +107,6 @@
       const playing = [...document.querySelectorAll("audio")].some((audio) =>
         !audio.paused && audio.srcObject?.getTracks().some(({ id }) => tracks.includes(id)));
       if (!playing) resolve(now);
-      else if (now > end) resolve(null);
-      else requestAnimationFrame(look);
-    };
-    look();
-  });
-
-  /** When the lead's picture, of `id`, is the big one again; ms since the epoch. */
-  observe.bigIs = (id, limit = 10_000) => new Promise((resolve) => {
-    const end = barcode.now() + limit;
-    const look = () => {
-      const now = barcode.now();
-      const video = document.querySelector('.lead-place.area-main video');
-      if (video && barcode.read(video)?.id === id) resolve(now);
       else if (now > end) resolve(null);
       else requestAnimationFrame(look);
     };

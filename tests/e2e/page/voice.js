@@ -9,21 +9,24 @@
   const observe = window.observe;
   const WORKLET = `
     registerProcessor("loudness", class extends AudioWorkletProcessor {
-      loud = false; since = 0; block = 0;
-      process([input]) {
+      lines = []; block = 0;
+      process(inputs) {
         if (this.block++ % 40 === 0) this.port.postMessage({ clock: currentTime });
+        inputs.forEach(([samples = []], line) => this.listen(samples, line));
+        return true;
+      }
+      listen(samples, line) {
+        const state = this.lines[line] ??= { loud: false, since: 0 };
         let sum = 0;
-        const samples = input[0] ?? [];
         for (const sample of samples) sum += sample * sample;
         const now = Math.sqrt(sum / Math.max(1, samples.length)) > 0.002;
-        if (now === this.loud) this.since = currentTime;
+        if (now === state.loud) state.since = currentTime;
         // Loud at once; silent after 30 ms, because a hum passes through zero.
-        else if (now || currentTime - this.since > 0.03) {
-          this.port.postMessage({ loud: now, at: now ? currentTime : this.since });
-          this.loud = now;
-          this.since = currentTime;
+        else if (now || currentTime - state.since > 0.03) {
+          this.port.postMessage({ line, loud: now, at: now ? currentTime : state.since });
+          state.loud = now;
+          state.since = currentTime;
         }
-        return true;
       }
     });`;
 
@@ -31,21 +34,22 @@
   observe.turns = turns;
 
   observe.voices = async (pc) => {
-    const context = new AudioContext({ latencyHint: "interactive" });
+    // Nothing is played, so it needs no loudspeaker: six boards on one machine would pay for it.
+    const context = new AudioContext({ latencyHint: "interactive", sinkId: { type: "none" } });
     await context.audioWorklet.addModule(URL.createObjectURL(new Blob([WORKLET], { type: "text/javascript" })));
-    for (const { mid, receiver, direction } of pc.getTransceivers()) {
-      if (receiver.track.kind !== "audio" || direction !== "recvonly") continue;
-      const node = new AudioWorkletNode(context, "loudness");
-      context.createMediaStreamSource(new MediaStream([receiver.track])).connect(node);
-      // The audio clock against the machine's: of the last two seconds the message that waited least
-      // tells best. On a busy machine the audio clock falls behind, so older ones tell nothing.
-      const offsets = [];
-      node.port.onmessage = ({ data }) => {
-        if (data.clock !== undefined) offsets.push(barcode.now() - data.clock * 1000);
-        if (offsets.length > 20) offsets.shift();
-        if (data.loud !== undefined) turns.push({ mid, loud: data.loud, at: data.at * 1000 + Math.min(...offsets) });
-      };
+    const lines = pc.getTransceivers().filter(({ receiver, direction }) => receiver.track.kind === "audio" && direction === "recvonly");
+    const node = new AudioWorkletNode(context, "loudness", { numberOfInputs: lines.length, numberOfOutputs: 0 });
+    for (const [line, { receiver }] of lines.entries()) {
+      context.createMediaStreamSource(new MediaStream([receiver.track])).connect(node, 0, line);
     }
+    // The audio clock against the machine's: of the last two seconds the message that waited least
+    // tells best. On a busy machine the audio clock falls behind, so older ones tell nothing.
+    const offsets = [];
+    node.port.onmessage = ({ data }) => {
+      if (data.clock !== undefined) offsets.push(barcode.now() - data.clock * 1000);
+      if (offsets.length > 20) offsets.shift();
+      if (data.loud !== undefined) turns.push({ mid: lines[data.line].mid, loud: data.loud, at: data.at * 1000 + Math.min(...offsets) });
+    };
     await context.resume();
   };
 

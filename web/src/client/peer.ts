@@ -46,6 +46,7 @@ export interface Sample {
 
 /** Sums since the stream began, but for the jitter. */
 export interface StreamSample {
+  /** Of a line and of whoever feeds it: with another feed it is another stream. */
   id: string;
   packets: number;
   jitterMs: number;
@@ -184,9 +185,12 @@ export class Peer {
           sample.uplinkLimited = true;
       } else if (stat.type === 'inbound-rtp') {
         const audio = stat.kind === 'audio';
+        // Who stops speaking leaves a gap that no line made.
+        const feed = typeof stat.mid === 'string' ? this.table.feed(stat.mid) : undefined;
+        if (audio && feed === null) return;
         const madeUp = number('concealedSamples') - number('silentConcealedSamples');
         (audio ? sample.sounds : sample.pictures).push({
-          id: String(stat.id),
+          id: `${stat.id} ${feed?.source} ${feed?.since}`,
           packets: number('packetsReceived'),
           jitterMs: number('jitter') * 1000,
           gapMs: audio ? madeUp / SAMPLES_PER_MS : number('totalFreezesDuration') * 1000,

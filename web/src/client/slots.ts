@@ -58,6 +58,11 @@ export class SlotTable {
     );
   }
 
+  /** Whoever feeds the slot; `undefined`: there is no such slot. */
+  feed(mid: string): Feed | null | undefined {
+    return this.slots.get().find((slot) => slot.mid === mid)?.feed;
+  }
+
   /** A frame with this RTP timestamp is on screen in the slot's picture. */
   frameShown(mid: string, rtpTimestamp: number): void {
     this.slots.update((slots) => {

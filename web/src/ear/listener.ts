@@ -26,6 +26,9 @@ const NEVER_LONGER_MS = 4_000;
 /** A machine that was busy for so long (samples) shall not judge what it has missed. */
 const TOO_LATE = RATE;
 
+/** It plays nothing, so it wants no loudspeaker, which costs an old board dear; unknown to some browsers. */
+const UNHEARD: AudioContextOptions & { sinkId: { type: 'none' } } = { sinkId: { type: 'none' } };
+
 export class EchoListener {
   private context: AudioContext | null = null;
   private tap: AudioWorkletNode | null = null;
@@ -80,7 +83,7 @@ export class EchoListener {
   }
 
   private makeContext(): AudioContext {
-    const context = new AudioContext();
+    const context = new AudioContext(UNHEARD);
     // A call that came in, a device that went: what is known of the sound is not true any more.
     context.onstatechange = () => {
       this.ear.forget();
