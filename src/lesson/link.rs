@@ -5,6 +5,7 @@
 //! complains. What no subscriber can use is told to the page that sends it, which switches it off.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ use crate::session::message::{
 const KEPT: usize = 100;
 /// Of these the administrator's page shows so many.
 const SHOWN: usize = 8;
+/// A page joins in a second on a good line, and in a few on a bad one.
+const CONNECTING: Duration = Duration::from_secs(6);
 /// Losses that are heard and seen.
 const LOSSY: f32 = 0.05;
 
@@ -114,7 +117,8 @@ impl Lesson {
 
     /// Tells the leads which classrooms have a bad line, when that is not what they know.
     pub(super) fn links_changed(&mut self) {
-        let links: Vec<_> = self.roster.iter().filter_map(Seat::bad_link).collect();
+        let now = Instant::now();
+        let links: Vec<_> = self.roster.iter().filter_map(|seat| seat.bad_link(now)).collect();
         if links != self.links {
             self.links = links;
             let encoded = Encoded::new(&ServerMessage::Links { links: self.links.clone() });
@@ -144,16 +148,24 @@ impl Source {
 
 impl Seat {
     /// A classroom's line that does something to what it gets. One that is there and has no media
-    /// connection at all is silent: nobody may believe that it hears.
-    fn bad_link(&self) -> Option<ClassroomLink> {
+    /// connection is never good: nobody may believe that it hears.
+    fn bad_link(&self, now: Instant) -> Option<ClassroomLink> {
         let participant = self.member.id.clone();
         let (state, cause) = match (self.link(), &self.current) {
             (Some(link), _) => (link.state, link.cause),
-            (None, None) if self.away_since.is_none() => (LinkState::Silent, Some(LinkCause::Silent)),
+            (None, None) if self.away_since.is_none() => self.before_media(now),
             (None, _) => return None,
         };
         let is_told = self.member.role == Role::Receiver && state != LinkState::Good;
         is_told.then_some(ClassroomLink { participant, state, cause })
+    }
+
+    /// A page that has just come makes its connection; one that has not made it for long does not.
+    fn before_media(&self, now: Instant) -> (LinkState, Option<LinkCause>) {
+        if now - self.without_media < CONNECTING {
+            return (LinkState::Connecting, None);
+        }
+        (LinkState::Silent, Some(LinkCause::Silent))
     }
 
     /// Figures and state of the link, when a peer is connected and has some.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::lesson::lesson_test::{Page, Scene, VP8};
 use crate::lesson::{Ask, Gone};
-use crate::media::command::Event;
+use crate::media::command::{CloseReason, Event};
 use crate::media::stats::HubStats;
 
 const TOP: Grant = Grant::Layer(LayerIndex(2), ALL_TEMPORAL);
@@ -117,17 +117,35 @@ async fn leads_hear_of_bad_lines_when_they_change_and_when_they_join() {
     scene.media.stop();
 }
 
+fn long_without_media(scene: &mut Scene, page: &Page) {
+    let seat = scene.lesson.roster.get_mut(&page.actor.member.id).unwrap();
+    seat.without_media = Instant::now().checked_sub(CONNECTING).unwrap();
+}
+
 #[tokio::test]
-async fn a_classroom_without_media_is_silent_and_one_that_is_away_is_only_away() {
+async fn a_classroom_without_media_connects_then_is_silent_and_one_that_is_away_is_only_away() {
     let (mut scene, lead, _board, _, taker) = scene();
     let late = scene.join(Role::Receiver, "late");
     scene.join(Role::Observer, "o");
     lead.read().await;
     scene.lesson.handle_stats(stats(taker, Condition::Clear));
-    assert_eq!(links(&lead.read().await), [[LinkState::Silent]], "the classroom's, not the observer's");
+    assert_eq!(links(&lead.read().await), [[LinkState::Connecting]], "the classroom's, not the observer's");
+    long_without_media(&mut scene, &late);
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [[LinkState::Silent]]);
     scene.lesson.handle_gone(late.actor.connection, crate::lesson::Gone::Broken, scene.now);
     scene.lesson.handle_stats(stats(taker, Condition::Clear));
     assert_eq!(links(&lead.read().await), [vec![]]);
+    let back = scene.join(Role::Receiver, "late");
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [[LinkState::Connecting]], "it has just come back");
+    let again = scene.connect(&back, &[]);
+    scene.lesson.handle_stats(stats(again, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [vec![]]);
+    long_without_media(&mut scene, &back);
+    scene.lesson.peer_closed(again, CloseReason::ConsentLost);
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert_eq!(links(&lead.read().await), [[LinkState::Connecting]], "and makes another one");
     scene.media.stop();
 }
 

@@ -140,6 +140,7 @@ impl Lesson {
         } else {
             // What still works goes on.
             seat.current = seat.older.take();
+            seat.without_media = Instant::now();
         }
         // A page that closed its peer itself knows, and one that waits for a newer peer has one.
         let asked = matches!(reason, CloseReason::Removed | CloseReason::Closed);

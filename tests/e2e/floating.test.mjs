@@ -39,7 +39,7 @@ test("one tap puts the wall into a window on top; a tap there calls on; it close
   });
   await until("it shows each classroom under its name", async () =>
     (await tiles()).length === 2 && (await tiles()).every(({ name, covered, shows }) => !covered && shows === NAMES.indexOf(name) + 1));
-  assert.match((await tiles())[0].text, /听得清|未开声音/, "the lamp has words");
+  await until("the lamp says that it hears", async () => /听得清|未开声音/.test((await tiles())[0].text));
   assert.equal(await teacher.evaluate(() => getComputedStyle(documentPictureInPicture.window.document.querySelector(".floating-grid")).display), "grid", "its style sheets are there");
 
   await frames[0].getByTestId("hand").click();

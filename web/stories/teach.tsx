@@ -250,7 +250,7 @@ function wallOfLinks() {
   return teach(
     true,
     ({ client }) => {
-      const states: LinkState[] = ['reduced', 'sound_only', 'lossy', 'silent'];
+      const states: LinkState[] = ['reduced', 'sound_only', 'lossy', 'silent', 'connecting'];
       const links = states.map((state, i) => ({ participant: `c${i}`, state, cause: 'slow' as const }));
       client.room.update((room) => (room ? { ...room, links } : room));
       feed(

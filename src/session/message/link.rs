@@ -37,6 +37,8 @@ pub enum LinkState {
     Reduced,
     /// No picture at all.
     SoundOnly,
+    /// Its page is there, its media connection is being made.
+    Connecting,
     /// Nothing comes back from it.
     Silent,
 }

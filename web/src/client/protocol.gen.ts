@@ -371,7 +371,7 @@ cause: LinkCause | null, };
 /**
  * What a participant's line does to what it receives.
  */
-export type LinkState = "good" | "lossy" | "reduced" | "sound_only" | "silent";
+export type LinkState = "good" | "lossy" | "reduced" | "sound_only" | "connecting" | "silent";
 
 export type LinkCause = "room" | "slow" | "loss" | "silent";
 

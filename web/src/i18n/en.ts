@@ -156,6 +156,7 @@ export const en: Record<Key, string> = {
   stateLossy: 'unsteady',
   stateReduced: 'slow line',
   stateSoundOnly: 'sound only',
+  stateConnecting: 'connecting',
   stateSilent: 'no answer',
   pausedSlow: 'Slow network: picture paused, sound goes on',
   pausedLoss: 'Unsteady network: picture paused, sound goes on',

@@ -156,6 +156,7 @@ export const zh = {
   stateLossy: '网络不稳',
   stateReduced: '网络较慢',
   stateSoundOnly: '只有声音',
+  stateConnecting: '正在接通',
   stateSilent: '没有回应',
   pausedSlow: '网络较慢，画面暂停，声音继续',
   pausedLoss: '网络不稳，画面暂停，声音继续',

@@ -7,6 +7,7 @@ const LINK_WORDS: Record<Exclude<LinkState, 'good'>, Key> = {
   lossy: 'stateLossy',
   reduced: 'stateReduced',
   sound_only: 'stateSoundOnly',
+  connecting: 'stateConnecting',
   silent: 'stateSilent',
 };
 
@@ -17,6 +18,7 @@ export function classroomState(
 ): { tone: Tone; word: Key } {
   if (participant.presence === 'away') return { tone: 'lost', word: 'stateAway' };
   if (link === 'silent') return { tone: 'lost', word: LINK_WORDS.silent };
+  if (link === 'connecting') return { tone: 'attention', word: LINK_WORDS.connecting };
   if (!participant.state.sound) return { tone: 'attention', word: 'stateNoSound' };
   if (participant.state.hidden) return { tone: 'attention', word: 'stateHidden' };
   if (participant.state.stuck) return { tone: 'attention', word: 'stateStuck' };

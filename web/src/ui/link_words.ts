@@ -31,6 +31,7 @@ const BOARD_WORD: Record<Exclude<LinkState, 'good'>, Key> = {
   lossy: 'boardLossy',
   reduced: 'boardReduced',
   sound_only: 'boardSoundOnly',
+  connecting: 'mediaConnecting',
   silent: 'boardMediaRepairing',
 };
 
