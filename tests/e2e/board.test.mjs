@@ -23,7 +23,7 @@ after(async () => {
 
 test("waiting: three ticks, and a melody that is really played", async () => {
   board = await newWindow(browser, { viewport: { width: 1920, height: 1080 } });
-  // Its decoder is as slow as the test says.
+  // Its decoder is as slow as the test says, however slow the machine is.
   await board.addInitScript(() => {
     window.slowness = 0;
     const real = RTCPeerConnection.prototype.getStats;
@@ -37,7 +37,8 @@ test("waiting: three ticks, and a melody that is really played", async () => {
       for (const [id, entry] of report) {
         if (entry.type !== "inbound-rtp" || entry.kind !== "video") { changed.set(id, entry); continue; }
         added.set(id, (added.get(id) ?? 0) + seconds * window.slowness);
-        changed.set(id, { ...entry, totalDecodeTime: (entry.totalDecodeTime ?? 0) + added.get(id) });
+        const quick = (entry.framesDecoded ?? 0) * 0.002;
+        changed.set(id, { ...entry, framesDropped: 0, totalDecodeTime: quick + added.get(id) });
       }
       return changed;
     };

@@ -44,11 +44,12 @@ test("one tap puts the wall into a window on top; a tap there calls on; it close
 
   await frames[0].getByTestId("hand").click();
   await until("the hand is there", () => teacher.evaluate(() => documentPictureInPicture.window.document.querySelector(".tile-hand") !== null));
-  await teacher.evaluate(() => documentPictureInPicture.window.document.querySelector(".floating-call").click());
+  await teacher.evaluate((name) => documentPictureInPicture.window.document.querySelector(`[data-name="${name}"] .floating-call`).click(), NAMES[0]);
   await frames[0].getByTestId("turn").waitFor();
   await teacher.getByTestId("release").click();
 
   await looks(teacher, { here: false });
+  await sleep(600); // the focus may wander while it opens
   assert.ok(await teacher.evaluate(() => documentPictureInPicture.window !== null), "it stays while she is away");
   await looks(teacher, { here: true });
   await until("it has closed", () => teacher.evaluate(() => documentPictureInPicture.window === null));
@@ -77,8 +78,8 @@ test("a browser without such windows has the wall as a painted video", async () 
   assert.deepEqual([painted.width, painted.height], [640, 180]);
   const { writeFileSync } = await import("node:fs");
   writeFileSync(figurePath("teach-canvas-wall.png"), Buffer.from(painted.picture.split(",")[1], "base64"));
-  await sleep(600); // the focus may wander while it opens
   await looks(teacher, { here: false });
+  await sleep(600); // the focus may wander while it opens
   await looks(teacher, { here: true });
   await until("it has closed", () => teacher.evaluate(() => document.pictureInPictureElement === null));
   assert.equal(await teacher.getByTestId("canvas-wall").count(), 0);

@@ -3,7 +3,7 @@
  * never leaves the lesson: browsers take it for "the page before", so a page of ours stands before this
  * one. Digits, letters and media keys do nothing here. Arrows and OK: `ui/arrow_keys`.
  */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 const BACK_KEYS = ['Escape', 'Backspace', 'GoBack', 'BrowserBack', 'BrowserForward', 'BrowserHome'];
 const MARK = 'zhuandi.board';
@@ -15,7 +15,8 @@ const closers: (() => void)[] = [];
 export function useBack(active: boolean, close: () => void): void {
   const newest = useRef(close);
   newest.current = close;
-  useEffect(() => {
+  // With the row that it closes: a key may come before the browser has painted it.
+  useLayoutEffect(() => {
     if (!active) return;
     const closer = () => newest.current();
     closers.push(closer);

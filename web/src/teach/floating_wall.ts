@@ -64,6 +64,8 @@ export class FloatingWall {
     this.away = false;
     this.openedAt = performance.now();
     this.open.value = true;
+    // Who went away while it opened is away.
+    setTimeout(() => this.looked(), OPENING_MS);
     return true;
   }
 
