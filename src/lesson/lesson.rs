@@ -235,7 +235,7 @@ impl Lesson {
         }
         seat.member = actor.member.clone();
         seat.away_since = None;
-        seat.without_media = now;
+        seat.connects_since = now;
         if seat.attached.take().is_some() {
             // What was assumed of a seat without a page is not what the page says.
             seat.said = None;

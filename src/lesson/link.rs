@@ -25,8 +25,8 @@ use crate::session::message::{
 const KEPT: usize = 100;
 /// Of these the administrator's page shows so many.
 const SHOWN: usize = 8;
-/// A page joins in a second on a good line, and in a few on a bad one.
-const CONNECTING: Duration = Duration::from_secs(6);
+/// A page joins in a second on a good line; its first way is given up after 8 s.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// Losses that are heard and seen.
 const LOSSY: f32 = 0.05;
 
@@ -152,7 +152,9 @@ impl Seat {
     fn bad_link(&self, now: Instant) -> Option<ClassroomLink> {
         let participant = self.member.id.clone();
         let (state, cause) = match (self.link(), &self.current) {
-            (Some(link), _) => (link.state, link.cause),
+            // Nothing comes back: of a page that came back, this may be its last connection's.
+            (Some(link), _) if link.state != LinkState::Silent => (link.state, link.cause),
+            (Some(_), _) => self.before_media(now),
             (None, None) if self.away_since.is_none() => self.before_media(now),
             (None, _) => return None,
         };
@@ -162,7 +164,7 @@ impl Seat {
 
     /// A page that has just come makes its connection; one that has not made it for long does not.
     fn before_media(&self, now: Instant) -> (LinkState, Option<LinkCause>) {
-        if now - self.without_media < CONNECTING {
+        if now - self.connects_since < CONNECTING {
             return (LinkState::Connecting, None);
         }
         (LinkState::Silent, Some(LinkCause::Silent))

@@ -103,6 +103,7 @@ fn links(messages: &[ServerMessage]) -> Vec<Vec<LinkState>> {
 #[tokio::test]
 async fn leads_hear_of_bad_lines_when_they_change_and_when_they_join() {
     let (mut scene, lead, board, _, taker) = scene();
+    connects_for_long(&mut scene, &board);
     lead.read().await;
     scene.lesson.handle_stats(stats(taker, Condition::Clear));
     assert!(links(&lead.read().await).is_empty(), "all is well");
@@ -117,9 +118,9 @@ async fn leads_hear_of_bad_lines_when_they_change_and_when_they_join() {
     scene.media.stop();
 }
 
-fn long_without_media(scene: &mut Scene, page: &Page) {
+fn connects_for_long(scene: &mut Scene, page: &Page) {
     let seat = scene.lesson.roster.get_mut(&page.actor.member.id).unwrap();
-    seat.without_media = Instant::now().checked_sub(CONNECTING).unwrap();
+    seat.connects_since = Instant::now().checked_sub(CONNECTING).unwrap();
 }
 
 #[tokio::test]
@@ -130,7 +131,7 @@ async fn a_classroom_without_media_connects_then_is_silent_and_one_that_is_away_
     lead.read().await;
     scene.lesson.handle_stats(stats(taker, Condition::Clear));
     assert_eq!(links(&lead.read().await), [[LinkState::Connecting]], "the classroom's, not the observer's");
-    long_without_media(&mut scene, &late);
+    connects_for_long(&mut scene, &late);
     scene.lesson.handle_stats(stats(taker, Condition::Clear));
     assert_eq!(links(&lead.read().await), [[LinkState::Silent]]);
     scene.lesson.handle_gone(late.actor.connection, crate::lesson::Gone::Broken, scene.now);
@@ -142,10 +143,30 @@ async fn a_classroom_without_media_connects_then_is_silent_and_one_that_is_away_
     let again = scene.connect(&back, &[]);
     scene.lesson.handle_stats(stats(again, Condition::Clear));
     assert_eq!(links(&lead.read().await), [vec![]]);
-    long_without_media(&mut scene, &back);
-    scene.lesson.peer_closed(again, CloseReason::ConsentLost);
+    connects_for_long(&mut scene, &back);
+    scene.lesson.peer_closed(again, CloseReason::Handshake);
     scene.lesson.handle_stats(stats(taker, Condition::Clear));
     assert_eq!(links(&lead.read().await), [[LinkState::Connecting]], "and makes another one");
+    let dead = scene.connect(&back, &[]);
+    connects_for_long(&mut scene, &back);
+    scene.lesson.handle_stats(stats(dead, Condition::Silent));
+    assert_eq!(links(&lead.read().await), [[LinkState::Silent]], "which no longer answers");
+    scene.lesson.peer_closed(dead, CloseReason::ConsentLost);
+    scene.lesson.handle_stats(stats(taker, Condition::Clear));
+    assert!(links(&lead.read().await).is_empty(), "no word of hope for a line that was dead for so long");
+    scene.media.stop();
+}
+
+#[tokio::test]
+async fn a_page_that_came_back_is_not_blamed_for_the_connection_it_left() {
+    let (mut scene, lead, board, _, taker) = scene();
+    connects_for_long(&mut scene, &board);
+    lead.read().await;
+    scene.lesson.handle_stats(stats(taker, Condition::Silent));
+    assert_eq!(links(&lead.read().await), [[LinkState::Silent]]);
+    scene.join(Role::Receiver, "c");
+    scene.lesson.handle_stats(stats(taker, Condition::Silent));
+    assert_eq!(links(&lead.read().await), [[LinkState::Connecting]]);
     scene.media.stop();
 }
 

@@ -140,7 +140,10 @@ impl Lesson {
         } else {
             // What still works goes on.
             seat.current = seat.older.take();
-            seat.without_media = Instant::now();
+            // Of one that was silent for 30 s its page knows nothing yet.
+            if reason != CloseReason::ConsentLost {
+                seat.connects_since = Instant::now();
+            }
         }
         // A page that closed its peer itself knows, and one that waits for a newer peer has one.
         let asked = matches!(reason, CloseReason::Removed | CloseReason::Closed);

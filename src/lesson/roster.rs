@@ -77,8 +77,8 @@ pub struct Seat {
     pub older: Option<Peer>,
     pub current: Option<Peer>,
     pub pending: Option<Peer>,
-    /// Since when there is no `current` peer; of no meaning while there is one.
-    pub without_media: Instant,
+    /// When its page last began to make a media connection: it came, or lost the one it had.
+    pub connects_since: Instant,
     /// What its line did to its pictures.
     pub link_history: LinkHistory,
 }
@@ -201,7 +201,7 @@ impl Seat {
             older: None,
             current: None,
             pending: None,
-            without_media: now,
+            connects_since: now,
             link_history: LinkHistory::default(),
         };
         seat.close_by_default();

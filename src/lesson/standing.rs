@@ -110,6 +110,7 @@ impl Lesson {
         seat.member.role = role;
         seat.promoted = promoted;
         seat.close_by_default();
+        seat.connects_since = Instant::now();
         let sends = |peer: &mut crate::lesson::roster::Peer| !peer.sources.is_empty();
         let dropped = [seat.older.take_if(sends), seat.current.take_if(sends), seat.pending.take_if(sends)];
         let ended: Vec<_> = dropped.into_iter().flatten().map(|peer| peer.id).collect();

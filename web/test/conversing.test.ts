@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
 import type { Feed, LinkState, Participant } from '../src/client/protocol.gen';
 import { NO_FLOOR } from '../src/client/room';
-import { DELIVERY, FakePeerConnection, FakeSocket, fakeBrowser } from './fakes';
+import { fakeBrowser } from './fake_browser';
+import { DELIVERY, FakePeerConnection, FakeSocket } from './fakes';
 
 fakeBrowser();
 

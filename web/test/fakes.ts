@@ -1,5 +1,4 @@
 /** A server's end of the socket, and a peer connection without media, for tests of the client library. */
-import { afterEach, beforeEach, vi } from 'vitest';
 import type { ClientMessage, LessonInfo, Participant, ServerMessage } from '../src/client/protocol.gen';
 
 /** What kind of lesson it is, where that does not matter. */
@@ -204,18 +203,4 @@ export class FakePeerConnection {
     this.connectionState = 'closed';
     this.signalingState = 'closed';
   }
-}
-
-/** Of the file that calls it: each test has the fakes to itself and time that it moves by hand. */
-export function fakeBrowser(): void {
-  beforeEach(() => {
-    vi.useFakeTimers();
-    vi.stubGlobal('MediaStream', class {});
-    FakeSocket.all = [];
-    FakePeerConnection.all = [];
-  });
-  afterEach(() => {
-    vi.unstubAllGlobals();
-    vi.useRealTimers();
-  });
 }

@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
 import type { Feed, Participant } from '../src/client/protocol.gen';
-import { FakePeerConnection, FakeSocket, fakeBrowser, participant } from './fakes';
+import { fakeBrowser } from './fake_browser';
+import { FakePeerConnection, FakeSocket, participant } from './fakes';
 
 fakeBrowser();
 

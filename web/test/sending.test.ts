@@ -1,7 +1,8 @@
 /** What a page sends: two qualities of content, temporal layers, and only layers that are of use. */
 import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
-import { FakePeerConnection, FakeSocket, fakeBrowser } from './fakes';
+import { fakeBrowser } from './fake_browser';
+import { FakePeerConnection, FakeSocket } from './fakes';
 
 fakeBrowser();
 

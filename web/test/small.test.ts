@@ -114,6 +114,7 @@ test('a classroom is told by its most pressing trouble', () => {
   const state = { mic: false, camera: true, content: false, sound: true, hidden: false };
   expect(classroomState(participant('a')).word).toBe('stateOnline');
   expect(classroomState(participant('a'), 'good').word).toBe('stateClear');
+  expect(classroomState(participant('a'), 'connecting').word).toBe('stateConnecting');
   const stuck = participant('a', { state: { ...state, stuck: true } });
   expect(classroomState(stuck, 'good').word).toBe('stateStuck');
   expect(classroomState(participant('a', { state: { ...state, sound: false, hidden: true } })).word).toBe(

@@ -2,7 +2,8 @@ import { expect, test, vi } from 'vitest';
 import { LessonClient } from '../src/client/lesson_client';
 import { withoutUdp } from '../src/client/peer';
 import { type Way, Ways } from '../src/client/ways';
-import { FakePeerConnection, FakeSocket, fakeBrowser } from './fakes';
+import { fakeBrowser } from './fake_browser';
+import { FakePeerConnection, FakeSocket } from './fakes';
 
 const UDP = 'a=candidate:1 1 udp 2113929471 192.0.2.1 7000 typ host\r\n';
 const TCP = 'a=candidate:2 1 tcp 1518280447 192.0.2.1 7000 typ host tcptype passive\r\n';

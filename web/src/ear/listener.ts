@@ -26,8 +26,8 @@ const NEVER_LONGER_MS = 4_000;
 /** A machine that was busy for so long (samples) shall not judge what it has missed. */
 const TOO_LATE = RATE;
 
-/** It plays nothing, so it wants no loudspeaker, which costs an old board dear; unknown to some browsers. */
-const UNHEARD: AudioContextOptions & { sinkId: { type: 'none' } } = { sinkId: { type: 'none' } };
+/** To begin takes an old board some tens of ms, which a class that was just called on needs for its picture. */
+const BEGIN_MS = 400;
 
 export class EchoListener {
   private context: AudioContext | null = null;
@@ -36,6 +36,7 @@ export class EchoListener {
   private mic: MediaStreamTrack | null = null;
   private played: readonly MediaStreamTrack[] = [];
   private readonly ear = new Ear((volume) => this.turn(volume));
+  private beginning: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Where the browser has no such thing, or it failed once. */
   private unable = typeof AudioWorkletNode === 'undefined';
@@ -54,7 +55,8 @@ export class EchoListener {
     this.mic = track;
     this.ear.forget();
     this.connect();
-    if (track) void this.start();
+    clearTimeout(this.beginning);
+    if (track) this.beginning = setTimeout(() => void this.start(), this.context ? 0 : BEGIN_MS);
   }
 
   /** Sound may start now. */
@@ -83,7 +85,9 @@ export class EchoListener {
   }
 
   private makeContext(): AudioContext {
-    const context = new AudioContext(UNHEARD);
+    // It plays nothing and would cost less without a loudspeaker (`sinkId: none`), but then its clock is made up, and a
+    // television was taken for an echo.
+    const context = new AudioContext();
     // A call that came in, a device that went: what is known of the sound is not true any more.
     context.onstatechange = () => {
       this.ear.forget();

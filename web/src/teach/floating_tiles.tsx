@@ -6,6 +6,7 @@ import { t } from '../i18n';
 import { HandIcon } from '../ui/icons';
 import { LAMP_SHAPES, Lamp, type Tone } from '../ui/lamp';
 import { SlotVideo } from '../ui/slot_video';
+import { useSteady } from '../ui/steady';
 import { useStore } from '../ui/use_store';
 import type { Painted } from './canvas_wall';
 import { classroomState } from './classroom_state';
@@ -43,7 +44,7 @@ interface TileProps {
 }
 
 function FloatingTile({ teaching, room, participant, slot }: TileProps) {
-  const state = classroomState(participant, linkOf(room, participant));
+  const state = classroomState(participant, useSteady(linkOf(room, participant)));
   const speaks = speakerOf(room, participant.id) !== undefined;
   const hand = room.floor.hands.indexOf(participant.id);
   return (

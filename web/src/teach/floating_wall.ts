@@ -33,7 +33,8 @@ export class FloatingWall {
   private close: (() => void) | null = null;
   /** Whether the teacher has been somewhere else since it was opened. */
   private away = false;
-  private openedAt = 0;
+  /** Opening it may take the focus for a moment. */
+  private opening = false;
 
   constructor(private readonly options: FloatingWallOptions) {
     document.addEventListener('visibilitychange', () => this.looked());
@@ -62,10 +63,13 @@ export class FloatingWall {
       return false;
     }
     this.away = false;
-    this.openedAt = performance.now();
+    this.opening = true;
     this.open.value = true;
-    // Who went away while it opened is away.
-    setTimeout(() => this.looked(), OPENING_MS);
+    setTimeout(() => {
+      this.opening = false;
+      // Who went away meanwhile is away.
+      this.looked();
+    }, OPENING_MS);
     return true;
   }
 
@@ -112,9 +116,7 @@ export class FloatingWall {
     const here = !hidden && document.hasFocus();
     // A tap into the small window takes the focus from the page, and is no going away.
     const elsewhere = hidden || (!here && !floatingHasFocus());
-    // Opening it may take the focus for a moment.
-    const opening = performance.now() - this.openedAt < OPENING_MS;
-    if (elsewhere && !opening) this.away = true;
+    if (elsewhere && !this.opening) this.away = true;
     else if (here && this.away) this.shut();
   }
 }
