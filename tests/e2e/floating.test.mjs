@@ -86,6 +86,17 @@ test("a browser without such windows has the wall as a painted video", async () 
   await teacher.context().close();
 });
 
+test("who goes to her slides while it still opens is away as well", async () => {
+  const teacher = await lead();
+  await teacher.getByTestId("float").click();
+  await until("the window is there", () => teacher.evaluate(() => documentPictureInPicture.window !== null), 5000, 5);
+  await looks(teacher, { here: false });
+  await sleep(700);
+  await looks(teacher, { here: true });
+  await until("it has closed", () => teacher.evaluate(() => documentPictureInPicture.window === null), 5000);
+  await teacher.context().close();
+});
+
 /** The teacher in her lesson; a page that comes after another one takes over. */
 async function lead(script) {
   const page = await newWindow(browser, { viewport: { width: 1366, height: 768 } });
